@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a tape from columns: checks every value, sorts once, adds the events that contracts imply."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts.contract import NEVER, Contract
+from kilohour.errors import DataError
+from kilohour.tape.schema import COLUMNS, Index, Kind
+from kilohour.tape.tape import Tape
+from kilohour.units import MISSING, NANOS_PER_DAY, datetime_of
+
+Ints = npt.NDArray[np.int64]
+
+
+class TapeBuilder:
+    """Collects events in any order, then :meth:`build` checks and sorts them.
+
+    Prices are integer micros, times nanoseconds UTC, volumes whole lots. Use ``ref`` numbers that
+    :meth:`contract` and :meth:`index` hand out. Listings, expiries and finals by rule are added from
+    the contracts' own days; give :meth:`finals` only where the venue states the final price.
+
+    Raises :class:`~kilohour.errors.DataError` with the contract, the time and the value found.
+    """
+
+    def __init__(self, *, source: str, notes: Sequence[str] = (), days_per_year: int = 252) -> None:
+        self.source = source
+        self.notes = list(notes)
+        self.days_per_year = days_per_year
+        self._contracts: list[Contract] = []
+        self._contract_refs: dict[str, int] = {}
+        self._indices: list[Index] = []
+        self._parts: list[dict[str, npt.NDArray[Any]]] = []
+        self._prints: list[tuple[int, int, int, int, int]] = []
+        self._stated_finals: set[int] = set()
+
+    def contract(self, contract: Contract) -> int:
+        """Registers a contract and returns its ``ref``; the same code twice is an error."""
+        if contract.code in self._contract_refs:
+            raise DataError(f"contract {contract.code} is registered twice")
+        self._contract_refs[contract.code] = len(self._contracts)
+        self._contracts.append(contract)
+        return len(self._contracts) - 1
+
+    def index(self, index: Index) -> int:
+        """Registers an index or public series and returns its ``ref``."""
+        if any(i.code == index.code for i in self._indices):
+            raise DataError(f"index {index.code} is registered twice")
+        self._indices.append(index)
+        return len(self._indices) - 1
+
+    def bars(self, ref: int, ts: Ints, open: Ints, high: Ints, low: Ints, close: Ints, volume: Ints) -> None:
+        """Bars of one contract, each seen at its close ``ts``; ``volume`` MISSING where unknown."""
+        self._check_contract(ref, ts, "bar")
+        code = self._contracts[ref].code
+        _check_increasing(code, "bar", ts)
+        prices = (np.asarray(open), np.asarray(high), np.asarray(low), np.asarray(close))
+        bad = (prices[1] < prices[0]) | (prices[1] < prices[3]) | (prices[2] > prices[0]) | (prices[2] > prices[3])
+        if bad.any():
+            i = int(np.argmax(bad))
+            found = " ".join(f"{n} {p[i] / 1e6:g}" for n, p in zip(("open", "high", "low", "close"), prices, strict=True))
+            raise DataError(f"{code}: a bar's high must be its highest and low its lowest price, found {found} "
+                            f"at {datetime_of(int(ts[i])):%Y-%m-%d %H:%M}")
+        negative = (volume < 0) & (volume != MISSING)
+        if np.any(negative):
+            i = int(np.argmax(negative))
+            raise DataError(f"{code}: volume must not be negative, found {int(volume[i])} at {datetime_of(int(ts[i])):%Y-%m-%d}")
+        late = ts > self._contracts[ref].last_trade_at
+        if np.any(late):
+            i = int(np.argmax(late))
+            raise DataError(f"{code}: no bar after the last trade on {datetime_of(self._contracts[ref].last_trade_at):%Y-%m-%d %H:%M}, "
+                            f"found one at {datetime_of(int(ts[i])):%Y-%m-%d %H:%M}")
+        self._add(Kind.BAR, ref, ts, ts, open=open, high=high, low=low, close=close, volume=volume)
+
+    def marks(self, ref: int, ts: Ints, price: Ints, ts_event: Ints | None = None) -> None:
+        """Official settlement prices of one contract, seen at ``ts``."""
+        self._check_contract(ref, ts, "mark")
+        _check_increasing(self._contracts[ref].code, "mark", ts)
+        self._add(Kind.MARK, ref, ts, ts if ts_event is None else ts_event, close=price)
+
+    def interest(self, ref: int, ts: Ints, lots: Ints, ts_event: Ints | None = None) -> None:
+        """Open interest of one contract, seen at ``ts`` (as a rule the next business morning)."""
+        self._check_contract(ref, ts, "open interest")
+        self._add(Kind.INTEREST, ref, ts, ts if ts_event is None else ts_event, volume=lots)
+
+    def prints(self, ref: int, value_day: Ints, known_at: Ints, value: Ints) -> None:
+        """Prints of one index: value dates (days since 1970), when each was known, value in millionths.
+
+        A second print for a value date is a restatement; it must be known later than the first.
+        """
+        self._check_ref(ref, len(self._indices), "index")
+        order = np.lexsort((np.asarray(known_at), np.asarray(value_day)))
+        before, revision, last_day, last_known = MISSING, 0, None, MISSING
+        for i in order:
+            day, known = int(value_day[i]), int(known_at[i])
+            if day == last_day and known == last_known:
+                raise DataError(f"{self._indices[ref].code}: two prints for day {datetime_of(day * NANOS_PER_DAY):%Y-%m-%d} "
+                                f"known at the same time {datetime_of(known):%Y-%m-%d %H:%M}")
+            before, revision = (before, revision + 1) if day == last_day else (MISSING, 0)
+            self._add(Kind.PRINT, ref, np.array([known]), np.array([day * NANOS_PER_DAY]),
+                      open=np.array([before]), close=np.array([int(value[i])]), volume=np.array([revision]))
+            before, last_day, last_known = int(value[i]), day, known
+
+    def finals(self, ref: int, ts: int, price: int) -> None:
+        """The final settlement price that the venue itself stated, known at ``ts``."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        self._stated_finals.add(ref)
+        self._add(Kind.FINAL, ref, np.array([ts]), np.array([ts]), close=np.array([price]))
+
+    def build(self) -> Tape:
+        """The finished tape. Raises :class:`DataError` when there is no bar."""
+        if not any(int(part["kind"][0]) == Kind.BAR for part in self._parts):
+            raise DataError("a tape needs at least one bar, found none")
+        first = min(int(part["ts"].min()) for part in self._parts)
+        last = max(int(part["ts"].max()) for part in self._parts)
+        for ref, contract in enumerate(self._contracts):
+            self._add_lifecycle(ref, contract, first, last)
+        columns = {name: np.concatenate([part[name] for part in self._parts]) for name in COLUMNS}
+        order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
+        events = {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
+        return Tape(events=events, contracts=tuple(self._contracts), indices=tuple(self._indices), source=self.source,
+                    notes=tuple(self.notes), days_per_year=self.days_per_year)
+
+    def _add_lifecycle(self, ref: int, contract: Contract, first: int, last: int) -> None:
+        listed = np.array([max(contract.listed_at, first)])
+        if listed[0] <= last:
+            self._add(Kind.LISTING, ref, listed, np.array([contract.listed_at]))
+        if contract.is_perpetual:
+            return
+        if contract.last_trade_at <= last:
+            at = np.array([contract.last_trade_at])
+            self._add(Kind.EXPIRY, ref, at, at)
+        if ref not in self._stated_finals and contract.settlement_at <= last and contract.settlement_at != NEVER:
+            at = np.array([contract.settlement_at])
+            self._add(Kind.FINAL, ref, at, at)
+
+    def _add(self, kind: Kind, ref: int, ts: Ints, ts_event: Ints, **values: Ints) -> None:
+        n = len(ts)
+        if n == 0:
+            return
+        part: dict[str, npt.NDArray[Any]] = {
+            "ts": np.asarray(ts, dtype=np.int64), "ts_event": np.asarray(ts_event, dtype=np.int64),
+            "kind": np.full(n, int(kind), dtype=np.uint8), "ref": np.full(n, ref, dtype=np.int32),
+        }
+        for name in ("open", "high", "low", "close", "volume"):
+            column = values.get(name)
+            if column is not None and np.asarray(column).dtype.kind not in "iu":
+                raise DataError(f"column {name!r} must be integers (micros or lots), found {np.asarray(column).dtype}")
+            part[name] = np.full(n, MISSING, dtype=np.int64) if column is None else np.asarray(column, dtype=np.int64)
+            if part[name].shape != (n,):
+                raise DataError(f"column {name!r} must have the length of ts, {n}, found {part[name].shape}")
+        self._parts.append(part)
+
+    def _check_contract(self, ref: int, ts: Ints, what: str) -> None:
+        self._check_ref(ref, len(self._contracts), "contract")
+        if np.asarray(ts).dtype.kind not in "iu":
+            raise DataError(f"{what}: times must be integer nanoseconds UTC, found {np.asarray(ts).dtype}")
+
+    @staticmethod
+    def _check_ref(ref: int, count: int, what: str) -> None:
+        if not 0 <= ref < count:
+            raise DataError(f"{what} ref must be in 0..{count - 1}, found {ref}")
+
+
+def _check_increasing(code: str, what: str, ts: Ints) -> None:
+    steps = np.diff(np.asarray(ts))
+    if (steps <= 0).any():
+        i = int(np.argmax(steps <= 0))
+        word = "duplicate" if steps[i] == 0 else "unsorted"
+        raise DataError(f"{code}: {what}s must be in increasing order of time, found a {word} time "
+                        f"{datetime_of(int(ts[i + 1])):%Y-%m-%d %H:%M:%S} at row {i + 1}")
