@@ -7,6 +7,8 @@ it calls a native function by address, compiled or a way back into CPython.
 
 from __future__ import annotations
 
+import math
+
 from numba import njit
 
 from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
@@ -177,7 +179,7 @@ def note_columns(desk, records, counts):
         value = desk.column_value[column]
         row.values[column] = value
         written = written or value == value
-        desk.column_value[column] = float("nan")
+        desk.column_value[column] = math.nan
     if written:
         counts.records += 1
 
