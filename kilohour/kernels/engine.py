@@ -15,12 +15,11 @@ from kilohour.kernels.books import book_final, book_mark, book_variation, equity
 from kilohour.kernels.call import call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.gate import serve_requests
-from kilohour.kernels.liquidation import call_margin, measure
+from kilohour.kernels.liquidation import call_margin, measure_margin
 from kilohour.kernels.matching import end_order, match_orders, sweep_orders
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
-    COLUMNS,
     DAY,
     DONE,
     EXPIRED,
@@ -175,7 +174,7 @@ def note_columns(desk, records, counts):
     row = records[counts.records]
     row.ts = desk.now
     written = False
-    for column in range(COLUMNS):
+    for column in range(desk.column_count):
         value = desk.column_value[column]
         row.values[column] = value
         written = written or value == value
@@ -194,14 +193,14 @@ def is_full(book, capacity, counts):
 @njit(cache=True, nogil=True)
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    watched, wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
+    wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
     orders, fills, ledger, equity_rows, position_rows, settlements, records, counter,
     step_address, strategy_address, desk_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
     ``desks``, ``books``, ``scratch``, ``counter``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
-    ``watched[contract]``: 1 where a bar calls ``on_bar``; ``latest``, ``first``: (indices, days) prints known so far;
+    ``latest``, ``first``: (indices, days) prints known so far;
     ``index_from``, ``index_contracts``: contracts of each index, compressed rows. On FAILED the cursor still points
     at the timestamp that failed.
     """
@@ -224,7 +223,7 @@ def advance(
             book.value_price[contract] = price
             book.bar_row[contract] = i
             book.bar_at[contract] = now
-            has_bar |= watched[contract]
+            has_bar = 1
             book.bars += 1
             i += 1
         if book.orders_working:
@@ -251,8 +250,10 @@ def advance(
                     return OVERFLOW
             i += 1
         move_fronts(desk)
-        measure(book, desk, terms)
+        book.equity = equity_now(book, terms)
+        desk.cash_usd, desk.equity_usd = book.cash / 1e6, book.equity / 1e6
         if has_mark:
+            measure_margin(book, desk, terms)
             call_margin(book, desk, terms, order, orders, counts)
             note_day(book, desk, equity_rows, position_rows, counts)
         if has_bar or wants_events:

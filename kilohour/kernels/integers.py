@@ -9,6 +9,8 @@ from numba import njit
 @njit(cache=True, nogil=True)
 def half_even(numerator, denominator):
     """``numerator / denominator`` to the nearest integer, ties to even; ``0 < denominator < 2**62``."""
+    if denominator == 1:
+        return numerator
     floor = numerator // denominator
     twice = 2 * (numerator - floor * denominator)
     if twice > denominator or (twice == denominator and floor & 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from numba import njit
 
-from kilohour.kernels.books import equity_now
 from kilohour.kernels.gate import submit_outright
 from kilohour.kernels.margin import initial_requirement, lots_to_free, maintenance_requirement
 from kilohour.kernels.matching import end_order
@@ -13,9 +12,8 @@ from kilohour.kernels.records import FROM_LIQUIDATION, GTC, MARGIN_CALL, MARKET
 
 
 @njit(cache=True, nogil=True)
-def measure(book, desk, terms):
-    """Brings equity and both requirements up to date, in the book and on the desk."""
-    book.equity = equity_now(book, terms)
+def measure_margin(book, desk, terms):
+    """Brings both requirements up to date, in the book and on the desk."""
     initial, maintenance = 0, 0
     for line in range(book.open_count):
         contract = book.open_contract[line]
@@ -24,7 +22,6 @@ def measure(book, desk, terms):
             initial += initial_requirement(terms[contract], lots, price)
             maintenance += maintenance_requirement(terms[contract], lots, price)
     book.initial, book.maintenance = initial, maintenance
-    desk.cash_usd, desk.equity_usd = book.cash / 1e6, book.equity / 1e6
     desk.initial_usd, desk.maintenance_usd = initial / 1e6, maintenance / 1e6
 
 
