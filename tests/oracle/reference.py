@@ -35,8 +35,8 @@ from tests.oracle.books import (
 )
 
 Action = tuple[Any, ...]
-"""("target", contract, lots) | ("target_spread", near, far, lots) | ("target_only", near, far, lots) |
-("flat", product) | ("limit", contract, lots, price_micros, tif) | ("market", contract, lots, tif) | ("cancel", order)"""
+"""("target", contract, lots) | ("target_spread", near, far, lots) | ("target_only", near, far, lots) | ("flat", product) |
+("limit", contract, lots, price_micros, tif) | ("market", contract, lots, tif) | ("cancel", order)"""
 
 WORKING_ORDERS_MOST = 256
 LOTS_MOST = 10**6
@@ -202,7 +202,7 @@ class Oracle:
     def mark(self, ts: int, code: str, price: int, kind: str) -> None:
         book = self.books[code]
         book.value_price = price
-        if code in self.books and self.contracts[code].product in self.all_terms:
+        if self.contracts[code].product in self.all_terms:
             value = book.position * price * self.lot(code)
             owed = value - book.open_value + book.residue
             amount = half_even(owed)
