@@ -35,8 +35,9 @@ from tests.oracle.books import (
 )
 
 Action = tuple[Any, ...]
-"""("target", contract, lots) | ("target_spread", near, far, lots) | ("target_only", near, far, lots) | ("flat", product) |
-("limit", contract, lots, price_micros, tif) | ("market", contract, lots, tif) | ("cancel", order)"""
+"""A verb and its arguments: ("target", contract, lots), ("target_spread", near, far, lots),
+("target_only", near, far, lots), ("flat", product), ("limit", contract, lots, price_micros, tif),
+("market", contract, lots, tif), ("cancel", order)."""
 
 WORKING_ORDERS_MOST = 256
 LOTS_MOST = 10**6
@@ -95,6 +96,7 @@ class Oracle:
         self.cash = cash_micros
         self.books = {code: Book() for code in self.contracts}
         self.orders: list[Order] = []
+        self.unfinished: list[Order] = []
         self.prints: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
         self.result = Result(cash_start=cash_micros)
 
@@ -428,9 +430,12 @@ class Oracle:
 
     def accept(self, order: Order) -> None:
         self.orders.append(order)
+        self.unfinished.append(order)
 
     def working(self) -> list[Order]:
-        return [order for order in self.orders if order.status == "working"]
+        """Oldest first."""
+        self.unfinished = [order for order in self.unfinished if order.status == "working"]
+        return self.unfinished
 
     def working_targets(self) -> list[Order]:
         return [order for order in self.working() if order.origin == "target"]

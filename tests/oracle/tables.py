@@ -66,9 +66,10 @@ def tape_of(contracts: str, events: str) -> Tape:
         if row["event"] == "print":
             prints.append((int(row["of"]), int(ts[0]), micros_of(row["price"])))
         elif row["event"] == "bar":
-            prices = [np.array([micros_of(row.get(name) or row["price"])]) for name in ("open", "high", "low", "close")]
+            opened, high, low, closed = (np.array([micros_of(row.get(name) or row["price"])])
+                                         for name in ("open", "high", "low", "close"))
             volume = int(row["volume"]) if "volume" in row else MISSING
-            builder.bars(refs[row["of"]], ts, *prices, np.array([volume]))
+            builder.bars(refs[row["of"]], ts, opened, high, low, closed, np.array([volume]))
         elif row["event"] == "mark":
             builder.marks(refs[row["of"]], ts, np.array([micros_of(row["price"])]))
         else:
