@@ -301,6 +301,28 @@ def test_when_equity_is_gone_every_position_is_closed_the_largest_first():
         """)
 
 
+def test_equity_below_zero_closes_all_even_where_no_margin_is_asked_and_nobody_cancels_that():
+    run = play(NEAR, """
+        day | event | of   | price
+        1   | bar   | NEAR | 2
+        2   | bar   | NEAR | 2
+        3   | bar   | NEAR | 1
+        3   | mark  | NEAR | 1
+        4   | bar   | NEAR | 1
+        4   | mark  | NEAR | 1
+        """, """
+        day | request
+        1   | target NEAR 3
+        3   | cancel #2
+        """, cash="2000")
+    assert shown(run.orders, "order", "ts", "contract", "lots", "origin", "status") == table("""
+        1 | 1 | NEAR | 3  | target      | filled
+        2 | 3 | NEAR | -3 | liquidation | filled
+        """)
+    # Day 4: nothing is held and nothing required, yet equity is still below zero, so the call stands.
+    assert run.margin_calls == 2
+
+
 def test_margin_by_percent_of_notional_rounds_half_even_and_a_floor_takes_over():
     def initial(price: str, ppm: int, floor: str) -> str:
         run = play(NEAR, f"""
