@@ -113,6 +113,8 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
 @njit(cache=True, nogil=True)
 def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, ledger, settlements, counts):
     """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
+    if book.open_slot[contract] < 0:
+        return True
     term = terms[contract]
     price, used, total, missing = stated, 0, 0, 0
     if stated == MISSING:
@@ -124,15 +126,14 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
             return False
     lots = book.position[contract]
     book.value_price[contract] = price
-    held = book.open_slot[contract] >= 0
-    if held:
+    book_final(book, desk, term, contract, price, desk.now, ledger, counts)
+    if lots:
         book.settlements += 1
-        book_final(book, desk, term, contract, price, desk.now, ledger, counts)
-    if not book.quiet:
-        row = settlements[counts.settlements]
-        row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
-        row.fixings, row.prints_sum_micros, row.missing = used, total, missing
-        counts.settlements += 1
+        if not book.quiet:
+            row = settlements[counts.settlements]
+            row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
+            row.fixings, row.prints_sum_micros, row.missing = used, total, missing
+            counts.settlements += 1
     return True
 
 

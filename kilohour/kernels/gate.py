@@ -129,6 +129,13 @@ def replace_targets(book, desk, first, last, orders, counts):
 
 
 @njit(cache=True, nogil=True)
+def lots_to_target(desk, request):
+    """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
+    contract = desk.request_contract[request]
+    return desk.request_lots[request] - desk.held[contract] - desk.on_target[contract]
+
+
+@njit(cache=True, nogil=True)
 def submit_basket(book, desk, terms, first, last, order, orders, counts):
     """One basket of targets, requests ``first:last``, becomes one order, or outrights where it cannot."""
     settled = True
@@ -141,7 +148,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
     replace_targets(book, desk, first, last, orders, counts)
     legs, units, largest = 0, 0, 0
     for request in range(first, last):
-        lots = abs(desk.request_lots[request] - desk.held[desk.request_contract[request]])
+        lots = abs(lots_to_target(desk, request))
         if lots:
             legs += 1
             units = common_divisor(lots, units)
@@ -153,7 +160,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
     order.legs = 0
     for request in range(first, last):
         contract = desk.request_contract[request]
-        lots = desk.request_lots[request] - desk.held[contract]
+        lots = lots_to_target(desk, request)
         if lots == 0:
             continue
         if together:

@@ -30,7 +30,7 @@ def largest_requirement(book, desk, terms):
     """The tradable contract that binds most initial margin beyond its liquidation orders, -1 without one."""
     best, best_amount = -1, 0
     for contract in range(desk.contract_count):
-        left = desk.held[contract] + desk.on_order[contract]
+        left = desk.held[contract] + desk.on_target[contract]
         if left and desk.listed[contract]:
             amount = initial_requirement(terms[contract], left, book.value_price[contract])
             if amount > best_amount or best < 0:
@@ -49,15 +49,16 @@ def call_margin(book, desk, terms, order, orders, counts):
     book.orders_working = 0
     requirement = book.initial
     order.kind, order.life, order.origin, order.limit, order.ticket = MARKET, GTC, FROM_LIQUIDATION, 0, 0
-    while requirement > max(book.equity, 0):
+    while book.equity <= 0 or requirement > book.equity:
         contract = largest_requirement(book, desk, terms)
         if contract < 0:
             return
-        term, left, price = terms[contract], desk.held[contract] + desk.on_order[contract], book.value_price[contract]
+        term, left, price = terms[contract], desk.held[contract] + desk.on_target[contract], book.value_price[contract]
         closing = abs(left)
         if book.equity > 0:
             closing = lots_to_free(term, left, price, requirement - book.equity)
         requirement -= initial_requirement(term, left, price)
         left_after = abs(left) - closing
         requirement += initial_requirement(term, left_after, price)
-        submit_outright(book, desk, terms, contract, -closing if left > 0 else closing, order, orders, counts)
+        if not submit_outright(book, desk, terms, contract, -closing if left > 0 else closing, order, orders, counts):
+            return

@@ -8,15 +8,15 @@ from numba import njit
 from kilohour.kernels.books import book_fee_row, book_fill, fee_of_fill
 from kilohour.kernels.integers import half_even
 from kilohour.kernels.output import write_fill, write_order
-from kilohour.kernels.records import FILLED, FROM_TARGET, LIMIT, MISSING
+from kilohour.kernels.records import FILLED, FROM_ORDER, LIMIT, MISSING
 
 
 @njit(cache=True, nogil=True)
 def leave(desk, order, lots_sign, units):
-    """Adds ``lots_sign · units`` of the order's legs to what is working."""
+    """Adds ``lots_sign · units`` of the order's legs to what is working; liquidations count towards targets."""
     for leg in range(order.legs):
         lots = lots_sign * order.ratio[leg] * units
-        if order.origin == FROM_TARGET:
+        if order.origin != FROM_ORDER:
             desk.on_target[order.contract[leg]] += lots
         else:
             desk.on_order[order.contract[leg]] += lots
