@@ -62,8 +62,9 @@ def tape_from_bars(frame: pd.DataFrame, *, product: str | Product) -> Tape:
     """
     terms, own = _product(product)
     frame = _checked_columns(frame)
+    place, names = _names(frame)
     columns = _Columns(
-        time=_times(frame, terms), contract=_names(frame), volume=_volumes(frame),
+        time=_times(frame, terms), place=place, names=names, volume=_volumes(frame),
         prices={name: _prices(frame, name) for name in PRICES},
         settle=_prices(frame, "settle", gaps=True) if "settle" in frame else None,
         interest=_lots(frame, "open_interest") if "open_interest" in frame else None,
@@ -105,14 +106,16 @@ class _Columns:
     """The frame's columns as integers: nanoseconds, micros, lots; MISSING where a cell may be empty and is."""
 
     time: Ints
-    contract: npt.NDArray[Any]
+    place: npt.NDArray[np.intp]
+    names: list[str]
+    """Contract of a row: ``names[place[row]]``."""
     prices: dict[str, Ints]
     volume: Ints
     settle: Ints | None
     interest: Ints | None
 
     def where(self, row: int) -> str:
-        return f"contract {self.contract[row]}, {datetime_of(int(self.time[row])):%Y-%m-%d %H:%M}"
+        return f"contract {self.names[self.place[row]]}, {datetime_of(int(self.time[row])):%Y-%m-%d %H:%M}"
 
 
 def _product(product: str | Product) -> tuple[Product, bool]:
@@ -135,7 +138,8 @@ def _checked_columns(frame: pd.DataFrame) -> pd.DataFrame:
     for name in NEEDED:
         if name not in names:
             hint = "; name the month, frame.assign(contract='2026-12')" if name == "contract" else ""
-            raise DataError(f"column {name!r} is missing: bars need {', '.join(NEEDED)}, found {', '.join(names)}{hint}")
+            raise DataError(f"column {name!r} is missing: bars need {', '.join(NEEDED)}, "
+                            f"found {', '.join(names)}{hint}")
     if len(frame) == 0:
         raise DataError("a frame of bars needs at least one row, found none")
     return frame
@@ -165,13 +169,16 @@ def _times(frame: pd.DataFrame, product: Product) -> Ints:
     return closes[place]
 
 
-def _names(frame: pd.DataFrame) -> npt.NDArray[Any]:
-    names = frame["contract"]
-    bad = names.isna().to_numpy() | np.array([not isinstance(name, str | int | np.integer) for name in names])
+def _names(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
+    import pandas as pd
+
+    column = frame["contract"]
+    place, uniques = pd.factorize(column)
+    bad = np.array([not isinstance(name, str | int | np.integer) for name in uniques] + [True])[place]
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"row {row}, column 'contract': must be a code, symbol or month, found {names.iloc[row]!r}")
-    return np.array([str(name) for name in names], dtype=object)
+        raise DataError(f"row {row}, column 'contract': must be a code, symbol or month, found {column.iloc[row]!r}")
+    return place, [str(name) for name in uniques]
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
@@ -181,7 +188,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         wrong = [i for i, cell in enumerate(column) if isinstance(cell, bool | str) or not np.isscalar(cell)]
         row = wrong[0] if wrong else 0
-        raise DataError(f"row {row}, column {name!r}: must be a number, found {column.iloc[row]!r} ({column.dtype})")
+        raise DataError(f"row {row}, column {name!r}: must be a number, found {column.tolist()[row]!r} ({column.dtype})")
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -191,8 +198,8 @@ def _prices(frame: pd.DataFrame, name: str, *, gaps: bool = False) -> Ints:
     bad = ~(np.abs(values) < PRICE_MAX) & ~(empty & gaps)
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"row {row}, column {name!r}: must be a price between {-PRICE_MAX:.0e} and {PRICE_MAX:.0e} dollars, "
-                        f"found {values[row]}")
+        raise DataError(f"row {row}, column {name!r}: must be a price between {-PRICE_MAX:.0e} and {PRICE_MAX:.0e} "
+                        f"dollars, found {values[row]}")
     return np.where(empty, MISSING, np.rint(np.where(empty, 0.0, values) * MICROS).astype(np.int64))
 
 
@@ -233,7 +240,7 @@ def _add_contracts(builder: TapeBuilder, product: Product, columns: _Columns) ->
     end = int(columns.time.max())
     seen: dict[str, str] = {}
     early, undated, settled = 0, [], []
-    for name, rows in _by_contract(columns.contract):
+    for name, rows in _by_contract(columns):
         _check_order(columns, rows)
         first, last = int(columns.time[rows[0]]), int(columns.time[rows[-1]])
         named = product.contract_named(name, near=datetime_of(first).year)
@@ -246,22 +253,20 @@ def _add_contracts(builder: TapeBuilder, product: Product, columns: _Columns) ->
             late = rows[int(np.argmax(columns.time[rows] > contract.last_trade_at))]
             raise DataError(f"row {late}, column 'time': no bar after the last trade, "
                             f"{datetime_of(contract.last_trade_at):%Y-%m-%d %H:%M}, found one ({columns.where(late)})")
-        mark = _add_prices(builder, product, builder.contract(contract), columns, rows)
+        ref = builder.contract(contract)
+        mark = _add_prices(builder, product, ref, columns, rows)
         if contract.is_perpetual and not product.is_perpetual:
             undated.append(contract.code)
         elif contract.settlement_at <= end:
-            builder.finals(len(seen) - 1, contract.settlement_at, mark)
+            builder.finals(ref, contract.settlement_at, mark)
             settled.append(contract.code)
     builder.notes += list(_contract_notes(early, undated, settled))
 
 
-def _by_contract(names: npt.NDArray[Any]) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
-    import pandas as pd
-
-    codes, uniques = pd.factorize(names)
-    order = np.argsort(codes, kind="stable")
-    for i, rows in enumerate(np.split(order, np.searchsorted(codes[order], np.arange(1, len(uniques))))):
-        yield str(uniques[i]), rows
+def _by_contract(columns: _Columns) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+    order = np.argsort(columns.place, kind="stable")
+    cuts = np.searchsorted(columns.place[order], np.arange(1, len(columns.names)))
+    yield from zip(columns.names, np.split(order, cuts), strict=True)
 
 
 def _check_order(columns: _Columns, rows: npt.NDArray[np.intp]) -> None:
@@ -275,8 +280,8 @@ def _check_order(columns: _Columns, rows: npt.NDArray[np.intp]) -> None:
 
 def _listed_by(contract: Contract, first: int) -> Contract:
     """The contract, listed by its first bar at the latest; the day is unknown (0) for names of the user's own."""
-    return replace(contract, listed_at=first) if contract.listed_at in (0, *range(0)) or contract.listed_at > first \
-        else contract
+    known = 0 < contract.listed_at <= first
+    return contract if known else replace(contract, listed_at=first)
 
 
 def _add_prices(builder: TapeBuilder, product: Product, ref: int, columns: _Columns,
