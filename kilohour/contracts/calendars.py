@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Business days, from exchange_calendars and dated exceptions; days are days since 1970-01-01.
+
+Two calendars belong to a product. The *trading* calendar has a session; the *fixing* calendar counts business days:
+CME Globex trades 258 days of 2026 (``CMES``), the business days that fix are 251 (``XNYS``). The name ``24/7`` is every day.
+
+The library is imported when days are first asked for, never at start-up: it costs half a second.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.errors import UnknownName, UsageError
+from kilohour.units import date_of, day_of
+
+EVERY_DAY = "24/7"
+FIRST, LAST = dt.date(2000, 1, 1), dt.date(2049, 12, 31)
+"""The span that calendars are computed over; a library calendar with narrower bounds is cut to those."""
+
+Days = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedException:
+    """A day on which a calendar differs from its base."""
+
+    day: dt.date
+    is_open: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRule:
+    """A named calendar: a library calendar, with dated exceptions."""
+
+    name: str
+    base: str
+    exceptions: tuple[DatedException, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; :meth:`from_dict` reads them back."""
+        return {"name": self.name, "base": self.base,
+                "exceptions": [[e.day.isoformat(), e.is_open, e.reason] for e in self.exceptions]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> CalendarRule:
+        """The rule that :meth:`to_dict` wrote."""
+        return cls(data["name"], data["base"], tuple(
+            DatedException(dt.date.fromisoformat(day), is_open, reason) for day, is_open, reason in data["exceptions"]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BusinessDays:
+    """The days of one calendar, with arithmetic on them."""
+
+    name: str
+    version: str
+    """The library that computed it, with its release."""
+    days: Days
+    """Increasing."""
+    first: int
+    last: int
+    """Bounds of what is known, inclusive."""
+
+    def __contains__(self, day: int) -> bool:
+        self._check(day)
+        i = int(np.searchsorted(self.days, day))
+        return i < len(self.days) and int(self.days[i]) == day
+
+    def between(self, first: int, last: int) -> Days:
+        """Business days from ``first`` to ``last``, both inclusive."""
+        self._check(first)
+        self._check(last)
+        return self.days[np.searchsorted(self.days, first):np.searchsorted(self.days, last, side="right")]
+
+    def on_or_before(self, day: int) -> int:
+        """The latest business day that is not after ``day``."""
+        self._check(day)
+        return self._at(int(np.searchsorted(self.days, day, side="right")) - 1, day)
+
+    def before(self, day: int, count: int = 1) -> int:
+        """The ``count``-th business day before ``day``, which need not be one itself."""
+        self._check(day)
+        return self._at(int(np.searchsorted(self.days, day)) - count, day)
+
+    def after(self, day: int, count: int = 1) -> int:
+        """The ``count``-th business day after ``day``, which need not be one itself."""
+        self._check(day)
+        return self._at(int(np.searchsorted(self.days, day, side="right")) + count - 1, day)
+
+    def _at(self, i: int, day: int) -> int:
+        if not 0 <= i < len(self.days):
+            raise self._outside(day)
+        return int(self.days[i])
+
+    def _check(self, day: int) -> None:
+        if not self.first <= day <= self.last:
+            raise self._outside(day)
+
+    def _outside(self, day: int) -> UsageError:
+        return UsageError(f"calendar {self.name} ({self.version}) is known from {date_of(self.first)} to {date_of(self.last)}, "
+                          f"found a day at {date_of(day)}")
+
+
+@functools.lru_cache(maxsize=64)
+def business_days(rule: CalendarRule) -> BusinessDays:
+    """The days of a calendar. Raises :class:`UnknownName` when the library has no such calendar."""
+    if rule.base == EVERY_DAY:
+        days = np.arange(day_of(FIRST), day_of(LAST) + 1, dtype=np.int64)
+        version, first, last = "every day", day_of(FIRST), day_of(LAST)
+    else:
+        days, version, first, last = _library_days(rule.base)
+    opened = [int(day_of(e.day)) for e in rule.exceptions if e.is_open]
+    closed = [int(day_of(e.day)) for e in rule.exceptions if not e.is_open]
+    days = np.setdiff1d(np.union1d(days, np.array(opened, dtype=np.int64)), np.array(closed, dtype=np.int64))
+    days.flags.writeable = False
+    named = version if rule.name == rule.base else f"{rule.base} of {version} with {len(rule.exceptions)} dated exceptions"
+    return BusinessDays(rule.name, named, days, first, last)
+
+
+def _library_days(name: str) -> tuple[Days, str, int, int]:
+    with warnings.catch_warnings():
+        # exchange_calendars 4.13 uses calls that pandas 3.1 deprecates; nothing a trader could act on.
+        warnings.simplefilter("ignore")
+        import exchange_calendars
+        from exchange_calendars.calendar_utils import global_calendar_dispatcher
+
+        known = exchange_calendars.get_calendar_names()
+        if name not in known:
+            raise UnknownName("calendar", name, [EVERY_DAY, *known])
+        factory = global_calendar_dispatcher._calendar_factories[global_calendar_dispatcher.resolve_alias(name)]
+        low, high = factory.bound_min(), factory.bound_max()
+        first = FIRST if low is None else max(FIRST, low.date())
+        last = LAST if high is None else min(LAST, high.date())
+        try:
+            sessions = exchange_calendars.get_calendar(name, start=str(first), end=str(last)).sessions
+        except (ValueError, NotImplementedError) as error:
+            raise UsageError(f"calendar {name}: exchange_calendars {exchange_calendars.__version__} cannot compute it from "
+                             f"{first} to {last} ({str(error).splitlines()[0]})") from error
+    days: Days = sessions.to_numpy().astype("datetime64[D]").astype(np.int64)
+    return days, f"exchange_calendars {exchange_calendars.__version__}", day_of(first), day_of(last)
