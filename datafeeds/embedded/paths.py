@@ -110,7 +110,7 @@ def simulate(seed: int, config: MarketConfig, schedule: Schedule) -> Paths:
     level = np.stack([log_mean[known, c, np.arange(span)] for c in range(chips)], axis=1)
     spot = _exps(level + gaussian + spike + wave[:span, None])
     prints = _whole(spot)
-    restated_day, restated = _restate(seed, config, prints)
+    restated_day, restated = _restate(seed, config, schedule, prints)
     published, off_plan, noise = _publish(seed, config, schedule, model, state)
     paths = _follow(config, schedule, model, gaussian, off_plan, noise)
     fair = tuple(_price(c, line, model, log_mean, known, wave, spike, paths, prints, restated_day, restated)
@@ -140,7 +140,7 @@ def _whole(spot: Floats) -> Ints:
     return np.floor(spot * PRINT_UNIT + 0.5).astype(np.int64) * (1_000_000 // PRINT_UNIT)
 
 
-def _restate(seed: int, config: MarketConfig, prints: Ints) -> tuple[Ints, Ints]:
+def _restate(seed: int, config: MarketConfig, schedule: Schedule, prints: Ints) -> tuple[Ints, Ints]:
     """A restatement moves one day's value by a size of mean zero that nothing before tells."""
     random = stream(seed, RESTATED)
     days, chips = prints.shape
@@ -152,7 +152,7 @@ def _restate(seed: int, config: MarketConfig, prints: Ints) -> tuple[Ints, Ints]
             for c in range(chips):
                 draw, wait = uniform(random), uniform(random)
                 if draw < config.restated_share:
-                    when[t, c] = t + 4 + int(wait * 6.0)
+                    when[t, c] = schedule.business_after(t, 4 + int(wait * 6.0))
                     moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
                     value[t, c] = int(_whole(np.array([moved]))[0])
     return when, value

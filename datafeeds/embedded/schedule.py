@@ -55,15 +55,23 @@ class Publications:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Schedule:
-    """Business days and what happens on them. ``days`` are days since 1970; the first ``span`` of them are traded,
+    """Sessions and what happens on them. ``days`` are days since 1970; the first ``span`` of them are traded,
     the others are only fixing days of contracts that outlive the span."""
 
     days: Ints
     span: int
+    is_business: Bools
+    """Which of the days have an index print: the business days. The other sessions are traded without one."""
     lines: tuple[Line, ...]
     is_value_day: Bools
     """Which days of the span are month ends, for which adoption is measured."""
     publications: Publications
+
+    def business_after(self, row: int, count: int = 1) -> int:
+        """The row of the ``count``-th business day after a row; the number of days when there is none."""
+        rows = np.flatnonzero(self.is_business)
+        place = int(np.searchsorted(rows, row, side="right")) + count - 1
+        return int(rows[place]) if place < len(rows) else len(self.days)
 
     def row_of(self, date: dt.date) -> int:
         """The first row on or after a date."""
@@ -73,25 +81,30 @@ class Schedule:
 def make_schedule(config: MarketConfig, registry: Registry) -> Schedule:
     """The schedule of a market. Raises :class:`UsageError` when the span holds too few business days."""
     products = [registry.product(chip.product) for chip in config.chips]
-    calendars = {product.calendar_fixing for product in products}
+    calendars = {f"{product.calendar_trading} and {product.calendar_fixing}" for product in products}
     if len(calendars) > 1:
-        raise UsageError(f"market: all chips must fix on one calendar, found {', '.join(sorted(calendars))}")
-    beyond = config.last + dt.timedelta(days=31 * _MONTHS_BEYOND)
-    days = np.asarray(products[0].business_days().between(day_of(config.first), day_of(beyond)), dtype=np.int64)
+        raise UsageError(f"market: all chips must trade and fix on the same calendars, found {'; '.join(sorted(calendars))}")
+    first, beyond = day_of(config.first), day_of(config.last + dt.timedelta(days=31 * _MONTHS_BEYOND))
+    business = np.asarray(products[0].business_days().between(first, beyond), dtype=np.int64)
+    days = np.union1d(business, np.asarray(products[0].trading_days().between(first, beyond), dtype=np.int64))
+    is_business = np.isin(days, business)
     span = int(np.searchsorted(days, day_of(config.last), side="right"))
     if span < 2:
         raise UsageError(f"market: the span must hold at least two business days, found {span} from {config.first} "
                          f"to {config.last}")
     lines = tuple(_line(chip, product, config, days, span) for chip, product in zip(config.chips, products, strict=True))
-    is_value_day = month_ends(days, span)
-    return Schedule(days=days, span=span, lines=lines, is_value_day=is_value_day,
+    is_value_day = month_ends(days, is_business)[:span]
+    return Schedule(days=days, span=span, is_business=is_business, lines=lines, is_value_day=is_value_day,
                     publications=_publications(config, days, span, is_value_day))
 
 
-def month_ends(days: Ints, span: int) -> Bools:
-    """Which of the first ``span`` days are the last business day of their month."""
-    months = np.array([date_of(int(day)).month for day in days])
-    return np.asarray(months[:span] != np.append(months[1:], 0)[:span])
+def month_ends(days: Ints, is_business: Bools) -> Bools:
+    """Which of the days are the last business day of their month."""
+    rows = np.flatnonzero(is_business)
+    months = np.array([date_of(int(day)).month for day in days[rows]])
+    out = np.zeros(len(days), dtype=np.bool_)
+    out[rows[:-1]] = months[:-1] != months[1:]
+    return out
 
 
 def _line(chip: Chip, product: Product, config: MarketConfig, days: Ints, span: int) -> Line:

@@ -100,3 +100,6 @@ def fair_values(chip: Ints, first: Ints, last: Ints, offset: Ints, fix_from: Int
             out_close[i] = (fixed + today + floating) / count
             out_floating[i] = floating / count
             out_width[i] = width / count
+            if t == 0:
+                # Nobody traded the day before: the market opens on what its first day shows.
+                out_open[i], out_width[i] = out_close[i], 0.0
