@@ -13,7 +13,7 @@ from kilohour.units import day_of
 
 Floats = npt.NDArray[np.float64]
 
-REACH = 105.0
+REACH = 150.0
 """Business days ahead at which a month's interest is 1/e of the front's."""
 YEARS_TO_MATURE = 1.5
 YEARS_TO_HOLD = 3.0

@@ -29,18 +29,22 @@ class Chip:
     product: str
     """Code of the futures product in the registry."""
     work: float = _number(1.0, 0.01, 1000.0)
-    """Work of an hour, in hours of the first chip: what ties the prices of generations."""
+    """Work of an hour once software is mature, in hours of the first chip: what ties the prices of generations."""
+    work_at_release: float = _number(1.0, 0.01, 1000.0)
+    """The same at the chip's release; its log grows in a straight line, known to all, to that of ``work``."""
+    maturity_years: float = _number(2.0, 0.05, 20.0)
+    """Years from release until software is mature."""
     release: dt.date = dt.date(2023, 3, 21)
     """Index and futures exist from this day; launches up to it do not mark the chip down again."""
-    volatility: float = _number(0.19, 0.0, 2.0)
+    volatility: float = _number(0.16, 0.0, 2.0)
     """Of the chip's own factor, a year."""
-    half_life_days: float = _number(60.0, 1.0, 2000.0)
+    half_life_days: float = _number(40.0, 1.0, 2000.0)
     """Business days in which half of the chip's own deviation from its work factor is gone."""
     spike_rate: float = _number(1.0, 0.0, 60.0)
     """The chip's own upward spikes a year."""
     spike_size: float = _number(0.05, 0.0, 0.5)
     """Mean of the (exponential) size of a spike, in log price."""
-    lots: float = _number(30_000.0, 0.0, 1e7)
+    lots: float = _number(60_000.0, 0.0, 1e7)
     """Open interest over all months when the chip is at its height."""
 
 
@@ -59,10 +63,12 @@ class Launch:
 
 
 CHIPS = (
-    Chip(product="SIM:H100", work=1.0, release=dt.date(2023, 3, 21)),
-    Chip(product="SIM:H200", work=1.2, release=dt.date(2024, 7, 1), volatility=0.20, lots=8_000.0),
-    Chip(product="SIM:B200", work=2.35, release=dt.date(2025, 2, 4), volatility=0.22, spike_rate=3.0, lots=45_000.0),
-    Chip(product="SIM:B300", work=2.75, release=dt.date(2025, 7, 3), volatility=0.23, spike_rate=3.0, lots=10_000.0),
+    Chip(product="SIM:H100", release=dt.date(2023, 3, 21)),
+    Chip(product="SIM:H200", work=1.2, work_at_release=1.15, release=dt.date(2024, 7, 1), volatility=0.17, lots=16_000.0),
+    Chip(product="SIM:B200", work=2.4, work_at_release=2.1, release=dt.date(2025, 2, 4), volatility=0.19, spike_rate=3.0,
+         lots=80_000.0),
+    Chip(product="SIM:B300", work=2.75, work_at_release=2.4, release=dt.date(2025, 7, 3), volatility=0.20, spike_rate=3.0,
+         lots=20_000.0),
 )
 LAUNCHES = (
     Launch(name="B200", day=dt.date(2025, 2, 4)),
@@ -90,7 +96,7 @@ class MarketConfig:
 
     level: float = _number(3.0, 0.01, 10_000.0)
     """Mean price of the first chip on the first day, dollars a GPU-hour."""
-    growth: float = _number(0.035, -1.0, 1.0)
+    growth: float = _number(0.05, -1.0, 1.0)
     """Drift of the price of work between launches."""
     premium: float = _number(0.05, 0.0, 1.0)
     """What longs earn a year on the part of a contract that still floats: futures stand this much under expectation."""
@@ -99,7 +105,7 @@ class MarketConfig:
     """Of the planned S-curve, million weekly users."""
     adoption_midpoint: dt.date = dt.date(2027, 1, 1)
     adoption_rate: float = _number(1.11, 0.01, 20.0)
-    growth_volatility: float = _number(0.20, 0.0, 2.0)
+    growth_volatility: float = _number(0.25, 0.0, 2.0)
     """Standard deviation of adoption's growth around its plan, a year."""
     growth_half_life: float = _number(0.75, 0.02, 20.0)
     """Years in which half of an excess of growth is gone."""
@@ -112,7 +118,7 @@ class MarketConfig:
     """Calendar days from the end of a month to the first number for it."""
     revision_lag_days: int = dataclasses.field(default=75, metadata={"low": 2, "high": 500})
     """Calendar days from the end of a month to the revised number."""
-    publication_noise: float = _number(0.02, 0.0001, 1.0)
+    publication_noise: float = _number(0.015, 0.0001, 1.0)
     """Standard deviation of what the revision takes out of the first number."""
     revision_noise: float = _number(0.01, 0.0, 1.0)
     """Standard deviation of the error that stays."""

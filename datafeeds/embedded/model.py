@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kilohour.datafeeds.embedded.config import MarketConfig
+from kilohour.datafeeds.embedded.config import Chip, MarketConfig
 from kilohour.datafeeds.embedded.schedule import Schedule
 from kilohour.kernels import market as kernel
 from kilohour.kernels.arithmetic import exp, log
@@ -174,12 +174,12 @@ def _spike_tables(config: MarketConfig, horizons: int) -> tuple[Floats, Floats]:
 
 
 def markdowns(config: MarketConfig, normals: Floats) -> Floats:
-    """Log mark-downs (launches × chips) from normals (launches × 1 + chips); what a chip shares with others is 3/4 of
-    its variance."""
+    """Log mark-downs (launches × chips) from normals (launches × 1 + chips); a chip shares nine tenths of
+    its variance with the others."""
     out = np.empty((len(config.launches), len(config.chips)))
     for i, launch in enumerate(config.launches):
         for c in range(len(config.chips)):
-            shock = math.sqrt(0.75) * normals[i, 0] + math.sqrt(0.25) * normals[i, 1 + c]
+            shock = math.sqrt(0.9) * normals[i, 0] + math.sqrt(0.1) * normals[i, 1 + c]
             out[i, c] = markdown_mean(launch.markdown, launch.surprise) + launch.surprise * shock
     return out
 
@@ -201,7 +201,7 @@ def log_means(config: MarketConfig, schedule: Schedule, model: Model, sizes: Flo
     table = np.zeros((len(launches) + 1, chips, days))
     steps = np.arange(days, dtype=np.float64)
     for c, chip in enumerate(config.chips):
-        base = np.full(days, log(config.level * chip.work) - _convexity(config, model, c))
+        base = np.full(days, log(config.level) - _convexity(config, model, c)) + log_work(chip, schedule)
         base = base + steps * ((config.growth - 0.5 * config.long_run_volatility * config.long_run_volatility) / YEAR)
         table[:, c, :] = base
         for k, i in enumerate(launches):
@@ -217,6 +217,14 @@ def log_means(config: MarketConfig, schedule: Schedule, model: Model, sizes: Flo
             table[k + 1:, c, :] -= share * sizes[i, c]
     known = np.searchsorted(np.array(rows, dtype=np.int64), np.arange(schedule.span), side="right")
     return table, known.astype(np.int64)
+
+
+def log_work(chip: Chip, schedule: Schedule) -> Floats:
+    """Log of a chip's work factor on each day."""
+    age = (schedule.days - day_of(chip.release)) / 365.25
+    mature = np.minimum(1.0, np.maximum(0.0, age / chip.maturity_years))
+    begin, end = log(chip.work_at_release), log(chip.work)
+    return np.asarray(begin + mature * (end - begin))
 
 
 def _convexity(config: MarketConfig, model: Model, c: int) -> float:

@@ -61,7 +61,7 @@ def activity(state: State, first: int, last: int, window: int, window_end: int, 
         held += RESPONSE * (usual - held)
         if t >= window:
             held = min(held, size[t] * scale * (open_share + 0.02))
-        turnover = 0.012 + 0.06 * exp(-ahead / 42.0)
+        turnover = 0.02 + 0.05 * exp(-ahead / 42.0)
         mean = held * turnover * exp(SPREAD_OF_VOLUME * normals[0] - 0.5 * SPREAD_OF_VOLUME * SPREAD_OF_VOLUME)
         i = t - first
         volume[i] = poisson(state, mean, normals[1])
