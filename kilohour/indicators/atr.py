@@ -3,6 +3,7 @@
 
 from math import nan
 
+from kilohour.faces.fields import state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_span
 
@@ -15,10 +16,10 @@ class Atr(Indicator):
     """
 
     window: int = 14
-    count: int = 0
+    count: int = state(0)
     """Bars seen, up to ``window`` + 1."""
-    last: float = 0.0
-    range: float = 0.0
+    last: float = state(0.0)
+    range: float = state(0.0)
 
     def check(self) -> None:
         require_span(self)

@@ -7,6 +7,7 @@ included; carry as a yield is a ratio and needs prices above zero.
 
 from math import nan
 
+from kilohour.faces.fields import state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST
 
@@ -18,9 +19,9 @@ class Carry(Indicator):
     still does. Source: Koijen, Moskowitz, Pedersen, Vrugt, "Carry", Journal of Financial Economics 127 (2018), section 2.
     """
 
-    near: float = nan
-    far: float = nan
-    years: float = nan
+    near: float = state(nan)
+    far: float = state(nan)
+    years: float = state(nan)
 
     def update(self, near: float, far: float, years: float) -> float:
         """Takes two prices and the years between their deliveries; returns :meth:`value`.
@@ -54,7 +55,7 @@ class Carry(Indicator):
 class CurveSlope(Indicator):
     """(far − near) / years: dollars per unit and year, positive in contango. NaN before the first update."""
 
-    slope: float = nan
+    slope: float = state(nan)
 
     def update(self, near: float, far: float, years: float) -> float:
         """Takes two prices and the years between their deliveries; returns :meth:`value`.
@@ -84,7 +85,7 @@ class CurveCurvature(Indicator):
     difference. Negative where the middle stands above the line, a hump. NaN before the first update.
     """
 
-    curvature: float = nan
+    curvature: float = state(nan)
 
     def update(self, near: float, middle: float, far: float, years_near: float, years_far: float) -> float:
         """Takes three prices, and the years from near to middle and from middle to far; returns :meth:`value`.

@@ -3,7 +3,7 @@
 
 from math import nan
 
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_window
 
@@ -16,10 +16,10 @@ class Donchian(Indicator):
     """
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    fresh_high: float = 0.0
-    fresh_low: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    fresh_high: float = state(0.0)
+    fresh_low: float = state(0.0)
     highs: Ring
     """Below ``at`` the highs since the wrap; from ``at`` on, the highest of the older ones from there to the wrap."""
     lows: Ring

@@ -3,6 +3,7 @@
 
 from math import nan
 
+from kilohour.faces.fields import state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_span
 
@@ -14,8 +15,8 @@ class Ema(Indicator):
     """
 
     window: int = 20
-    count: int = 0
-    mean: float = 0.0
+    count: int = state(0)
+    mean: float = state(0.0)
 
     def check(self) -> None:
         require_span(self)

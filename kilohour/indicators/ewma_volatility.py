@@ -4,6 +4,7 @@
 from math import nan
 
 from kilohour import maths
+from kilohour.faces.fields import state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_between
 
@@ -16,9 +17,9 @@ class EwmaVolatility(Indicator):
     """
 
     decay: float = 0.97
-    count: int = 0
-    last: float = 0.0
-    variance: float = 0.0
+    count: int = state(0)
+    last: float = state(0.0)
+    variance: float = state(0.0)
 
     def check(self) -> None:
         require_between(self, "decay", 0.0, 1.0)

@@ -4,7 +4,7 @@
 from math import nan
 
 from kilohour import maths
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_window
 
@@ -17,17 +17,17 @@ class RollingCorrelation(Indicator):
     """
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    origin_x: float = 0.0
-    origin_y: float = 0.0
-    last_x: float = 0.0
-    last_y: float = 0.0
-    fresh_x: float = 0.0
-    fresh_y: float = 0.0
-    fresh_xx: float = 0.0
-    fresh_yy: float = 0.0
-    fresh_xy: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    origin_x: float = state(0.0)
+    origin_y: float = state(0.0)
+    last_x: float = state(0.0)
+    last_y: float = state(0.0)
+    fresh_x: float = state(0.0)
+    fresh_y: float = state(0.0)
+    fresh_xx: float = state(0.0)
+    fresh_yy: float = state(0.0)
+    fresh_xy: float = state(0.0)
     ring_x: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, sums of older deviations from there to the wrap."""
     ring_y: Ring

@@ -7,7 +7,7 @@ from each place up to the cut, worked out once at the wrap (van Herk 1992; Gil a
 
 from math import nan
 
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_window
 
@@ -16,9 +16,9 @@ class RollingMin(Indicator):
     """Smallest of the last ``window`` values, exact. NaN until ``window`` values are in."""
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    fresh: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    fresh: float = state(0.0)
     """Smallest value since the wrap."""
     ring: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, the smallest of the older ones from there to the wrap."""
@@ -71,9 +71,9 @@ class RollingMax(Indicator):
     """Largest of the last ``window`` values, exact. NaN until ``window`` values are in."""
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    fresh: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    fresh: float = state(0.0)
     """Largest value since the wrap."""
     ring: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, the largest of the older ones from there to the wrap."""

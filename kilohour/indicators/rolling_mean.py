@@ -8,7 +8,7 @@ So an error never outlives the window it arose in: not after ten million updates
 
 from math import nan
 
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_window
 
@@ -17,9 +17,9 @@ class RollingSum(Indicator):
     """Σ of the last ``window`` values, in the unit of the values. NaN until ``window`` values are in."""
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    fresh: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    fresh: float = state(0.0)
     """Sum of the values since the wrap."""
     ring: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, sums of the older values from there to the wrap."""
@@ -34,8 +34,9 @@ class RollingSum(Indicator):
         at = self.at
         self.ring[at] = x
         self.fresh += x
-        self.at = at + 1
-        if at + 1 == self.window:
+        at += 1
+        self.at = at
+        if at == self.window:
             self.wrap()
         return self.value()
 
@@ -49,13 +50,10 @@ class RollingSum(Indicator):
         self.fresh = 0.0
         self.filled = True
 
-    def total(self) -> float:
-        return self.ring[self.at] + self.fresh
-
     def value(self) -> float:
         """The sum, or NaN."""
         if self.filled:
-            return self.total()
+            return self.ring[self.at] + self.fresh
         return nan
 
     def ready(self) -> bool:
@@ -79,5 +77,5 @@ class RollingMean(RollingSum):
     def value(self) -> float:
         """The mean, or NaN."""
         if self.filled:
-            return self.total() / self.window
+            return (self.ring[self.at] + self.fresh) / self.window
         return nan

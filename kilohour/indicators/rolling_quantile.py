@@ -7,7 +7,8 @@ of a strategy. (The array version uses another structure for long windows.)
 
 from math import nan
 
-from kilohour.faces.fields import Ring
+from kilohour import maths
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_between, require_window
 
@@ -21,8 +22,8 @@ class RollingQuantile(Indicator):
 
     window: int = 20
     quantile: float = 0.5
-    count: int = 0
-    at: int = 0
+    count: int = state(0)
+    at: int = state(0)
     ring: Ring
     """The values in the order they came."""
     ordered: Ring
@@ -78,7 +79,7 @@ class RollingQuantile(Indicator):
         if self.count < self.window:
             return nan
         exact = (self.window - 1) * fraction
-        place = int(exact)
+        place = maths.truncate(exact)
         below = self.ordered[place]
         if place + 1 >= self.window:
             return below

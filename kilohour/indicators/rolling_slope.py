@@ -3,7 +3,7 @@
 
 from math import nan
 
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_window
 
@@ -16,13 +16,13 @@ class RollingSlope(Indicator):
     """
 
     window: int = 20
-    at: int = 0
-    filled: bool = False
-    origin: float = 0.0
-    last: float = 0.0
-    fresh: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    origin: float = state(0.0)
+    last: float = state(0.0)
+    fresh: float = state(0.0)
     """Sum of the deviations from ``origin`` since the wrap."""
-    fresh_moment: float = 0.0
+    fresh_moment: float = state(0.0)
     """The same, each times its number, counted from 0 at the wrap (older values have negative numbers)."""
     ring: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, sums of older deviations from there to the wrap."""

@@ -10,7 +10,7 @@ origin. So Σd² exceeds the sum of squares about the mean by at most the factor
 from math import nan
 
 from kilohour import maths
-from kilohour.faces.fields import Ring
+from kilohour.faces.fields import Ring, state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_whole, require_window
 
@@ -23,13 +23,13 @@ class RollingVariance(Indicator):
 
     window: int = 20
     ddof: int = 1
-    at: int = 0
-    filled: bool = False
-    origin: float = 0.0
-    last: float = 0.0
-    fresh: float = 0.0
+    at: int = state(0)
+    filled: bool = state(False)
+    origin: float = state(0.0)
+    last: float = state(0.0)
+    fresh: float = state(0.0)
     """Sum of the deviations from ``origin`` since the wrap."""
-    fresh_squares: float = 0.0
+    fresh_squares: float = state(0.0)
     ring: Ring
     """Below ``at`` the values since the wrap; from ``at`` on, sums of older deviations from there to the wrap."""
     squares: Ring

@@ -4,6 +4,7 @@
 from math import nan
 
 from kilohour import maths
+from kilohour.faces.fields import state
 from kilohour.faces.indicator import Indicator
 from kilohour.indicators.rules import LARGEST, require_between, require_whole
 
@@ -21,20 +22,20 @@ class SCurve(Indicator):
     ceiling: float = 1.0
     memory: float = 2.0
     warmup: int = 4
-    count: int = 0
-    weight: float = 0.0
-    time: float = 0.0
+    count: int = state(0)
+    weight: float = state(0.0)
+    time: float = state(0.0)
     """Weighted mean of the times."""
-    logit: float = 0.0
+    logit: float = state(0.0)
     """Weighted mean of the logits."""
-    time_time: float = 0.0
-    time_logit: float = 0.0
-    last_time: float = 0.0
-    gap: float = nan
+    time_time: float = state(0.0)
+    time_logit: float = state(0.0)
+    last_time: float = state(0.0)
+    gap: float = state(nan)
     """Logit of the newest print less that of the fit before it."""
-    gap_weight: float = 0.0
-    gap_squares: float = 0.0
-    surprise: float = nan
+    gap_weight: float = state(0.0)
+    gap_squares: float = state(0.0)
+    surprise: float = state(nan)
 
     def check(self) -> None:
         require_between(self, "ceiling", 0.0, LARGEST)
