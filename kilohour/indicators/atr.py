@@ -27,7 +27,7 @@ class Atr(Indicator):
     def update(self, high: float, low: float, close: float) -> float:
         """Takes a bar; returns :meth:`value`. Raises ValueError for NaN, an infinity, or a close outside high and low."""
         if not (abs(high) <= LARGEST and abs(low) <= LARGEST and abs(close) <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if not low <= close <= high:
             raise ValueError("a bar's close must lie between its low and its high")
         if self.count > 0:

@@ -29,7 +29,7 @@ class Carry(Indicator):
         Raises ValueError for NaN or an infinity, and for years that are not above zero.
         """
         if not (abs(near) <= LARGEST and abs(far) <= LARGEST and years <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if years <= 0.0:
             raise ValueError("the years between two deliveries must be above zero")
         self.near = near
@@ -63,7 +63,7 @@ class CurveSlope(Indicator):
         Raises ValueError for NaN or an infinity, and for years that are not above zero.
         """
         if not (abs(near) <= LARGEST and abs(far) <= LARGEST and years <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if years <= 0.0:
             raise ValueError("the years between two deliveries must be above zero")
         self.slope = (far - near) / years
@@ -93,9 +93,9 @@ class CurveCurvature(Indicator):
         Raises ValueError for NaN or an infinity, and for years that are not above zero.
         """
         if not (abs(near) <= LARGEST and abs(middle) <= LARGEST and abs(far) <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if not (years_near <= LARGEST and years_far <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if years_near <= 0.0 or years_far <= 0.0:
             raise ValueError("the years between two deliveries must be above zero")
         bend = (far - middle) / years_far - (middle - near) / years_near

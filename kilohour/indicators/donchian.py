@@ -30,7 +30,7 @@ class Donchian(Indicator):
     def update(self, high: float, low: float) -> float:
         """Takes a bar; returns :meth:`middle`. Raises ValueError for NaN, an infinity, or a high below its low."""
         if not (abs(high) <= LARGEST and abs(low) <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if high < low:
             raise ValueError("a bar's high must not be below its low")
         at = self.at

@@ -27,7 +27,7 @@ class Ema(Indicator):
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if self.count < self.window:
             self.count += 1
             self.mean += (x - self.mean) / self.count

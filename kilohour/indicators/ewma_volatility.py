@@ -27,7 +27,7 @@ class EwmaVolatility(Indicator):
     def update(self, x: float) -> float:
         """Takes the next price; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         change = x - self.last
         self.last = x
         if self.count == 2:

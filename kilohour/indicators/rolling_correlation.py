@@ -41,7 +41,7 @@ class RollingCorrelation(Indicator):
     def update(self, x: float, y: float) -> float:
         """Takes the next pair; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not (abs(x) <= LARGEST and abs(y) <= LARGEST):
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
         if at == 0 and not self.filled:
             self.origin_x = x
@@ -92,17 +92,20 @@ class RollingCorrelation(Indicator):
         self.filled = True
 
     def sum_xx(self) -> float:
+        """n·Sxx, from the window's sums."""
         total = self.ring_x[self.at] + self.fresh_x
-        return self.ring_xx[self.at] + self.fresh_xx - total * total / self.window
+        return self.window * (self.ring_xx[self.at] + self.fresh_xx) - total * total
 
     def sum_yy(self) -> float:
+        """n·Syy."""
         total = self.ring_y[self.at] + self.fresh_y
-        return self.ring_yy[self.at] + self.fresh_yy - total * total / self.window
+        return self.window * (self.ring_yy[self.at] + self.fresh_yy) - total * total
 
     def sum_xy(self) -> float:
+        """n·Sxy."""
         total_x = self.ring_x[self.at] + self.fresh_x
         total_y = self.ring_y[self.at] + self.fresh_y
-        return self.ring_xy[self.at] + self.fresh_xy - total_x * total_y / self.window
+        return self.window * (self.ring_xy[self.at] + self.fresh_xy) - total_x * total_y
 
     def value(self) -> float:
         """The correlation, from −1 to 1, or NaN."""

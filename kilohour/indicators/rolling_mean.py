@@ -30,7 +30,7 @@ class RollingSum(Indicator):
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
         self.ring[at] = x
         self.fresh += x

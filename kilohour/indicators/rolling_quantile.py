@@ -36,7 +36,7 @@ class RollingQuantile(Indicator):
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if self.count < self.window:
             place = self.count
             self.count = place + 1

@@ -34,7 +34,7 @@ class RollingSlope(Indicator):
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
         if at == 0 and not self.filled:
             self.origin = x
@@ -80,7 +80,7 @@ class RollingSlope(Indicator):
         window = self.window
         centre = self.at - 0.5 * (window + 1)
         moment = (self.moments[self.at] + self.fresh_moment) - centre * (self.ring[self.at] + self.fresh)
-        return 12.0 * moment / (window * (window * window - 1.0))
+        return moment * (12.0 / (window * (window * window - 1.0)))
 
     def fitted(self) -> float:
         """The line at the newest value, or NaN."""

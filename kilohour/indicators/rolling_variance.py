@@ -42,7 +42,7 @@ class RollingVariance(Indicator):
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
         if at == 0 and not self.filled:
             self.origin = x
@@ -85,10 +85,8 @@ class RollingVariance(Indicator):
         if not self.filled:
             return nan
         total = self.ring[self.at] + self.fresh
-        about_mean = self.squares[self.at] + self.fresh_squares - total * total / self.window
-        if about_mean <= 0.0:
-            return 0.0
-        return about_mean / (self.window - self.ddof)
+        spread = self.window * (self.squares[self.at] + self.fresh_squares) - total * total
+        return max(spread, 0.0) / (self.window * (self.window - self.ddof))
 
     def deviation(self) -> float:
         """Standard deviation of the window, or NaN."""
@@ -123,8 +121,9 @@ class RollingZ(RollingVariance):
         """The z-score of the newest value, or NaN."""
         if not self.filled:
             return nan
-        spread = self.variance()
+        window = self.window
+        total = self.ring[self.at] + self.fresh
+        spread = window * (self.squares[self.at] + self.fresh_squares) - total * total
         if spread <= 0.0:
             return nan
-        gap = (self.last - self.origin) - (self.ring[self.at] + self.fresh) / self.window
-        return gap / maths.sqrt(spread)
+        return (window * (self.last - self.origin) - total) / maths.sqrt(spread * (window / float(window - self.ddof)))

@@ -28,7 +28,7 @@ class Rsi(Indicator):
     def update(self, x: float) -> float:
         """Takes the next price; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
         if not abs(x) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if self.count == 0:
             self.last = x
             self.count = 1

@@ -9,7 +9,7 @@ from math import isfinite
 
 from kilohour.errors import UsageError
 
-LARGEST = 1e150
+LARGEST = 1e100
 """The largest size of a value that an indicator takes."""
 
 

@@ -49,7 +49,7 @@ class SCurve(Indicator):
         that of the print before.
         """
         if not abs(t_years) <= LARGEST:
-            raise ValueError("an indicator takes finite numbers, at most 1e150 in size")
+            raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if not (value > 0.0 and value < self.ceiling):
             raise ValueError("an S-curve takes values above zero and below its ceiling")
         if self.count > 0 and t_years < self.last_time:
