@@ -236,7 +236,7 @@ class Product:
             from kilohour.contracts.schedule import undated
 
             return undated(self, f"{self.code}-{name}", name)
-        example = self.text("symbol")
+        example = codes.symbol_of(self.text("symbol"), 202612)
         raise UsageError(f"{self.code}: a contract must be named by its code, by a symbol like {example} "
                          f"or by its month, found {name!r}")
 
