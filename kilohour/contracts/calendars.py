@@ -152,6 +152,6 @@ def _library_days(name: str) -> tuple[Days, str, int, int]:
                 sessions = library.get_calendar(name, start=str(first), end=str(last)).sessions
         except (ValueError, NotImplementedError) as error:
             raise UsageError(f"calendar {name}: {version} cannot compute it from {first} to {last} "
-                             f"({str(error).splitlines()[0]})") from error
+                             f"({str(error).splitlines()[0][:80]})") from error
     days: Days = sessions.to_numpy().astype("datetime64[D]").astype(np.int64)
     return days, version, int(day_of(first)), int(day_of(last))

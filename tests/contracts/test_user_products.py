@@ -66,6 +66,11 @@ exceptions = [{ days = [2026-12-31], open = false, reason = "the office is close
      "mine.toml: a product code must read VENUE:PRODUCT in capitals, found 'h100'"),
     ('code = "MY:H100"', 'code = "SIM:H100"',
      "mine.toml: product SIM:H100 is in the registry already: give yours another code"),
+    ('value = "last_business_day_of_month"', 'value = "never"',
+     "mine.toml: MY:H100: last_trade must be 'never' for a perpetual and only there, "
+     "found 'never' with listed_months '36 consecutive'"),
+    ('margin_maintenance_ppm = { value = 150_000', 'margin_maintenance_ppm = { value = 250_000',
+     "mine.toml: MY:H100: margin_maintenance_ppm must not be above margin_initial_ppm (200000), found 250000"),
     ('code = "MY:H100"', 'code = MY:H100', "is not TOML"),
 ])
 def test_a_bad_file_is_refused_in_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
