@@ -62,12 +62,21 @@ def number(value: float | None, places: int = 0, *, sign: bool = False) -> str:
     return ("−" if value < 0 and not zero else "+" if sign and not zero else "") + text
 
 
-def table(head: Sequence[str], body: Iterable[Sequence[str]], *, text: int = 1, total: bool = False, tall: bool = False) -> str:
-    """A table in a box that scrolls by itself. Cells are HTML; the first ``text`` columns read left, numbers right."""
-    classes = ["left" if place < text else "right" for place in range(len(head))]
+def table(
+    head: Sequence[str],
+    body: Iterable[Sequence[str]],
+    *,
+    text: int = 1,
+    words: str = "",
+    total: bool = False,
+    tall: bool = False,
+) -> str:
+    """A table in a box that scrolls by itself. Cells are HTML; the first ``text`` columns and that named ``words`` read left."""
+    classes = ["left" if place < text or name == words else "right" for place, name in enumerate(head)]
     head_row = "".join(f'<th class="{c}" scope="col">{escape(h)}</th>' for c, h in zip(classes, head, strict=True))
     lines = [
-        "<tr>" + "".join(f'<td class="{c}">{cell}</td>' for c, cell in zip(classes, row, strict=True)) + "</tr>" for row in body
+        "<tr>" + "".join(f'<td class="{c}">{cell}</td>' for c, cell in zip(classes, row, strict=True)) + "</tr>"
+        for row in body
     ]
     if total and lines:
         lines[-1] = lines[-1].replace("<tr>", '<tr class="total">', 1)
@@ -78,6 +87,15 @@ def table(head: Sequence[str], body: Iterable[Sequence[str]], *, text: int = 1, 
 def fields(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values, a line each; values are HTML."""
     return "<dl>" + "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in pairs) + "</dl>"
+
+
+def tiles(boxes: Iterable[tuple[str, str, str]]) -> str:
+    """Headline numbers: (name, value, a word more)."""
+    told = "".join(
+        f'<div class="tile"><div class="name">{name}</div><div class="value">{value}</div><div class="more">{more}</div></div>'
+        for name, value, more in boxes
+    )
+    return f'<div class="tiles" id="headline">{told}</div>'
 
 
 def section(key: str, title: str, *parts: str, lead: str = "") -> str:

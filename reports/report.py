@@ -36,7 +36,7 @@ def body(run: RunFolder, detail: float) -> str:
     parts = [
         sections.header(run),
         sections.headline(run),
-        sections.assumptions(run),
+        sections.modelled(run.manifest),
         sections.equity(run, points),
         evidence.curve(run, detail),
         evidence.positions(run, detail),

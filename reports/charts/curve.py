@@ -57,8 +57,8 @@ def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
     keep = spread_out(len(times), weeks)
     trace: dict[str, Any] = {
         "type": "surface", "x": places, "y": _dates(times[keep]), "z": single(marks[keep]), "colorscale": SEQUENCE,
-        "connectgaps": True, "colorbar": {"thickness": 10, "len": 0.7, "tickprefix": "$", "outlinewidth": 0},
-        "hovertemplate": "%{y|%Y-%m-%d}, contract %{x}: $%{z:,.4f}<extra></extra>",
+        "connectgaps": True, "colorbar": {"thickness": 10, "len": 0.7, "tickformat": "$~g", "outlinewidth": 0},
+        "hovertemplate": "%{y|%Y-%m-%d}, contract %{x}: %{z:$,.4f}<extra></extra>",
     }  # fmt: skip
     axis = {"gridcolor": GRID, "backgroundcolor": "rgba(0,0,0,0)", "showspikes": False}
     return {
@@ -68,12 +68,12 @@ def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
             hovermode="closest",
             margin={"l": 0, "r": 0, "t": 0, "b": 0},
             scene={
-                "xaxis": {**axis, "title": {"text": "contracts ahead"}},
+                "xaxis": {**axis, "title": {"text": "contract"}},
                 "yaxis": {**axis, "title": {"text": ""}, "type": "date", "nticks": 6},
                 "zaxis": {**axis, "title": {"text": "USD"}},
                 "aspectmode": "manual",
                 "aspectratio": {"x": 1.0, "y": 1.7, "z": 0.7},
-                "camera": {"eye": {"x": -1.55, "y": -1.45, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.12}},
+                "camera": {"eye": {"x": -1.8, "y": -1.9, "z": 0.9}, "center": {"x": 0.1, "y": 0.1, "z": -0.15}},
             },
         ),
     }
@@ -95,10 +95,10 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
     return {
         "data": traces,
         "layout": layout(
-            430,
+            460,
             margin={"l": 64, "r": 14, "t": 54, "b": 44},
             xaxis={"title": {"text": AHEAD, "font": {"size": 11}}, "showgrid": False, "linecolor": GRID, "nticks": 12},
-            yaxis=value_axis("USD", tickformat="~g", hoverformat=",.4f"),
+            yaxis=value_axis("USD", tickformat="$~g", hoverformat="$,.4f"),
             sliders=[_slider(times, marks, months, steps, len(traces) - 1)] if len(steps) else [],
         ),
     }
@@ -106,17 +106,18 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
 
 def _day_line(name: str, places: Ints, marks: Floats, months: Ints, colour: str, width: float) -> dict[str, Any]:
     return line(name, places, single(marks), colour, width, customdata=months.astype(np.int32), connectgaps=True,
-                hovertemplate="$%{y:,.4f} (delivery %{customdata})")  # fmt: skip
+                hovertemplate="%{y:$,.4f} (delivery %{customdata})")  # fmt: skip
 
 
 def _slider(times: Ints, marks: Floats, months: Ints, steps: Ints, trace: int) -> dict[str, Any]:
     # A slider's arguments are taken as they stand: plain lists, no packed arrays.
     return {
         "active": len(steps) - 1,
-        "pad": {"t": 34, "b": 6},
+        "pad": {"t": 62, "b": 4},
         "len": 1.0,
         "x": 0.0,
         "ticklen": 0,
+        "minorticklen": 0,
         "currentvalue": {"prefix": "Chosen day: ", "xanchor": "left", "font": {"size": 12}},
         "font": {"size": 10, "color": "rgba(0,0,0,0)"},
         "steps": [

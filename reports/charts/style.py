@@ -7,6 +7,7 @@ apart; sequences use cividis (Nunez, Anderton and Renslow 2018). The report's sc
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,15 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
         "font": {"family": FONT, "size": 12, "color": INK},
         "hovermode": "x unified",
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left", "bgcolor": "rgba(0,0,0,0)"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
         "colorway": list(CYCLE),
     }
     return {**base, **more}
@@ -57,7 +66,7 @@ def value_axis(title: str, **more: Any) -> dict[str, Any]:
             "automargin": True, "nticks": 6, **more}  # fmt: skip
 
 
-MONEY = {"tickprefix": "$", "tickformat": "~s", "hoverformat": ",.2f"}
+MONEY = {"tickformat": "$~s", "hoverformat": "$,.2f"}
 
 
 def line(name: str, x: Any, y: Any, colour: str, width: float = 1.6, **more: Any) -> dict[str, Any]:
@@ -87,9 +96,21 @@ def milliseconds(ts: Ints) -> Floats:
     return ts / 1e6
 
 
+def extent(*times: Ints) -> list[float] | None:
+    """The first and last of some times as an axis' range in milliseconds; None when there are none."""
+    found = [ts for ts in times if len(ts)]
+    return [min(int(ts.min()) for ts in found) / 1e6, max(int(ts.max()) for ts in found) / 1e6] if found else None
+
+
 def dollars(micros: Ints) -> Floats:
     """Integer micros as floats of dollars; shape kept."""
     return micros / MICROS
+
+
+def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
+    """Names in the order of ``first``, then the others by the alphabet."""
+    found = set(names)
+    return [name for name in first if name in found] + sorted(found.difference(first))
 
 
 def single(values: NDArray[Any]) -> NDArray[np.float32]:
