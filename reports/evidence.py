@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lower part of a report, for whoever checks it: curve, positions, trades, profit in parts, margin, ledgers, manifest."""
+"""The lower part of a report, for whoever checks it: curve, positions, trades, profit, margin, ledgers, manifest."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def curve(run: RunFolder, detail: float) -> str:
         return section(
             "curve", "The curve through time", empty("No dated contract was on the tape: there is no curve.")
         )
-    lead = "Official marks by week and contract, counted from the first that is not yet fixing. Pick a day with the slider."
+    lead = "Official marks by week and contract, counted from the first not yet fixing. Pick a day with the slider."
     blocks = []
     for place, code in enumerate(products):
         surface = figure(
@@ -95,9 +95,9 @@ def profit(run: RunFolder) -> str:
         )
     whole = total(by_contract.values())
     lead = (
-        "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of positions before "
-        "costs; final settlement is the step from the last mark to the final price; roll costs are the fees and half spreads of "
-        "moving between months; the half spread is paid inside the fill price and shown here as a cost."
+        "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of "
+        "positions before costs; final settlement is the step from the last mark to the final price; roll costs are the fees and "
+        "half spreads of moving between months; the half spread is paid inside the fill price and shown here as a cost."
     )
     products = profit_by_product(by_contract)
     by_code = [(code, products[code]) for code in in_order(products, run.products)]
@@ -229,8 +229,9 @@ def run_details(run: RunFolder) -> str:
     strategy, tape, seconds = m.get("strategy", {}), m.get("tape", {}), result.get("seconds") or {}
     parameters = [(name, f"<code>{escape(value)}</code>") for name, value in (m.get("parameters") or {}).items()]
     origin: list[tuple[str, Any]] = [
-        ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")), ("Face", m.get("face")),
-        ("Seed", m.get("seed")), ("Tape", tape.get("source")), ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
+        ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")),
+        ("Face", m.get("face")), ("Seed", m.get("seed")), ("Tape", tape.get("source")),
+        ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
         ("Contracts", tape.get("contracts")), ("Events", result.get("events")), ("Bars", result.get("bars")),
         *((f"Seconds: {name}", value) for name, value in seconds.items()),
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures for notebooks: one function a figure, DataFrames in, a plotly Figure out; the same dictionaries the report draws.
+"""Figures for notebooks: one function a figure, DataFrames in, a plotly Figure out, as the report draws them.
 
 Each takes the tables of a run as the run folder names them (columns: ``kilohour.reports.folder.COLUMNS``); times may
 be integers of nanoseconds or datetimes. ``of`` makes all of them from a run folder.
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from kilohour.reports import profit as parts
 from kilohour.reports.charts import curve as curve_chart
-from kilohour.reports.charts import money
+from kilohour.reports.charts import money, style
 from kilohour.reports.charts import positions as positions_chart
-from kilohour.reports.charts import style
 from kilohour.reports.charts import sweep as sweep_chart
 from kilohour.reports.charts import trades as trades_chart
 from kilohour.reports.evidence import margin_calls

@@ -7,7 +7,7 @@ from typing import Any
 
 from kilohour.reports.folder import RunFolder
 from kilohour.reports.page import empty, escape, figure, number, percent, section, table, tiles, usd
-from kilohour.reports.statistics import monthly_returns
+from kilohour.reports.statistics import MonthReturn, monthly_returns
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -15,7 +15,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 def title(run: RunFolder) -> str:
     """The page's title: the strategy, its products, the dates."""
     result = run.result
-    return f"{strategy_name(run)} on {', '.join(run.products) or 'no product'}, {result.get('start')} to {result.get('end')}"
+    products = ", ".join(run.products) or "no product"
+    return f"{strategy_name(run)} on {products}, {result.get('start')} to {result.get('end')}"
 
 
 def strategy_name(run: RunFolder) -> str:
@@ -31,8 +32,9 @@ def header(run: RunFolder) -> str:
     return (
         f"<header><h1>{escape(strategy_name(run))} on {escape(', '.join(run.products) or 'no product')}</h1>"
         f"<p>{escape(doc)}</p>"
-        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · prices: {escape(tape.get('source'))} · "
-        f"run <code>{escape(run.manifest.get('run'))}</code></p><nav>{links}</nav></header>"
+        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · "
+        f"prices: {escape(tape.get('source'))} · run <code>{escape(run.manifest.get('run'))}</code></p>"
+        f"<nav>{links}</nav></header>"
     )
 
 
@@ -62,7 +64,8 @@ def headline(run: RunFolder) -> str:
         ("Largest drawdown", usd(_micros(r, "max_drawdown")), f"{percent(r.get('max_drawdown'))} of a peak at worst"),
         ("Sharpe ratio", number(r.get("sharpe"), 2), "a year, from daily changes of equity"
          if r.get("sharpe") is not None else "undefined: equity did not vary"),
-        ("Fees paid", usd(_micros(r, "fees")), f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
+        ("Fees paid", usd(_micros(r, "fees")),
+         f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
         ("Peak margin", usd(_micros(r, "margin_peak")), _calls(r)),
         ("Orders", number(r.get("orders")), f"{number(r.get('refused'))} refused"),
         ("Settlements", number(r.get("settlements")), "positions held to the final price"),
@@ -117,8 +120,8 @@ def equity(run: RunFolder, points: int) -> str:
     from kilohour.reports.charts import money
 
     lead = (
-        "Against two baselines: the same average exposure per product, bought or sold at the start and rolled without view, "
-        "and nothing held. A strategy that does not beat both has earned its exposure's return at best."
+        "Against two baselines: the same average exposure per product, bought or sold at the start and rolled without "
+        "view, and nothing held. A strategy that does not beat both has earned its exposure's return at best."
     )
     if not run["equity"].rows:
         return section(
@@ -158,12 +161,12 @@ def months(run: RunFolder) -> str:
     return section("months", "Monthly returns", table(["Year", *MONTHS, "Total", "USD"], rows), lead=lead)
 
 
-def _equity_before(found: list[Any], first: Any, run: RunFolder) -> int:
+def _equity_before(found: list[MonthReturn], first: MonthReturn, run: RunFolder) -> int:
     earlier = [m.micros for m in found if (m.year, m.month) < (first.year, first.month)]
     return (_micros(run.result, "equity_start") or 0) + sum(earlier)
 
 
-def _month_cell(month: Any, worst: float) -> str:
+def _month_cell(month: MonthReturn | None, worst: float) -> str:
     if month is None:
         return ""
     if month.fraction is None:
@@ -171,7 +174,8 @@ def _month_cell(month: Any, worst: float) -> str:
     colour = "gain" if month.fraction >= 0 else "loss"
     strength = 0.42 * abs(month.fraction) / worst
     return (
-        f'<span class="month" style="background:rgba(var(--{colour}),{strength:.2f})" title="{usd(month.micros, 2, sign=True)}">'
+        f'<span class="month" style="background:rgba(var(--{colour}),{strength:.2f})" '
+        f'title="{usd(month.micros, 2, sign=True)}">'
         f"{number(month.fraction * 100, 1)}</span>"
     )
 

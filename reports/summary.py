@@ -45,8 +45,8 @@ def result_table(result: Mapping[str, Any]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(str(result.get("strategy") or result.get("run") or "run")), title_justify="left", box=box.SIMPLE_HEAD,
-                  show_header=False)  # fmt: skip
+    title = Text(str(result.get("strategy") or result.get("run") or "run"))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_header=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in lines(result):
@@ -58,7 +58,8 @@ def result_table(result: Mapping[str, Any]) -> Table:
 def result_html(result: Mapping[str, Any]) -> str:
     """The same as an HTML table, for ``_repr_html_``."""
     rows = "".join(
-        f'<tr><th style="text-align:left;font-weight:normal">{escape(name)}</th><td style="text-align:left">{escape(value)}</td></tr>'
+        f'<tr><th style="text-align:left;font-weight:normal">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(value)}</td></tr>'
         for name, value in lines(result)
     )
     title = escape(result.get("strategy") or result.get("run") or "run")

@@ -22,9 +22,10 @@ def write_sweep_report(folder: Path) -> Path:
     """Writes ``report.html`` beside a sweep's ``manifest.json`` and ``trials.parquet`` and returns its path.
 
     ``trials.parquet`` has a column a parameter, then ``net_usd sharpe max_drawdown_usd fills`` (NaN for an undefined
-    Sharpe ratio) and, when some of the tape was held back, the same with the prefix ``out_of_sample_``. The manifest has
-    ``trials``, ``best`` (an object of the same columns) and ``deflated_sharpe`` (null when undefined), beside ``strategy``,
-    ``tape``, ``modelled`` and ``assumptions`` as a run has them. Raises DataError when something is missing.
+    Sharpe ratio) and, when some of the tape was held back, the same with the prefix ``out_of_sample_``. The manifest
+    has ``trials``, ``best`` (an object of the same columns) and ``deflated_sharpe`` (null when undefined), beside
+    ``strategy``, ``tape``, ``modelled`` and ``assumptions`` as a run has them. Raises DataError when something is
+    missing.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

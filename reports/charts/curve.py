@@ -39,7 +39,8 @@ def products_of(curve: Table) -> tuple[str, ...]:
 def grid(curve: Table, product: str) -> tuple[Ints, Ints, Floats, Ints]:
     """Marks in dollars by day and place on the curve.
 
-    Returns (times (days,), places (months,), marks (days, months) with NaN where none, delivery months likewise, 0 where none).
+    Returns (times (days,), places (months,), marks (days, months) with NaN where there is none, delivery months
+    (days, months) with 0 where there is none).
     """
     own = curve.where(curve.labels("product").is_any(product) & (curve.integers("nth") > 0))
     times, day = np.unique(own.integers("ts"), return_inverse=True)
@@ -52,7 +53,10 @@ def grid(curve: Table, product: str) -> tuple[Ints, Ints, Floats, Ints]:
 
 
 def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
-    """Price over weeks and contracts ahead, at most ``weeks`` of them drawn; the report falls back to a heat map without WebGL."""
+    """Price over weeks and contracts ahead; at most ``weeks`` weeks are drawn.
+
+    Where a browser has no WebGL the report shows the same as a heat map.
+    """
     times, places, marks, _ = grid(curve, product)
     keep = spread_out(len(times), weeks)
     trace: dict[str, Any] = {
@@ -80,7 +84,7 @@ def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
 
 
 def days(curve: Table, product: str, choices: int = 60) -> Figure:
-    """The curve on five days spread over the run, and on one day the reader picks with a slider of at most ``choices`` days."""
+    """The curve on five days spread over the run, and on one the reader picks (of ``choices`` at most)."""
     times, places, marks, months = grid(curve, product)
     traces = []
     fixed = spread_out(len(times), 5)

@@ -50,8 +50,9 @@ def equity(table: Table, start: int, points: int = 3000) -> Figure:
     ends = x[[0, -1]] if len(x) else x
     hover = "%{y:$,.0f}"
     upper, lower = rows(2, [3, 1.2], 0.06)
+    dotted = {"dash": "dot"}
     traces = [
-        line("Nothing held", ends, np.full(len(ends), start / 1e6), GREY, 1.2, line={"dash": "dot"}, hovertemplate=hover),
+        line("Nothing held", ends, np.full(len(ends), start / 1e6), GREY, 1.2, line=dotted, hovertemplate=hover),
         line("Same average exposure, held and rolled", x, dollars(baseline[keep]), ORANGE, 1.3, hovertemplate=hover),
         line("Strategy", x, dollars(value[keep]), BLUE, 1.9, hovertemplate=hover),
         line("Drawdown", x, dollars(fall[keep]), VERMILION, 1.0, yaxis="y2", fill="tozeroy", showlegend=False,
@@ -85,7 +86,8 @@ def margin(table: Table, calls: Ints, points: int = 3000) -> Figure:
     if len(calls):
         traces.append({"type": "scatter", "mode": "markers", "name": "Margin call", "x": milliseconds(calls),
                        "y": dollars(at_call), "hovertemplate": "margin call",
-                       "marker": {"symbol": "x", "size": 9, "color": "#000000", "line": {"width": 1, "color": "#ffffff"}}})  # fmt: skip
+                       "marker": {"symbol": "x", "size": 9, "color": "#000000",
+                                  "line": {"width": 1, "color": "#ffffff"}}})  # fmt: skip
     return {"data": traces, "layout": layout(300, xaxis=time_axis(range=extent(ts)), yaxis=value_axis("USD", **MONEY))}
 
 

@@ -16,10 +16,10 @@ PANELS = 4
 
 
 def positions(table: Table, marks: Ints, products: Sequence[str] = (), columns: int = 360) -> Figure:
-    """Lots held by months to delivery (down) and time (across); blue is long, orange short; a panel a product, at most four.
+    """Lots held by months to delivery (down) and time (across), a panel a product, at most four.
 
-    ``marks`` are the times of all mark groups, so that a time without a position stays empty. Each column
-    shows a contract's largest position of its stretch of time. A perpetual stands at zero months.
+    Blue is long, orange is short. ``marks`` are the times of all mark groups, so that a time without a position stays
+    empty. Each column shows a contract's largest position of its stretch of time. A perpetual stands at zero months.
     """
     labels = by_product(table.labels("contract"))
     held = in_order((labels.names[code] for code in np.unique(labels.codes).tolist()), products)[:PANELS]
@@ -55,7 +55,7 @@ def positions(table: Table, marks: Ints, products: Sequence[str] = (), columns: 
                 "yanchor": "bottom",
                 "showarrow": False,
                 "font": {"size": 12},
-            }  # fmt: skip
+            }
         )
     return {"data": traces, "layout": figure}
 

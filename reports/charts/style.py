@@ -2,7 +2,8 @@
 """Colours, layouts and thinning shared by all figures.
 
 The colours are of Okabe and Ito (2008), "Color Universal Design", which readers with any common colour vision tell
-apart; sequences use cividis (Nunez, Anderton and Renslow 2018). The report's script repaints text and grid to suit a dark page.
+apart; sequences use cividis (Nunez, Anderton and Renslow 2018). The report's script repaints text and grid to suit a
+dark page.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def time_axis(**more: Any) -> dict[str, Any]:
 
 def value_axis(title: str, **more: Any) -> dict[str, Any]:
     """A vertical axis with thousands separators; the title says the unit."""
-    return {"title": {"text": title, "font": {"size": 11}, "standoff": 6}, "gridcolor": GRID, "zerolinecolor": "#b4bcc6",
-            "automargin": True, "nticks": 6, **more}  # fmt: skip
+    return {"title": {"text": title, "font": {"size": 11}, "standoff": 6}, "gridcolor": GRID,
+            "zerolinecolor": "#b4bcc6", "automargin": True, "nticks": 6, **more}  # fmt: skip
 
 
 MONEY = {"tickformat": "$~s", "hoverformat": "$,.2f"}
@@ -119,9 +120,10 @@ def single(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def thin(values: NDArray[Any], limit: int) -> Ints:
-    """Row numbers, sorted, of at most about ``limit`` rows: the first, the last, and the lowest and highest of each stretch.
+    """Row numbers, sorted, of at most about ``limit`` rows.
 
-    So a drawn line keeps every peak and trough a screen can show. NaN rows are passed over, save the ends.
+    They are the first, the last, and the lowest and highest of each stretch, so a drawn line keeps every peak and
+    trough that a screen can show. NaN rows are passed over, save the ends.
     """
     count = len(values)
     if count <= max(limit, 4):

@@ -90,14 +90,14 @@ def heat_map(trials: Table, prefix: str = "") -> Figure:
 
 
 def lines(trials: Table) -> Figure:
-    """One swept parameter against the Sharpe ratio, in and out of sample; other parameters are passed over by their median."""
+    """The first swept parameter against the Sharpe ratio, in and out of sample."""
     axis = swept(trials)[0]
     traces = []
     for name, title, colour in (("sharpe", "In sample", BLUE), (OUTSIDE + "sharpe", "Out of sample", VERMILION)):
         if name in trials.numbers:
             y = [_middle(trials.floats(name)[axis.place == k]) for k in range(len(axis.values))]
-            traces.append({"type": "scatter", "mode": "lines+markers", "name": title, "x": list(axis.values), "y": _flat(y),
-                           "line": {"color": colour}})  # fmt: skip
+            traces.append({"type": "scatter", "mode": "lines+markers", "name": title, "x": list(axis.values),
+                           "y": _flat(y), "line": {"color": colour}})  # fmt: skip
     return {
         "data": traces,
         "layout": layout(360, xaxis={"title": {"text": axis.name}}, yaxis=value_axis("Sharpe ratio")),
@@ -111,8 +111,8 @@ def in_and_out(trials: Table) -> Figure:
     low, high = _range(np.concatenate([inside[both], outside[both]]))
     return {
         "data": [
-            {"type": "scatter", "mode": "lines", "x": [low, high], "y": [low, high], "hoverinfo": "skip", "showlegend": False,
-             "line": {"color": GREY, "dash": "dot", "width": 1}},
+            {"type": "scatter", "mode": "lines", "x": [low, high], "y": [low, high], "hoverinfo": "skip",
+             "showlegend": False, "line": {"color": GREY, "dash": "dot", "width": 1}},
             {"type": "scatter", "mode": "markers", "x": inside[both], "y": outside[both], "showlegend": False,
              "marker": {"size": 6, "color": BLUE, "opacity": 0.65},
              "hovertemplate": "in sample %{x:.2f}, out of sample %{y:.2f}<extra></extra>"},

@@ -39,8 +39,8 @@ def trades(
 ) -> Figure:
     """One panel a product (at most four) with prices and fills, one panel a recorded column (at most six).
 
-    Prices are drawn around the days a contract was traded. Fills of one contract, side, purpose and day are one marker at
-    their mean price. ``points`` and ``markers`` bound how much is drawn; longer stretches are merged then.
+    Prices are drawn around the days a contract was traded. Fills of one contract, side, purpose and day are one marker
+    at their mean price. ``points`` and ``markers`` bound how much is drawn; longer stretches are merged then.
     """
     labels, sold = by_product(prices.labels("contract")), by_product(fills.labels("contract"))
     codes = in_order((labels.names[code] for code in np.unique(labels.codes).tolist()), products)[:PANELS]
@@ -111,8 +111,8 @@ def _price_lines(prices: Table, fills: Table, axis: str, points: int) -> list[di
             (x, np.append(close[kept], nan), np.full(len(kept) + 1, delivery, dtype=np.int32))
         )
     return [
-        line("Price", np.concatenate([p[0] for p in parts]), single(np.concatenate([p[1] for p in parts])), colour, 1.0, yaxis=axis,
-             customdata=np.concatenate([p[2] for p in parts]), opacity=0.65, showlegend=False,
+        line("Price", np.concatenate([p[0] for p in parts]), single(np.concatenate([p[1] for p in parts])), colour, 1.0,
+             customdata=np.concatenate([p[2] for p in parts]), opacity=0.65, showlegend=False, yaxis=axis,
              hovertemplate="%{x|%Y-%m-%d} delivery %{customdata}: %{y:$,.4f}<extra></extra>")
         for colour, parts in zip(CYCLE, lines, strict=True) if parts
     ]  # fmt: skip
@@ -157,8 +157,11 @@ def _fill_marks(fills: Table, axis: str, limit: int) -> list[dict[str, Any]]:
         ts, contract, side, purpose, lots, price = merged_fills(fills, span)
     names, purposes = fills.labels("contract").names, fills.labels("purpose").names
     forced = np.isin(purpose, [k for k, name in enumerate(purposes) if name == "liquidation"])
-    kinds = (("Bought", "triangle-up", BLUE, (side > 0) & ~forced), ("Sold", "triangle-down", VERMILION, (side < 0) & ~forced),
-             ("Liquidated", "x", "#000000", forced))  # fmt: skip
+    kinds = (
+        ("Bought", "triangle-up", BLUE, (side > 0) & ~forced),
+        ("Sold", "triangle-down", VERMILION, (side < 0) & ~forced),
+        ("Liquidated", "x", "#000000", forced),
+    )
     traces = []
     for label, symbol, colour, rows_wanted in kinds:
         chosen = np.flatnonzero(rows_wanted)

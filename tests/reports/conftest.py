@@ -214,7 +214,7 @@ def make_run_folder(
     calls: int = 0,
     shift: int = 0,
 ) -> Path:
-    """Writes a run folder whose books balance; ``shift`` micros below zero give negative prices, ``lots`` in the thousands ruin."""
+    """Writes a run folder whose books balance; ``shift`` below zero (micros) gives negative prices, many lots ruin."""
     folder.mkdir(parents=True, exist_ok=True)
     books, recorded = simulate(list(products), days, lots, level, seed, start, trade, shift)
     for row in books.rows["equity"][40 : 40 + calls]:
@@ -248,13 +248,15 @@ def make_run_folder(
         "kilohour": "0.1.0", "run": "calendar-spread-20291231",
         "strategy": {"name": "calendar-spread", "class": "CalendarSpread", "file": "calendar_spread.py",
                      "doc": "Fade a rich or cheap front of the curve, near against far, in whole lots."},
-        "parameters": {"product": products[0], "near": 1, "far": 4, "window": 60, "entry": 2.0, "exit": 0.5, "lots": lots},
+        "parameters": {"product": products[0], "near": 1, "far": 4, "window": 60, "entry": 2.0, "exit": 0.5,
+                       "lots": lots},
         "tape": {"source": "embedded market, seed 7", "sha256": "3f1c" * 16, "start": "2020-01-02", "end": "2029-12-31",
                  "events": 91_234, "bars": 80_101, "contracts": 156,
                  "notes": ["Filled at the next settlement: an assumption.", "31 settles were snapped to the tick."]},
         "products": list(products),
-        "assumptions": [{"file": "gpu1-2026.toml", "sha256": "ab" * 32, "product": products[0], "term": "margin_initial_ppm",
-                         "value": "200000", "source": "assumed: the initial margin AX publishes for its own contracts"}],
+        "assumptions": [{"file": "gpu1-2026.toml", "sha256": "ab" * 32, "product": products[0],
+                         "term": "margin_initial_ppm", "value": "200000",
+                         "source": "assumed: the initial margin AX publishes for its own contracts"}],
         "modelled": ["All prices are synthetic: a seeded model made them. Profit on them is no evidence.",
                      "Orders fill at the next bar's open, half a spread away, at most 10 % of its volume."],
         "result": result, "face": "compiled", "seed": 7,
