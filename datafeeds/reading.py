@@ -22,8 +22,9 @@ Days = npt.NDArray[np.int64]
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The columns ``kinds`` names, of a CSV or Parquet file, each ``text``, ``day``, ``number`` or ``whole``.
+    """The columns ``kinds`` names, of a CSV or Parquet file.
 
+    A kind is ``text``, ``day``, ``whole``, ``number`` or ``number or empty``.
     Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from
     0, the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
     missing, an empty cell, a value of another kind, a number that is not finite.
@@ -80,6 +81,11 @@ def _number(file: str, name: str, column: pd.Series) -> pd.Series:
     return column
 
 
+def _number_or_empty(file: str, name: str, column: pd.Series) -> pd.Series:
+    numbers = column.astype(object).where(column.notna(), 0.0)
+    return _number(file, name, numbers).where(column.notna())
+
+
 def _whole(file: str, name: str, column: pd.Series) -> pd.Series:
     column = _number(file, name, column)
     refuse_first((column % 1 != 0).to_numpy(), file, name, column, "must be a whole number")
@@ -101,5 +107,5 @@ def _day(file: str, name: str, column: pd.Series) -> pd.Series:
 
 
 _READ: Mapping[str, Callable[[str, str, pd.Series], pd.Series]] = {
-    "text": _text, "number": _number, "whole": _whole, "day": _day,
+    "text": _text, "number": _number, "number or empty": _number_or_empty, "whole": _whole, "day": _day,
 }

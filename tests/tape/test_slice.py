@@ -51,7 +51,7 @@ def test_listings_are_made_again_at_the_start():
     part = between(make_tape(), 15 * DAY, 45 * DAY)
     assert [c.month for c in part.contracts] == [197002, 197003]
     listings = rows(part, Kind.LISTING)
-    assert list(zip(listings["ref"], listings["ts"], strict=True)) == [(0, 15 * DAY), (1, 40 * DAY)]
+    assert list(zip(listings["ref"], listings["ts"], strict=True)) == [(0, part.start), (1, 40 * DAY)]
 
 
 def test_prints_from_before_the_start_are_known_at_the_start_in_their_order():
@@ -59,7 +59,10 @@ def test_prints_from_before_the_start_are_known_at_the_start_in_their_order():
     prints = rows(part, Kind.PRINT)
     of_day_12 = [(ts, value) for ts, event, value in zip(prints["ts"], prints["ts_event"], prints["close"], strict=True)
                  if event == 12 * DAY]
-    assert of_day_12 == [(15 * DAY, 12_000_000), (15 * DAY, 99_000_000)]
+    # Known before day 15: the prints of days 1 to 13 and, on day 14 and before that of day 13, the restated day 12:
+    # fourteen in all. The first bar comes at the start itself, so they come just before it.
+    assert of_day_12 == [(15 * DAY - 14 + 11, 12_000_000), (15 * DAY - 14 + 12, 99_000_000)]
+    assert part.start == 15 * DAY - 14
     assert {event // DAY for event in prints["ts_event"]} >= set(part.contracts[0].fixing_days)
     final = rows(part, Kind.FINAL)
     assert final["ts"] == [31 * DAY]
@@ -67,7 +70,7 @@ def test_prints_from_before_the_start_are_known_at_the_start_in_their_order():
 
 
 def test_the_part_is_sorted_as_a_tape_is():
-    events = between(make_tape(), 5 * DAY, 45 * DAY).events
+    events = between(make_tape(), 5 * DAY - 1, 45 * DAY).events
     keys = list(zip(events["ts"].tolist(), events["kind"].tolist(), events["ref"].tolist(), strict=True))
     assert keys == sorted(keys)
 
