@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+import numpy as np
 
 from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
 from kilohour.kernels.call import call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
+from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.gate import serve_requests
 from kilohour.kernels.liquidation import call_margin, measure_margin
 from kilohour.kernels.matching import end_order, match_orders, sweep_orders
@@ -47,7 +48,7 @@ ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
 NANOS_PER_DAY = 86_400_000_000_000
 
 
-@njit(cache=True, nogil=True)
+@inner
 def end_orders_of(book, desk, contract, only_day, status, orders, counts):
     """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
     ended = False
@@ -64,7 +65,7 @@ def end_orders_of(book, desk, contract, only_day, status, orders, counts):
         sweep_orders(book)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
     """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
     before = book.mark[contract]
@@ -81,7 +82,7 @@ def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
         end_orders_of(book, desk, contract, True, LAPSED, orders, counts)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def see_print(desk, terms, index, day, value, revision, latest, first, first_day, index_from, index_contracts, fixing_days):
     """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
     at = day - first_day
@@ -110,9 +111,11 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         desk.fixed_sum[contract] = total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, ledger, settlements, counts):
     """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
+    if book.open_slot[contract] < 0:
+        return True
     term = terms[contract]
     price, used, total, missing = stated, 0, 0, 0
     if stated == MISSING:
@@ -124,19 +127,18 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
             return False
     lots = book.position[contract]
     book.value_price[contract] = price
-    held = book.open_slot[contract] >= 0
-    if held:
+    book_final(book, desk, term, contract, price, desk.now, ledger, counts)
+    if lots:
         book.settlements += 1
-        book_final(book, desk, term, contract, price, desk.now, ledger, counts)
-    if not book.quiet:
-        row = settlements[counts.settlements]
-        row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
-        row.fixings, row.prints_sum_micros, row.missing = used, total, missing
-        counts.settlements += 1
+        if not book.quiet:
+            row = settlements[counts.settlements]
+            row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
+            row.fixings, row.prints_sum_micros, row.missing = used, total, missing
+            counts.settlements += 1
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def note_day(book, desk, equity_rows, position_rows, counts):
     """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
     equity = book.equity
@@ -168,7 +170,7 @@ def note_day(book, desk, equity_rows, position_rows, counts):
             counts.positions += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def note_columns(desk, records, counts):
     """The columns that the strategy recorded at this timestamp."""
     row = records[counts.records]
@@ -183,14 +185,14 @@ def note_columns(desk, records, counts):
         counts.records += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def is_full(book, capacity, counts):
     """True when the rows of one more timestamp might not fit."""
     used = max(counts.orders, counts.fills, counts.ledger, counts.equity, counts.positions, counts.settlements, counts.records)
     return not book.quiet and used + ROWS_PER_GROUP > capacity
 
 
-@njit(cache=True, nogil=True)
+@entry
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
     wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
@@ -215,7 +217,7 @@ def advance(
         desk.now = now
         has_bar, has_mark = 0, False
         while i < n and ts[i] == now and kind[i] == BAR:
-            contract = ref[i]
+            contract = np.int64(ref[i])
             price = close[i]
             desk.last[contract] = price / 1e6
             desk.seen_at[contract] = now
@@ -229,7 +231,7 @@ def advance(
         if book.orders_working:
             match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts)
         while i < n and ts[i] == now:
-            what, at = kind[i], ref[i]
+            what, at = kind[i], np.int64(ref[i])
             if what == MARK:
                 has_mark = True
                 see_mark(book, desk, terms, at, close[i], orders, ledger, counts)
@@ -273,7 +275,7 @@ def advance(
     return DONE
 
 
-@njit(cache=True, nogil=True)
+@entry
 def close_books(desks, books, terms, ledger, counter):
     """End of the run: what is still open is marked at its value price, so that the ledger adds up to equity."""
     book, counts = books[0], counter[0]

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+import numpy as np
 
 from kilohour.kernels.books import equity_now
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import common_divisor
 from kilohour.kernels.margin import initial_requirement
 from kilohour.kernels.matching import copy_order, end_order, leave, sweep_orders
@@ -37,13 +38,13 @@ LOTS_MAX = 1_000_000
 RATIO_MAX = 4
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lots_committed(desk, contract):
     """Lots held once everything working has filled."""
     return desk.held[contract] + desk.on_target[contract] + desk.on_order[contract]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def only_reduces(desk, order):
     """True when every leg makes the committed position smaller without changing its side."""
     for leg in range(order.legs):
@@ -54,7 +55,7 @@ def only_reduces(desk, order):
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def requirement_with(book, desk, terms, order):
     """Initial requirement of positions, all working lots and this order together, micros."""
     total = 0
@@ -68,7 +69,7 @@ def requirement_with(book, desk, terms, order):
     return total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def refusal(book, desk, terms, order):
     """The first rule the order breaks, 0 when it may go."""
     for leg in range(order.legs):
@@ -90,7 +91,7 @@ def refusal(book, desk, terms, order):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def submit(book, desk, terms, order, orders, counts):
     """Numbers an order and lets it through the risk gate."""
     book.orders_made += 1
@@ -109,7 +110,7 @@ def submit(book, desk, terms, order, orders, counts):
     return code == 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def replace_targets(book, desk, first, last, orders, counts):
     """Cancels working target orders that touch one of the contracts named in requests ``first:last``."""
     ended = False
@@ -128,7 +129,14 @@ def replace_targets(book, desk, first, last, orders, counts):
         sweep_orders(book)
 
 
-@njit(cache=True, nogil=True)
+@inner
+def lots_to_target(desk, request):
+    """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
+    contract = desk.request_contract[request]
+    return desk.request_lots[request] - desk.held[contract] - desk.on_target[contract]
+
+
+@inner
 def submit_basket(book, desk, terms, first, last, order, orders, counts):
     """One basket of targets, requests ``first:last``, becomes one order, or outrights where it cannot."""
     settled = True
@@ -139,9 +147,9 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
     if settled:
         return
     replace_targets(book, desk, first, last, orders, counts)
-    legs, units, largest = 0, 0, 0
+    legs, units, largest = 0, np.int64(0), 0
     for request in range(first, last):
-        lots = abs(desk.request_lots[request] - desk.held[desk.request_contract[request]])
+        lots = abs(lots_to_target(desk, request))
         if lots:
             legs += 1
             units = common_divisor(lots, units)
@@ -153,7 +161,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
     order.legs = 0
     for request in range(first, last):
         contract = desk.request_contract[request]
-        lots = desk.request_lots[request] - desk.held[contract]
+        lots = lots_to_target(desk, request)
         if lots == 0:
             continue
         if together:
@@ -169,7 +177,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
         book.orders_legged += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
     """One order of one leg; the caller has set its kind, life, origin and limit."""
     order.legs = 1
@@ -179,7 +187,7 @@ def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
     return submit(book, desk, terms, order, orders, counts)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def cancel_ticket(book, desk, ticket, orders, counts):
     """Cancels the working order of a ticket, if there still is one."""
     for slot in range(book.orders_working):
@@ -189,10 +197,10 @@ def cancel_ticket(book, desk, ticket, orders, counts):
             return
 
 
-@njit(cache=True, nogil=True)
+@inner
 def serve_requests(book, desk, terms, order, orders, counts):
     """Serves the strategy's requests in the order they were made. ``order`` is scratch memory."""
-    request = 0
+    request = np.int64(0)
     while request < desk.request_count:
         kind = desk.request_kind[request]
         last = request + 1

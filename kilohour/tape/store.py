@@ -91,6 +91,7 @@ def load(folder: str | Path) -> Tape:
         notes=tuple(manifest["notes"]),
         days_per_year=manifest["days_per_year"],
         sha256=manifest["sha256"],
+        assumptions=tuple(manifest["assumptions"]),
         products=_products(manifest["products"]),
     )
 
@@ -149,6 +150,7 @@ def _manifest(tape: Tape) -> dict[str, Any]:
         "source": tape.source,
         "notes": list(tape.notes),
         "days_per_year": tape.days_per_year,
+        "assumptions": list(tape.assumptions),
         "products": [product.to_dict() for product in tape.products],
         "events": {"rows": len(tape), "columns": {name: _sha256(tape.events[name]) for name in COLUMNS}},
         "contracts": _rows_entry([asdict(c) for c in tape.contracts]),

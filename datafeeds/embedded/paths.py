@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One simulated market before it becomes a tape: hidden paths, what was known, and fair values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.datafeeds.embedded import model as models
+from kilohour.datafeeds.embedded.config import MarketConfig
+from kilohour.datafeeds.embedded.schedule import Line, Schedule
+from kilohour.kernels import curve, market
+from kilohour.kernels.arithmetic import exp, fill_normals, stream, uniform
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+STATE, SPIKES, LAUNCHES, RESTATED, PUBLICATIONS, ACTIVITY, PATHS, BARS, MINUTES = range(9)
+"""Numbers of the random streams of a seed: a change to one leaves the others alone."""
+PRINT_UNIT = 10_000
+"""Index prints are whole ten-thousandths of a dollar."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fair:
+    """Fair values of one line's contracts, dollars: contract k on row t stands at ``offset[k] + t - line.first[k]``."""
+
+    line: Line
+    offset: Ints
+    open: Floats
+    close: Floats
+    floating: Floats
+    """The part of ``close`` whose days are still to fix; it earns the premium."""
+    width: Floats
+    """Standard deviation of close minus open, to first order."""
+
+    def of(self, k: int) -> slice:
+        """The rows of contract k."""
+        return slice(int(self.offset[k]), int(self.offset[k] + self.line.last[k] - self.line.first[k] + 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Paths:
+    """A market of one seed. Days are rows of ``schedule.days``; only what says so was ever public."""
+
+    seed: int
+    config: MarketConfig
+    schedule: Schedule
+    model: models.Model
+    state: Floats
+    """Hidden state, days × n."""
+    spike: Floats
+    """Spikes in log spot, days × chips; the market sees them."""
+    spot: Floats
+    """Spot price, days × chips, dollars."""
+    prints: Ints
+    """Index values as first printed, micros, days × chips."""
+    restated_day: Ints
+    """Row on which a restatement is known, days × chips; beyond the span when there is none."""
+    restated: Ints
+    """The restated value, micros."""
+    log_mean: Floats
+    launches_known: Ints
+    markdown: Floats
+    """Realised log mark-downs, launches × chips, in the order of the configuration."""
+    adoption_plan: Floats
+    """Million weekly users, on all days of the schedule."""
+    published: Floats
+    """Adoption as published, million weekly users, one a row of ``schedule.publications``."""
+    surprise: Floats
+    """What each publication told the market: log adoption over what it expected."""
+    mean_open: Floats
+    cover_open: Floats
+    mean_close: Floats
+    """The market's estimate of the state after each day, days × n."""
+    cover_close: Floats
+    fair: tuple[Fair, ...]
+
+    @property
+    def adoption(self) -> Floats:
+        """Adoption as it really was, million weekly users."""
+        return self.adoption_plan[: self.schedule.span] * _exps(self.state[:, market.ADOPTION])
+
+    @property
+    def capacity(self) -> Floats:
+        """What suppliers have built, in the users it can serve at the usual price: it follows adoption with a lag."""
+        off_plan = self.state[:, market.ADOPTION] - self.state[:, market.GAP]
+        return self.adoption_plan[: self.schedule.span] * _exps(off_plan)
+
+
+def simulate(seed: int, config: MarketConfig, schedule: Schedule) -> Paths:
+    """The market of one seed: the same bytes on every machine."""
+    model = models.make_model(config, schedule)
+    span, chips = schedule.span, len(config.chips)
+    state = np.zeros((span, len(model.transition)))
+    with np.errstate(over="ignore"):
+        market.simulate(stream(seed, STATE), model.transition, model.gain, model.start, model.remember,
+                        config.revision_noise, schedule.is_value_day, state)
+        chances, sizes = models.spike_sources(config)
+        spike = np.zeros((span, chips))
+        market.spikes(stream(seed, SPIKES), chances, sizes, float(model.spike_decay[1]), 504, spike)
+        normals = np.zeros((len(config.launches), 1 + chips))
+        fill_normals(stream(seed, LAUNCHES), normals.reshape(-1))
+    markdown = models.markdowns(config, normals)
+    log_mean, known = models.log_means(config, schedule, model, markdown)
+    gaussian = _rows_times(state, model.spot_rows)
+    wave = models.season(config, schedule)
+    level = np.stack([log_mean[known, c, np.arange(span)] for c in range(chips)], axis=1)
+    spot = _exps(level + gaussian + spike + wave[:span, None])
+    prints = _whole(spot)
+    restated_day, restated = _restate(seed, config, schedule, prints)
+    published, off_plan, noise = _publish(seed, config, schedule, model, state)
+    paths = _follow(config, schedule, model, gaussian, off_plan, noise)
+    fair = tuple(_price(c, line, model, log_mean, known, wave, spike, paths, prints, restated_day, restated)
+                 for c, line in enumerate(schedule.lines))
+    mean_open, cover_open, mean_close, cover_close, surprise = paths
+    return Paths(seed=seed, config=config, schedule=schedule, model=model, state=state, spike=spike, spot=spot,
+                 prints=prints, restated_day=restated_day, restated=restated, log_mean=log_mean, launches_known=known,
+                 markdown=markdown, adoption_plan=models.adoption_plan(config, schedule), published=published,
+                 surprise=surprise, mean_open=mean_open, cover_open=cover_open, mean_close=mean_close,
+                 cover_close=cover_close, fair=fair)
+
+
+def _exps(values: Floats) -> Floats:
+    out = np.empty(values.size)
+    for i, value in enumerate(values.reshape(-1)):
+        out[i] = exp(value)
+    return out.reshape(values.shape)
+
+
+def _rows_times(state: Floats, rows: Floats) -> Floats:
+    out = np.zeros((len(state), len(rows)))
+    market.multiply_transposed(state, rows, out)
+    return out
+
+
+def _whole(spot: Floats) -> Ints:
+    return np.floor(spot * PRINT_UNIT + 0.5).astype(np.int64) * (1_000_000 // PRINT_UNIT)
+
+
+def _restate(seed: int, config: MarketConfig, schedule: Schedule, prints: Ints) -> tuple[Ints, Ints]:
+    """A restatement moves one day's value by a size of mean zero that nothing before tells."""
+    random = stream(seed, RESTATED)
+    days, chips = prints.shape
+    when, value = np.full((days, chips), days + 10_000, dtype=np.int64), prints.copy()
+    with np.errstate(over="ignore"):
+        normals = np.zeros((days, chips))
+        fill_normals(random, normals.reshape(-1))
+        for t in range(days):
+            for c in range(chips):
+                draw, wait = uniform(random), uniform(random)
+                if draw < config.restated_share:
+                    when[t, c] = schedule.business_after(t, 4 + int(wait * 6.0))
+                    moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
+                    value[t, c] = int(_whole(np.array([moved]))[0])
+    return when, value
+
+
+def _publish(seed: int, config: MarketConfig, schedule: Schedule, model: models.Model, state: Floats,
+             ) -> tuple[Floats, Floats, Floats]:
+    """Published adoption, its log off the plan, and the noise variance of each number."""
+    publications = schedule.publications
+    count = len(publications.known_day)
+    normals = np.zeros(count)
+    with np.errstate(over="ignore"):
+        fill_normals(stream(seed, PUBLICATIONS), normals)
+    first_slot = len(model.transition) - publications.slots
+    off_plan, variance = np.zeros(count), np.zeros(count)
+    for i in range(count):
+        off_plan[i] = state[publications.known_day[i], first_slot + publications.age[i]]
+        if not publications.is_revision[i]:
+            off_plan[i] += config.publication_noise * normals[i]
+            variance[i] = config.publication_noise * config.publication_noise
+    plan = models.adoption_plan(config, schedule)[publications.value_day]
+    return plan * _exps(off_plan), off_plan, variance
+
+
+def _follow(config: MarketConfig, schedule: Schedule, model: models.Model, gaussian: Floats, off_plan: Floats,
+            variance: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    span, n = schedule.span, len(model.transition)
+    publications = schedule.publications
+    means, covers = (np.zeros((span, n)), np.zeros((span, n))), (np.zeros((span, n, n)), np.zeros((span, n, n)))
+    surprise = np.zeros(len(off_plan))
+    market.follow(model.transition, model.process, model.cover_first, model.remember, config.revision_noise,
+                  schedule.is_value_day, model.spot_rows, gaussian, publications.known_day,
+                  n - publications.slots + publications.age, variance, off_plan, config.slow_adoption,
+                  models.keep(config.slow_adoption_half_life_days), means[0], covers[0], means[1], covers[1], surprise)
+    return means[0], covers[0], means[1], covers[1], surprise
+
+
+def _price(c: int, line: Line, model: models.Model, log_mean: Floats, known: Ints, wave: Floats, spike: Floats,
+           paths: tuple[Floats, Floats, Floats, Floats, Floats], prints: Ints, restated_day: Ints, restated: Ints) -> Fair:
+    lengths = line.last - line.first + 1
+    ends = np.cumsum(lengths, dtype=np.int64)
+    size = int(ends[-1]) if len(ends) else 0
+    out = [np.zeros(size) for _ in range(4)]
+    takes_restated = line.product.term("restatement") == "latest"
+    when = restated_day if takes_restated else np.full_like(restated_day, 2**62)
+    curve.fair_values(np.full(len(lengths), c, dtype=np.int64), line.first, line.last, ends - lengths, line.fix_from,
+                      line.fix_to, line.fix_day, model.places, model.loads, model.variance, model.spike_mean,
+                      model.spike_decay, model.discount, log_mean, known, wave, spike, *paths[:4], prints / 1e6, when,
+                      restated / 1e6, *out)
+    return Fair(line=line, offset=ends - lengths, open=out[0], close=out[1], floating=out[2], width=out[3])
