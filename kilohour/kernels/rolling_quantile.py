@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rolling quantile and median of an array, from sorted blocks.
 
-The array is cut into blocks of ``window``; a window is the end of one block and the beginning of the next. Each block is
-sorted once into a linked list. The older list loses its values one by one; the newer one was emptied backwards, so that it
-takes its values back by undoing (Suomela 2014, "Median filtering is equivalent to sorting"; Knuth's dancing links). A cursor
-in each list keeps count of the values below it: together they find the order statistic in constant time.
+The array is cut into blocks of ``window``; a window is the end of one block and the beginning of the next. Each block
+is sorted once into a linked list. The older list loses its values one by one; the newer one was emptied backwards, so
+that it takes its values back by undoing (Suomela 2014, "Median filtering is equivalent to sorting"; Knuth's dancing
+links). A cursor in each list keeps count of the values below it: together they find the order statistic in constant
+time.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+List = tuple[Floats, Places, Places, Places]
 
 RUN = 8
 
 
 @njit(cache=True, error_model="numpy")
-def sort_places(block, places, values, spare_places, spare_values):
+def sort_places(block: Floats, places: Places, values: Floats, spare_places: Places, spare_values: Floats) -> None:
     """Fills ``values`` with the block in increasing order and ``places`` with where each stood, ties in order of place.
 
     Short runs are ranked by counting, then merged; neither branches on the data, which would cost more than the work.
@@ -49,7 +54,9 @@ def sort_places(block, places, values, spare_places, spare_values):
 
 
 @njit(cache=True, error_model="numpy")
-def merge(from_places, from_values, start, middle, end, to_places, to_values):
+def merge(
+    from_places: Places, from_values: Floats, start: int, middle: int, end: int, to_places: Places, to_values: Floats
+) -> None:
     """Merges the sorted runs ``start .. middle`` and ``middle .. end``."""
     left, right, k = start, middle, start
     while left < middle and right < end:
@@ -73,7 +80,7 @@ def merge(from_places, from_values, start, middle, end, to_places, to_values):
 
 
 @njit(cache=True, error_model="numpy")
-def link(places, ranks, before, after):
+def link(places: Places, ranks: Places, before: Places, after: Places) -> None:
     """Links the ranks 0 .. n − 1 of a sorted block in a ring through the sentinel n, and inverts ``places``."""
     size = places.size
     for rank in range(size):
@@ -86,7 +93,9 @@ def link(places, ranks, before, after):
 
 
 @njit(cache=True, error_model="numpy")
-def sort_block(block, spare, values, ranks, before, after):
+def sort_block(
+    block: Floats, spare: tuple[Places, Places, Floats], values: Floats, ranks: Places, before: Places, after: Places
+) -> None:
     """A block as sorted ``values`` with an infinite sentinel, the rank of each place, and its linked list."""
     size = block.size
     places, spare_places, spare_values = spare
@@ -96,7 +105,7 @@ def sort_block(block, spare, values, ranks, before, after):
 
 
 @njit(cache=True, error_model="numpy")
-def unwind(ranks, before, after):
+def unwind(ranks: Places, before: Places, after: Places) -> None:
     """Takes every value out of the list, the last place first, so that :func:`slide` can put them back in order."""
     for k in range(ranks.size - 1, -1, -1):
         rank = ranks[k]
@@ -105,12 +114,13 @@ def unwind(ranks, before, after):
 
 
 @njit(cache=True, error_model="numpy")
-def slide(order, part, old_list, new_list, out):
+def slide(order: int, part: float, old_list: List, new_list: List, out: Floats) -> None:
     """Moves the window on through the newer block: order statistic ``order``, and ``part`` of the way to the next one.
 
-    A list is (values, ranks, before, after). A cursor stands on the first value of its list not counted as below; together
-    the lists count ``order`` values below. Each step, both cursors step back by one, and the one on the smaller value
-    returns: what the two give back holds the largest of the values counted, so the smallest ``order`` stay.
+    A list is (values, ranks, before, after). A cursor stands on the first value of its list not counted as below;
+    together the lists count ``order`` values below. Each step, both cursors step back by one, and the one on the
+    smaller value returns: what the two give back holds the largest of the values counted, so the smallest ``order``
+    stay.
     """
     old_values, old_ranks, old_before, old_after = old_list
     new_values, new_ranks, new_before, new_after = new_list
@@ -152,7 +162,7 @@ def slide(order, part, old_list, new_list, out):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_quantile(x, window, quantile, out):
+def rolling_quantile(x: Floats, window: int, quantile: float, out: Floats) -> None:
     """The ``quantile`` of the last ``window`` values, linear between the two nearest order statistics."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
