@@ -3,6 +3,8 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,10 +67,10 @@ def test_relative_strength(x, window):
     out = np.full(x.size, 7.0)
     relative_strength(x, window, out)
     values = [Fraction(v) for v in x.tolist()]
-    changes = [b - a for a, b in zip(values, values[1:], strict=False)]
+    changes = [b - a for a, b in pairwise(values)]
     gains = exponential_twin([max(c, Fraction(0)) for c in changes], window, Fraction(1, window))
     losses = exponential_twin([max(-c, Fraction(0)) for c in changes], window, Fraction(1, window))
-    expected = [None] * min(1, x.size)
+    expected: list[Any] = [None] * min(1, x.size)
     for gain, loss in zip(gains, losses, strict=True):
         moved = None if gain is None else gain + loss
         expected.append(None if moved is None else Fraction(50) if moved == 0 else 100 * gain / moved)
@@ -93,8 +95,9 @@ def test_ewma_volatility(x, decay):
     x = x.astype(float)
     out = np.full(x.size, 7.0)
     ewma_volatility(x, decay, out)
-    expected, variance, kept = [None] * min(1, x.size), None, Fraction(decay)
-    for a, b in zip(x.tolist(), x.tolist()[1:], strict=False):
+    expected: list[Any] = [None] * min(1, x.size)
+    variance, kept = None, Fraction(decay)
+    for a, b in pairwise(x.tolist()):
         square = (Fraction(b) - Fraction(a)) ** 2
         variance = square if variance is None else kept * variance + (1 - kept) * square
         variance = Fraction(round(variance * 2**300), 2**300)
@@ -126,7 +129,8 @@ def test_s_curve_surprise(memory, warmup):
     values = 80.0 / (1.0 + np.exp(-0.9 * (times - 5.0) + rng.normal(0.0, 0.1, 30)))
     out = np.zeros(30)
     s_curve_surprise(times, values, 80.0 + 20.0, memory, warmup, out)
-    np.testing.assert_allclose(out, s_curve_twin(times.tolist(), values.tolist(), 100.0, memory, warmup), atol=1e-10)
+    expected = np.array(s_curve_twin(times.tolist(), values.tolist(), 100.0, memory, warmup))
+    np.testing.assert_allclose(out, expected, atol=1e-10)
 
 
 def test_logistic_at_the_ends():
