@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from dataclasses import dataclass, field
 
@@ -62,14 +63,16 @@ class EmbeddedMarket:
         """Daily bars, marks, volume, open interest, index prints with restatements, and adoption publications."""
         return daily_tape(self.paths())
 
-    def minute_tape(self, contracts: int = 12, days: int = 20, *, product: str | None = None) -> Tape:
-        """Minute bars of the first ``contracts`` months of one product, over the last ``days`` sessions of the span.
+    def minute_tape(self, contracts: int = 12, days: int = 20, *, product: str | None = None,
+                    last: dt.date | None = None) -> Tape:
+        """Minute bars of the first ``contracts`` months of one product, over ``days`` sessions up to ``last``.
 
-        ``product`` is the first chip's unless named. Marks, prints and publications are those of the daily tape.
+        ``product`` is the first chip's unless named, ``last`` the end of the span. Marks, prints and publications are
+        those of the daily tape. Raises :class:`UsageError` or :class:`UnknownName` for what the market does not hold.
         """
         from kilohour.datafeeds.embedded.minutes import minute_tape
 
-        return minute_tape(self.paths(), contracts, days, product)
+        return minute_tape(self.paths(), contracts, days, product, last or self.config.last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +118,12 @@ def daily_tape(paths: Paths) -> Tape:
     return builder.build()
 
 
-def add_public_series(builder: TapeBuilder, paths: Paths, first: int) -> None:
-    """Index prints with restatements and adoption publications known from row ``first`` on."""
+def add_public_series(builder: TapeBuilder, paths: Paths, first: int, end: int | None = None) -> None:
+    """Index prints, restatements and adoption publications known from row ``first`` on, before row ``end``."""
+    end = paths.schedule.span if end is None else end
     for c, fair in enumerate(paths.fair):
-        _add_prints(builder, paths, c, fair, first)
-    _add_adoption(builder, paths, first)
+        _add_prints(builder, paths, c, fair, first, end)
+    _add_adoption(builder, paths, first, end)
 
 
 def _add_line(builder: TapeBuilder, paths: Paths, fair: Fair, bridges: npt.NDArray[np.float64],
@@ -134,7 +138,7 @@ def _add_line(builder: TapeBuilder, paths: Paths, fair: Fair, bridges: npt.NDArr
         count = last - first + 1
         volume, interest = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
         fixing = line.fix_day[line.fix_from[k]:line.fix_to[k]]
-        session.activity(activity, first, last, int(fixing[0]), int(fixing[-1]), size, REACH, volume, interest)
+        session.activity(activity, first, last, int(fixing[0]), int(fixing[-1]), size, REACH, line.spacing, volume, interest)
         table, marks = np.zeros((count, 4), dtype=np.int64), np.zeros(count, dtype=np.int64)
         session.daily_bars(random, first, bridges, fair.open[rows], fair.close[rows], fair.width[rows], volume, tick, table)
         session.marks(fair.close[rows], tick, marks)
@@ -160,26 +164,26 @@ def close_times(fair: Fair, schedule: Schedule) -> Ints:
     return np.array([fair.line.product.close_at(int(day)) for day in schedule.days[:schedule.span]], dtype=np.int64)
 
 
-def _add_prints(builder: TapeBuilder, paths: Paths, c: int, fair: Fair, first: int) -> None:
+def _add_prints(builder: TapeBuilder, paths: Paths, c: int, fair: Fair, first: int, end: int) -> None:
     schedule = paths.schedule
     ref = builder.index(Index(code=str(fair.line.product.index), unit="USD per GPU-hour",
                               note="synthetic daily index, printed the next business day, some values restated later"))
     business = np.flatnonzero(schedule.is_business)
     rows = business[(business >= fair.line.release) & (business < schedule.span)]
     known = np.append(business, len(schedule.days))[np.searchsorted(business, rows) + 1]
-    kept = (known < schedule.span) & (known >= first)
+    kept = (known < end) & (known >= first)
     rows, known = rows[kept], known[kept]
-    again = rows[paths.restated_day[rows, c] < schedule.span]
+    again = rows[paths.restated_day[rows, c] < end]
     value_day = schedule.days[np.concatenate([rows, again])]
     known_at = schedule.days[np.concatenate([known, paths.restated_day[again, c]])] * NANOS_PER_DAY + PRINT_TIME
     builder.prints(ref, value_day, known_at, np.concatenate([paths.prints[rows, c], paths.restated[again, c]]))
 
 
-def _add_adoption(builder: TapeBuilder, paths: Paths, first: int) -> None:
+def _add_adoption(builder: TapeBuilder, paths: Paths, first: int, end: int) -> None:
     ref = builder.index(Index(code=ADOPTION, unit="million weekly users",
                               note="synthetic adoption at month ends, first published late and noisy, revised once"))
     publications, days = paths.schedule.publications, paths.schedule.days
     value = np.floor(paths.published * 10.0 + 0.5).astype(np.int64) * (MICROS // 10)
-    kept = publications.known_day >= first
+    kept = (publications.known_day >= first) & (publications.known_day < end)
     builder.prints(ref, days[publications.value_day[kept]],
                    days[publications.known_day[kept]] * NANOS_PER_DAY + PRINT_TIME, value[kept])

@@ -36,6 +36,12 @@ class Line:
     release: int
     """Row from which index and futures exist."""
 
+    @property
+    def spacing(self) -> float:
+        """Sessions from one delivery to the next, in a usual year: 21 for months, 63 for quarters."""
+        months = [contract.month // 100 * 12 + contract.month % 100 for contract in self.contracts[:2]]
+        return 21.0 * (months[1] - months[0]) if len(months) == 2 else 21.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Publications:

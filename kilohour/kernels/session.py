@@ -41,17 +41,18 @@ def marks(fair: Floats, tick: int, out: Ints) -> None:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def activity(state: State, first: int, last: int, window: int, window_end: int, size: Floats, reach: float,
-             volume: Ints, interest: Ints) -> None:
+             spacing: float, volume: Ints, interest: Ints) -> None:
     """Lots traded and open interest of one contract for its days first..last.
 
     ``size`` is the product's usual open interest on each day of the span; a contract's share falls with e to the
-    business days left to its fixing window over ``reach``, and in the window with the share of days still open.
+    business days left to its fixing window over ``reach``, and in the window with the share of days still open;
+    ``spacing`` is the business days from one delivery to the next.
     Interest follows its usual size slowly. Volume is Poisson around a turnover that is highest in front. Neither
     looks at prices.
     """
     normals = np.empty(2)
     held = 0.0
-    scale = 21.0 / reach
+    scale = spacing / reach
     for t in range(first, last + 1):
         ahead = max(0, window - t)
         open_share = 1.0 if t < window else (window_end - t) / (window_end - window + 1.0)
