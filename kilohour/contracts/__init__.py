@@ -1,10 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be traded: products with the source of each term, their contracts, and the assumptions that fill unknown terms."""
+"""What can be traded: products with the source of each term, their contracts, and assumptions for unknown terms."""
 
-from kilohour.contracts.assumptions import Assumptions
+from kilohour.contracts.assumed import Assumptions
 from kilohour.contracts.contract import NEVER, PERPETUAL, Contract
 from kilohour.contracts.product import Product
 from kilohour.contracts.registry import Registry
 from kilohour.contracts.terms import UNKNOWN, EngineTerms, Term, engine_terms
 
-__all__ = ["NEVER", "PERPETUAL", "UNKNOWN", "Assumptions", "Contract", "EngineTerms", "Product", "Registry", "Term", "engine_terms"]
+__all__ = [
+    "NEVER",
+    "PERPETUAL",
+    "UNKNOWN",
+    "Assumptions",
+    "Contract",
+    "EngineTerms",
+    "Product",
+    "Registry",
+    "Term",
+    "engine_terms",
+]

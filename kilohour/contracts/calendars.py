@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Business days, from exchange_calendars and dated exceptions; days are days since 1970-01-01.
 
-Two calendars belong to a product. The *trading* calendar has a session; the *fixing* calendar counts business days:
-CME Globex trades 258 days of 2026 (``CMES``), the business days that fix are 251 (``XNYS``). The name ``24/7`` is every day.
+Two calendars belong to a product. The *trading* calendar has a session; the *fixing* calendar counts business
+days: CME Globex trades 258 days of 2026 (``CMES``), the business days that fix are 251 (``XNYS``). The name ``24/7``
+is every day.
 
 The library is imported when days are first asked for, never at start-up: it costs half a second.
 """
@@ -23,7 +24,7 @@ from kilohour.errors import UnknownName, UsageError
 from kilohour.units import date_of, day_of
 
 EVERY_DAY = "24/7"
-FIRST, LAST = dt.date(2000, 1, 1), dt.date(2049, 12, 31)
+FIRST, LAST = dt.date(1990, 1, 1), dt.date(2049, 12, 31)
 """The span that calendars are computed over; a library calendar with narrower bounds is cut to those."""
 
 Days = npt.NDArray[np.int64]
@@ -107,8 +108,8 @@ class BusinessDays:
             raise self._outside(day)
 
     def _outside(self, day: int) -> UsageError:
-        return UsageError(f"calendar {self.name} ({self.version}) is known from {date_of(self.first)} to {date_of(self.last)}, "
-                          f"found a day at {date_of(day)}")
+        return UsageError(f"calendar {self.name} ({self.version}) is known from {date_of(self.first)} to "
+                          f"{date_of(self.last)}, found a day at {date_of(day)}")
 
 
 @functools.lru_cache(maxsize=64)
@@ -116,15 +117,16 @@ def business_days(rule: CalendarRule) -> BusinessDays:
     """The days of a calendar. Raises :class:`UnknownName` when the library has no such calendar."""
     if rule.base == EVERY_DAY:
         days = np.arange(day_of(FIRST), day_of(LAST) + 1, dtype=np.int64)
-        version, first, last = "every day", day_of(FIRST), day_of(LAST)
+        version, first, last = "every day", int(day_of(FIRST)), int(day_of(LAST))
     else:
         days, version, first, last = _library_days(rule.base)
     opened = [int(day_of(e.day)) for e in rule.exceptions if e.is_open]
     closed = [int(day_of(e.day)) for e in rule.exceptions if not e.is_open]
     days = np.setdiff1d(np.union1d(days, np.array(opened, dtype=np.int64)), np.array(closed, dtype=np.int64))
     days.flags.writeable = False
-    named = version if rule.name == rule.base else f"{rule.base} of {version} with {len(rule.exceptions)} dated exceptions"
-    return BusinessDays(rule.name, named, days, first, last)
+    if rule.name != rule.base:
+        version = f"{rule.base} of {version} with {len(rule.exceptions)} dated exceptions"
+    return BusinessDays(rule.name, version, days, first, last)
 
 
 def _library_days(name: str) -> tuple[Days, str, int, int]:
@@ -134,6 +136,7 @@ def _library_days(name: str) -> tuple[Days, str, int, int]:
         import exchange_calendars
         from exchange_calendars.calendar_utils import global_calendar_dispatcher
 
+        version = f"exchange_calendars {exchange_calendars.__version__}"
         known = exchange_calendars.get_calendar_names()
         if name not in known:
             raise UnknownName("calendar", name, [EVERY_DAY, *known])
@@ -144,7 +147,7 @@ def _library_days(name: str) -> tuple[Days, str, int, int]:
         try:
             sessions = exchange_calendars.get_calendar(name, start=str(first), end=str(last)).sessions
         except (ValueError, NotImplementedError) as error:
-            raise UsageError(f"calendar {name}: exchange_calendars {exchange_calendars.__version__} cannot compute it from "
-                             f"{first} to {last} ({str(error).splitlines()[0]})") from error
+            raise UsageError(f"calendar {name}: {version} cannot compute it from {first} to {last} "
+                             f"({str(error).splitlines()[0]})") from error
     days: Days = sessions.to_numpy().astype("datetime64[D]").astype(np.int64)
-    return days, f"exchange_calendars {exchange_calendars.__version__}", day_of(first), day_of(last)
+    return days, version, int(day_of(first)), int(day_of(last))

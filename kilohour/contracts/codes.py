@@ -18,7 +18,7 @@ import datetime as dt
 import re
 
 from kilohour.contracts.contract import PERPETUAL
-from kilohour.errors import UnknownName, UsageError
+from kilohour.errors import UsageError
 
 MONTH_LETTERS = "FGHJKMNQUVXZ"
 """January to December."""
@@ -26,7 +26,8 @@ MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "O
 _PRODUCT = re.compile(r"[A-Z][A-Z0-9]*:[A-Z0-9][A-Z0-9.]*(-[A-Z0-9.]+)*")
 _MONTH = re.compile(r"(?P<product>.+)-(?P<year>\d{4})-(?P<month>\d{2})")
 _FIELD = re.compile(r"\{(M|MON|MM|YYYY|YY|Y)\}")
-_SHAPES = {"M": f"[{MONTH_LETTERS}]", "MON": "|".join(MONTH_NAMES), "MM": r"\d\d", "YYYY": r"\d{4}", "YY": r"\d\d", "Y": r"\d"}
+_SHAPES = {"M": f"[{MONTH_LETTERS}]", "MON": "|".join(MONTH_NAMES), "MM": r"\d\d",
+           "YYYY": r"\d{4}", "YY": r"\d\d", "Y": r"\d"}
 
 
 def check_month(month: int) -> int:
@@ -143,12 +144,7 @@ def _year(symbol: str, found: dict[str, str], near: int | None) -> int:
     digits = found.get("YY") or found["Y"]
     span = 10 ** len(digits)
     if near is None:
-        raise UsageError(f"symbol {symbol!r} names one contract in every {span} years: say near which year (near=2026), "
-                         "or write the code VENUE:PRODUCT-YYYY-MM")
+        raise UsageError(f"symbol {symbol!r} names one contract in every {span} years: say near which year "
+                         "(near=2026), or write the code VENUE:PRODUCT-YYYY-MM")
     return max((year for year in range(near - span, near + span + 1) if year % span == int(digits)),
                key=lambda year: (-abs(year - near), year))
-
-
-def near_product(code: str, known: list[str]) -> UnknownName:
-    """The error for a product code that is not there."""
-    return UnknownName("product", code, known, where="the registry")

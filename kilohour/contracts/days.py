@@ -36,11 +36,6 @@ def last_business_day_of_month(days: BusinessDays, month: int) -> int:
     return days.on_or_before(last_day(month))
 
 
-def last_day_of_month(days: BusinessDays, month: int) -> int:  # noqa: ARG001 - one signature for all rules
-    """AX: the last calendar day of the contract month."""
-    return last_day(month)
-
-
 def third_business_day_before_25th(days: BusinessDays, month: int) -> int:
     """WTI: the third business day before the 25th of the month before delivery; when the 25th is no business day,
     the third before the last business day that precedes it."""
@@ -54,12 +49,13 @@ def third_last_business_day_of_month_before(days: BusinessDays, month: int) -> i
 
 
 LAST_TRADE_RULES: dict[str, Callable[[BusinessDays, int], int]] = {
-    rule.__name__: rule for rule in (last_business_day_of_month, last_day_of_month, third_business_day_before_25th,
-                                     third_last_business_day_of_month_before)
+    rule.__name__: rule
+    for rule in (last_business_day_of_month, third_business_day_before_25th, third_last_business_day_of_month_before)
 }
+"""Rules that count business days; ``last_day_of_month`` is :func:`last_day` and needs none."""
 
 
-def fixing_days(settlement: str, days: BusinessDays, month: int, last_trade: int) -> tuple[int, ...]:
+def fixing_days_of(settlement: str, days: BusinessDays, month: int, last_trade: int) -> tuple[int, ...]:
     """Value dates that settle a contract under a settlement rule; none when the venue states the price."""
     if settlement == "mean_business_days":
         return tuple(int(day) for day in days.between(first_day(month), last_day(month)))
@@ -69,7 +65,9 @@ def fixing_days(settlement: str, days: BusinessDays, month: int, last_trade: int
 
 
 def clock(text: str, day: int) -> int:
-    """Nanoseconds UTC of a clock reading ``HH:MM ZONE`` on a day of that zone. Raises :class:`UsageError` for an unknown zone.
+    """Nanoseconds UTC of a clock reading ``HH:MM ZONE`` on a day of that zone.
+
+    Raises :class:`UsageError` for an unknown zone.
 
     >>> clock("16:00 America/Chicago", day_of(dt.date(2026, 7, 1))) - clock("21:00 UTC", day_of(dt.date(2026, 7, 1)))
     0
@@ -99,7 +97,7 @@ def listed_sequence(listed_months: str) -> tuple[tuple[int, ...], int]:
     (((3, 6, 9, 12), 12), ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12), 36))
     """
     if listed_months.endswith(" consecutive"):
-        return tuple(range(1, 13)), int(listed_months.split(" ")[0])
+        return tuple(range(1, 13)), int(listed_months.removesuffix(" consecutive"))
     names, count = listed_months.removesuffix(" listed").split(", ")
     return tuple(sorted(MONTH_NAMES.index(name.upper()) + 1 for name in names.split(" "))), int(count)
 

@@ -32,7 +32,8 @@ from typing import Any
 
 from kilohour.contracts.calendars import CalendarRule, DatedException
 from kilohour.contracts.product import Product, read_term
-from kilohour.contracts.terms import SPECS, Term
+from kilohour.contracts.specs import SPECS
+from kilohour.contracts.terms import Term
 from kilohour.errors import UsageError
 
 
@@ -83,7 +84,8 @@ def _source(where: str, code: str, name: str, source: str, sources: Mapping[str,
         return source
     key, space, words = source[1:].partition(" ")
     if key not in sources:
-        raise UsageError(f"{where}{code}: term {name!r}: source @{key} is not in [sources] (known: {', '.join(sources) or 'none'})")
+        raise UsageError(f"{where}{code}: term {name!r}: source @{key} is not in [sources] "
+                         f"(known: {', '.join(sources) or 'none'})")
     return sources[key] + space + words
 
 
@@ -94,6 +96,7 @@ def _calendar(where: str, table: Mapping[str, Any]) -> CalendarRule:
             try:
                 date = dt.date.fromisoformat(str(day))
             except ValueError:
-                raise UsageError(f"{where}calendar {table['name']}: a day must be a date like 2012-10-29, found {day!r}") from None
+                raise UsageError(f"{where}calendar {table['name']}: a day must be a date like 2012-10-29, "
+                                 f"found {day!r}") from None
             exceptions.append(DatedException(date, entry["open"], entry["reason"]))
     return CalendarRule(table["name"], table["base"], tuple(exceptions))

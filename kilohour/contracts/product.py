@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from kilohour.contracts import codes
-from kilohour.contracts.contract import NEVER, PERPETUAL, Contract
-from kilohour.contracts.terms import SPECS, UNKNOWN, Term, Unknown, Value, parse_term, plain
+from kilohour.contracts.contract import Contract
+from kilohour.contracts.specs import SPECS, Value
+from kilohour.contracts.terms import UNKNOWN, Term, Unknown, parse_term, plain
 from kilohour.errors import UnknownName, UnknownTerm, UsageError
-from kilohour.units import day_of, nanos_of
 
 if TYPE_CHECKING:
     from kilohour.contracts.calendars import BusinessDays, CalendarRule
@@ -43,13 +43,14 @@ class Product:
                 raise UnknownName("term", name, SPECS, where=self.code)
         missing = [name for name in self._required() if name not in self.terms]
         if missing:
-            raise UsageError(f"{self.code}: term {missing[0]!r} is missing; write \"unknown\" when nobody has published it")
+            raise UsageError(f"{self.code}: term {missing[0]!r} is missing; "
+                             "write \"unknown\" when nobody has published it")
 
     def _required(self) -> Iterator[str]:
         yield from (name for name, spec in SPECS.items() if spec.required)
         if self.is_perpetual:
             return
-        yield from ("settlement", "settlement_known")
+        yield from ("calendar_fixing", "settlement", "settlement_known")
         if self.get("settlement") != "stated":
             yield from _NEEDED_TO_FIX
         if self.get("delivery") == "physical":
@@ -106,7 +107,7 @@ class Product:
         return {name: term for name, term in self.terms.items() if term.assumed_by is not None}
 
     def _unknown(self, name: str, term: Term) -> UnknownTerm:
-        from kilohour.contracts.assumptions import shipped_that_fill
+        from kilohour.contracts.assumed import shipped_that_fill
 
         fills = shipped_that_fill(self.code, name)
         way = (f"fill it with the assumptions {' or '.join(fills)} (--assume {fills[0]})" if fills
@@ -172,104 +173,55 @@ class Product:
         value = self.get(name)
         return None if value is None else str(value)
 
-    # Days
+    # Days and contracts
 
     def trading_days(self) -> BusinessDays:
         """Days with a session."""
-        return self._calendar(self.calendar_trading)
+        from kilohour.contracts.schedule import calendar
+
+        return calendar(self, "calendar_trading")
 
     def business_days(self) -> BusinessDays:
         """Days that fix, and that last-trade rules count."""
-        return self._calendar(self.calendar_fixing)
+        from kilohour.contracts.schedule import calendar
 
-    def _calendar(self, name: str) -> BusinessDays:
-        from kilohour.contracts.calendars import CalendarRule, business_days
-
-        own = [rule for rule in self.calendars if rule.name == name]
-        return business_days(own[0] if own else CalendarRule(name, name))
+        return calendar(self, "calendar_fixing")
 
     def close_at(self, day: int) -> int:
-        """Time of the daily bar and mark of a day, nanoseconds UTC."""
+        """Time of the daily bar and mark of a day (days since 1970), nanoseconds UTC."""
         from kilohour.contracts.days import clock
 
         return clock(self.text("trading_close"), day)
 
     def last_trade_day(self, month: int) -> int:
         """Last trading day of a delivery month, days since 1970."""
-        from kilohour.contracts.days import LAST_TRADE_RULES
+        from kilohour.contracts import schedule
 
-        self._check_month(month)
-        return LAST_TRADE_RULES[self.text("last_trade")](self.business_days(), month)
+        return schedule.last_trade_day(self, month)
 
     def fixing_days(self, month: int) -> tuple[int, ...]:
         """Value dates whose prints settle a delivery month, days since 1970; none when the venue states the price."""
-        from kilohour.contracts.days import fixing_days
+        from kilohour.contracts import schedule
 
-        return fixing_days(self.text("settlement"), self.business_days(), month, self.last_trade_day(month))
-
-    def _check_month(self, month: int) -> None:
-        from kilohour.contracts.days import listed_sequence, months_from
-
-        if self.is_perpetual:
-            raise UsageError(f"{self.code} is perpetual: it has no delivery month, found {month}")
-        codes.check_month(month)
-        first = self.get("first_month")
-        if isinstance(first, int) and month < first:
-            raise UsageError(f"{self.code}: the first delivery month is {first}, found {month}")
-        listed = self.text("listed_months")
-        if listed != "any":
-            months, _ = listed_sequence(listed)
-            if month % 100 not in months:
-                raise UsageError(f"{self.code} lists {listed}: {month} is none of them, the next is "
-                                 f"{next(months_from(months, month))}")
-
-    # Contracts
+        return schedule.fixing_days(self, month)
 
     def contract(self, month: int) -> Contract:
         """The contract of a delivery month YYYYMM (0 for a perpetual) with its days worked out.
 
         Raises :class:`UsageError` for a month that is not listed and :class:`UnknownTerm` when a rule is unknown.
         """
-        if month == PERPETUAL and self.is_perpetual:
-            return self._undated(codes.contract_code(self.code, PERPETUAL), self.text("symbol"), self._first_listed())
-        from kilohour.contracts.days import clock, settlement_time
+        from kilohour.contracts import schedule
 
-        last_trade = self.last_trade_day(month)
-        fixing = self.fixing_days(month)
-        close = self.text("last_trade_time" if "last_trade_time" in self.terms else "trading_close")
-        days = self.business_days()
-        settlement, known = self.text("settlement"), self.text("settlement_known")
-        return Contract(
-            code=codes.contract_code(self.code, month), product=self.code,
-            symbol=codes.symbol_of(self.text("symbol"), month), month=month,
-            listed_at=self._listed_at(month), last_trade_at=clock(close, last_trade),
-            settlement_at=settlement_time(known, days, fixing[-1] if fixing else last_trade),
-            fixing_days=fixing,
-            rule=f"last trade {self.text('last_trade')}, {close}; settlement {settlement}, known {known}; "
-                 f"calendar {days.name} ({days.version})",
-        )
+        return schedule.contract(self, month)
 
     def contracts(self, first: dt.date, last: dt.date) -> list[Contract]:
-        """Contracts that can be traded at some time from ``first`` to ``last``, in order of delivery."""
-        from kilohour.contracts.days import listed_sequence, months_from
+        """Contracts that can be traded at some time from ``first`` to ``last``, in order of delivery.
 
-        if last < first:
-            raise UsageError(f"the last day must not be before the first, found {first} to {last}")
-        if self.is_perpetual:
-            return [self.contract(PERPETUAL)]
-        listed = self.text("listed_months")
-        if listed == "any":
-            raise UsageError(f"{self.code} lists any month: name the contracts, there is no rule to list them by")
-        start, found = self.get("first_month"), []
-        begin = codes.month_of(first)
-        # A contract that delivers in month m trades until m at the latest, so earlier months cannot matter.
-        for month in months_from(listed_sequence(listed)[0], max(begin, start) if isinstance(start, int) else begin):
-            if self._listed_at(month) >= nanos_of(last + dt.timedelta(days=1)):
-                return found
-            contract = self.contract(month)
-            if contract.last_trade_at >= nanos_of(first):
-                found.append(contract)
-        raise AssertionError("months_from has no end")
+        A contract is listed on the first session after the last trade of the one that makes room for it.
+        """
+        from kilohour.contracts import schedule
+
+        return schedule.contracts(self, first, last)
 
     def contract_named(self, name: str, *, near: int | None = None) -> Contract:
         """The contract a file calls ``name``: our code, the venue's symbol, or a month as 2026-12 or 202612.
@@ -281,10 +233,12 @@ class Product:
         if month is not None:
             return self.contract(month)
         if self.get("listed_months") == "any":
-            return self._undated(f"{self.code}-{name}", name, 0)
+            from kilohour.contracts.schedule import undated
+
+            return undated(self, f"{self.code}-{name}", name)
         example = self.text("symbol")
-        raise UsageError(f"{self.code}: a contract must be named by its code, by a symbol like {example} or by its month, "
-                         f"found {name!r}")
+        raise UsageError(f"{self.code}: a contract must be named by its code, by a symbol like {example} "
+                         f"or by its month, found {name!r}")
 
     def month_named(self, name: str, *, near: int | None = None) -> int | None:
         """The month that a code, a symbol or a month in digits names; None when it is none of them."""
@@ -295,29 +249,6 @@ class Product:
         if digits is not None:
             return codes.check_month(int(digits[1]) * 100 + int(digits[2]))
         return codes.month_of_symbol(self.text("symbol"), name, near=near)
-
-    def _undated(self, code: str, symbol: str, listed_at: int) -> Contract:
-        return Contract(code=code, product=self.code, symbol=symbol, month=PERPETUAL, listed_at=listed_at, last_trade_at=NEVER,
-                        settlement_at=NEVER, fixing_days=(), rule="never expires")
-
-    def _first_listed(self) -> int:
-        if "first_listed" not in self.terms:
-            return 0
-        first = self.term("first_listed")
-        assert isinstance(first, dt.date)
-        return nanos_of(first)
-
-    def _listed_at(self, month: int) -> int:
-        """Midnight UTC of the first session after the last trade of the contract that makes room for this one."""
-        from kilohour.contracts.days import LAST_TRADE_RULES, listed_sequence, step_back
-
-        listed = self.text("listed_months")
-        if listed == "any":
-            return self._first_listed()
-        before = step_back(*_swap(listed_sequence(listed), month))
-        ended = LAST_TRADE_RULES[self.text("last_trade")](self.business_days(), before)
-        opened = self.trading_days().after(ended)
-        return max(self._first_listed(), opened * 86_400_000_000_000)
 
     # Copies
 
@@ -337,15 +268,15 @@ class Product:
                name: str | None = None, **values: object) -> Product:
         """A complete product for prices of one's own; any other term can be given by name.
 
-        Unless told otherwise it lists any month and any contract name, ends on the last day of a named month, is settled
-        at the price the data states, and costs 1 basis point of notional and half a spread of one tick a trade, at most
-        10 % of a bar's volume, with margin of 20 % and 15 %.
+        Unless told otherwise it lists any month and any contract name, ends on the last day of a named month, is
+        settled at the price the data states, costs 1 basis point of notional and one tick (half a spread) a trade,
+        takes at most 10 % of a bar's volume, and asks margin of 20 % (initial) and 15 % (maintenance).
 
         >>> Product.simple("MY:GPU", lot=730, tick="0.01").contract_named("front").code
         'MY:GPU-front'
         """
-        given: dict[str, object] = {**_SIMPLE, "currency": currency, "unit": unit, "lot": _exact(lot), "tick": _exact(tick)}
-        given |= {key: _exact(value) for key, value in values.items()}
+        named = {"currency": currency, "unit": unit, "lot": lot, "tick": tick, **values}
+        given: dict[str, object] = {**_SIMPLE, **{key: _exact(value) for key, value in named.items()}}
         if "symbol" not in values:
             given["symbol"] = code.partition(":")[2] + "-{YYYY}-{MM}"
         source = "our own: Product.simple"
@@ -368,8 +299,10 @@ class Product:
         from kilohour.contracts.calendars import CalendarRule
 
         code = data["code"]
-        terms = {name: dataclasses.replace(read_term(code, name, term["value"], term["source"]), assumed_by=term["assumed_by"])
-                 for name, term in data["terms"].items()}
+        terms = {}
+        for name, term in data["terms"].items():
+            stated = read_term(code, name, term["value"], term["source"])
+            terms[name] = dataclasses.replace(stated, assumed_by=term["assumed_by"])
         return cls(code, data["name"], terms, tuple(CalendarRule.from_dict(rule) for rule in data["calendars"]))
 
 
@@ -378,7 +311,8 @@ _SIMPLE: Mapping[str, object] = {
     "trading_close": "23:59 UTC", "last_trade": "last_day_of_month", "settlement": "stated",
     "settlement_known": "0 business days, 23:59 UTC", "delivery": "cash",
     "fee_per_lot": 0, "fee_ppm": 100, "fee_settlement_per_lot": 0,
-    "margin_initial_ppm": 200_000, "margin_maintenance_ppm": 150_000, "margin_initial_floor": 0, "margin_maintenance_floor": 0,
+    "margin_initial_ppm": 200_000, "margin_maintenance_ppm": 150_000,
+    "margin_initial_floor": 0, "margin_maintenance_floor": 0,
     "half_spread_ticks": 1, "participation_ppm": 100_000, "days_per_year": 252,
 }
 
@@ -396,7 +330,3 @@ def read_term(product: str, name: str, raw: object, source: str, *, where: str =
 def _exact(value: object) -> object:
     # A float from Python code: 0.01 means one hundredth, as it is written.
     return str(value) if isinstance(value, float) else value
-
-
-def _swap(sequence: tuple[tuple[int, ...], int], month: int) -> tuple[tuple[int, ...], int, int]:
-    return sequence[0], month, sequence[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kilohour.contracts import codes
-from kilohour.contracts.assumptions import Assumptions
+from kilohour.contracts.assumed import Assumptions
 from kilohour.contracts.contract import PERPETUAL, Contract
 from kilohour.contracts.files import read_products
 from kilohour.contracts.product import Product
@@ -39,7 +39,8 @@ class Registry:
 
     def products(self) -> tuple[Product, ...]:
         """All products, the embedded market's first, then by code."""
-        return tuple(self.by_code[code] for code in sorted(self.by_code, key=lambda code: (not code.startswith("SIM:"), code)))
+        order = sorted(self.by_code, key=lambda code: (not code.startswith("SIM:"), code))
+        return tuple(self.by_code[code] for code in order)
 
     def product(self, code: str) -> Product:
         """The product of a code. Raises :class:`UnknownName` with the nearest."""
@@ -50,8 +51,8 @@ class Registry:
     def contract(self, name: str, *, near: int | None = None) -> Contract:
         """The contract of a code ``NYMEX:GPU1-2026-12`` or of a venue's symbol ``GPU1Z6``, with its days.
 
-        ``near`` is the year that settles a symbol with a short year. Raises :class:`UnknownName` for a product that is not
-        here, :class:`UsageError` for a month that is not listed.
+        ``near`` is the year that settles a symbol with a short year. Raises :class:`UnknownName` for a product that is
+        not here, :class:`UsageError` for a month that is not listed.
         """
         product, month = self.parse(name, near=near)
         return product.contract(month)
@@ -97,9 +98,11 @@ class Registry:
             if month is not None:
                 found.append((product, month))
         if not found:
-            raise UnknownName("contract", symbol, [str(product.get("symbol")) for product in self.products()], where="the registry")
+            patterns = [str(product.get("symbol")) for product in self.products()]
+            raise UnknownName("contract", symbol, patterns, where="the registry")
         if len(found) > 1:
-            raise UsageError(f"symbol {symbol!r} fits more than one product ({', '.join(p.code for p, _ in found)}): write the code")
+            fits = ", ".join(product.code for product, _ in found)
+            raise UsageError(f"symbol {symbol!r} fits more than one product ({fits}): write the code")
         return found[0]
 
 

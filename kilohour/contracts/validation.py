@@ -107,10 +107,16 @@ def _place(tables: Mapping[str, Any], steps: tuple[int | str, ...]) -> str:
     words: list[str] = []
     here: Any = tables
     for step in steps:
-        here = here[step] if isinstance(here, Mapping) and step in here or isinstance(here, list) else None
+        here = _child(here, step)
         if isinstance(step, int):
             name = here.get("code", here.get("name")) if isinstance(here, Mapping) else None
             words[-1] += f" {name if name is not None else step + 1}"
         else:
             words.append(str(step))
     return ": ".join(words)
+
+
+def _child(table: Any, step: int | str) -> Any:
+    if isinstance(table, Mapping):
+        return table.get(step)
+    return table[step] if isinstance(table, list) and isinstance(step, int) else None

@@ -1,1 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Streaming indicators: one plain class each, the same code compiled and in CPython; array versions in ``arrays``.
+
+Each ``update`` takes the next value and returns the indicator, NaN until it is ready; NaN and infinities are refused.
+The table of all of them, with formulas and sources, is docs/indicators.md.
+"""
+
+from kilohour.indicators.atr import Atr
+from kilohour.indicators.curve import Carry, CurveCurvature, CurveSlope
+from kilohour.indicators.donchian import Donchian
+from kilohour.indicators.ema import Ema, Wilder
+from kilohour.indicators.ewma_volatility import EwmaVolatility
+from kilohour.indicators.rolling_correlation import RollingCorrelation
+from kilohour.indicators.rolling_extremes import RollingMax, RollingMin
+from kilohour.indicators.rolling_mean import RollingMean, RollingSum
+from kilohour.indicators.rolling_quantile import RollingMedian, RollingQuantile
+from kilohour.indicators.rolling_slope import RollingSlope
+from kilohour.indicators.rolling_variance import RollingVariance, RollingZ
+from kilohour.indicators.rsi import Rsi
+from kilohour.indicators.s_curve import SCurve
+
+__all__ = [
+    "Atr",
+    "Carry",
+    "CurveCurvature",
+    "CurveSlope",
+    "Donchian",
+    "Ema",
+    "EwmaVolatility",
+    "RollingCorrelation",
+    "RollingMax",
+    "RollingMean",
+    "RollingMedian",
+    "RollingMin",
+    "RollingQuantile",
+    "RollingSlope",
+    "RollingSum",
+    "RollingVariance",
+    "RollingZ",
+    "Rsi",
+    "SCurve",
+    "Wilder",
+]

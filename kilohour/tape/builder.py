@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
-from kilohour.units import MISSING, NANOS_PER_DAY, datetime_of
+from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
+
+if TYPE_CHECKING:
+    from kilohour.contracts.product import Product
 
 Ints = npt.NDArray[np.int64]
 
@@ -23,15 +26,18 @@ class TapeBuilder:
 
     Prices are integer micros, times nanoseconds UTC, volumes whole lots. Use ``ref`` numbers that
     :meth:`contract` and :meth:`index` hand out. Listings, expiries and finals by rule are added from
-    the contracts' own days; give :meth:`finals` only where the venue states the final price.
+    the contracts' own days; give :meth:`finals` only where the venue states the final price. A contract
+    without fixing days has no final but a stated one.
 
     Raises :class:`~kilohour.errors.DataError` with the contract, the time and the value found.
     """
 
-    def __init__(self, *, source: str, notes: Sequence[str] = (), days_per_year: int = 252) -> None:
+    def __init__(self, *, source: str, notes: Sequence[str] = (), days_per_year: int = 252,
+                 products: Sequence[Product] = ()) -> None:
         self.source = source
         self.notes = list(notes)
         self.days_per_year = days_per_year
+        self.products = tuple(products)
         self._contracts: list[Contract] = []
         self._contract_refs: dict[str, int] = {}
         self._indices: list[Index] = []
@@ -63,17 +69,20 @@ class TapeBuilder:
         bad = (prices[1] < prices[0]) | (prices[1] < prices[3]) | (prices[2] > prices[0]) | (prices[2] > prices[3])
         if bad.any():
             i = int(np.argmax(bad))
-            found = " ".join(f"{n} {p[i] / 1e6:g}" for n, p in zip(("open", "high", "low", "close"), prices, strict=True))
+            names = ("open", "high", "low", "close")
+            found = " ".join(f"{name} {price[i] / 1e6:g}" for name, price in zip(names, prices, strict=True))
             raise DataError(f"{code}: a bar's high must be its highest and low its lowest price, found {found} "
                             f"at {datetime_of(int(ts[i])):%Y-%m-%d %H:%M}")
         negative = (volume < 0) & (volume != MISSING)
         if np.any(negative):
             i = int(np.argmax(negative))
-            raise DataError(f"{code}: volume must not be negative, found {int(volume[i])} at {datetime_of(int(ts[i])):%Y-%m-%d}")
-        late = ts > self._contracts[ref].last_trade_at
+            raise DataError(f"{code}: volume must not be negative, found {int(volume[i])} "
+                            f"at {datetime_of(int(ts[i])):%Y-%m-%d}")
+        last_trade_at = self._contracts[ref].last_trade_at
+        late = ts > last_trade_at
         if np.any(late):
             i = int(np.argmax(late))
-            raise DataError(f"{code}: no bar after the last trade on {datetime_of(self._contracts[ref].last_trade_at):%Y-%m-%d %H:%M}, "
+            raise DataError(f"{code}: no bar after the last trade on {datetime_of(last_trade_at):%Y-%m-%d %H:%M}, "
                             f"found one at {datetime_of(int(ts[i])):%Y-%m-%d %H:%M}")
         self._add(Kind.BAR, ref, ts, ts, open=open, high=high, low=low, close=close, volume=volume)
 
@@ -95,16 +104,17 @@ class TapeBuilder:
         """
         self._check_ref(ref, len(self._indices), "index")
         order = np.lexsort((np.asarray(known_at), np.asarray(value_day)))
-        before, revision, last_day, last_known = MISSING, 0, None, MISSING
-        for i in order:
-            day, known = int(value_day[i]), int(known_at[i])
-            if day == last_day and known == last_known:
-                raise DataError(f"{self._indices[ref].code}: two prints for day {datetime_of(day * NANOS_PER_DAY):%Y-%m-%d} "
-                                f"known at the same time {datetime_of(known):%Y-%m-%d %H:%M}")
-            before, revision = (before, revision + 1) if day == last_day else (MISSING, 0)
-            self._add(Kind.PRINT, ref, np.array([known]), np.array([day * NANOS_PER_DAY]),
-                      open=np.array([before]), close=np.array([int(value[i])]), volume=np.array([revision]))
-            before, last_day, last_known = int(value[i]), day, known
+        day, known, values = (np.asarray(column)[order] for column in (value_day, known_at, value))
+        again = np.concatenate([[False], day[1:] == day[:-1]])[:len(day)]
+        clash = again & np.concatenate([[False], known[1:] == known[:-1]])[:len(day)]
+        if clash.any():
+            i = int(np.argmax(clash))
+            raise DataError(f"{self._indices[ref].code}: a print of a day needs a time of its own, found two of "
+                            f"{date_of(int(day[i]))} known at {datetime_of(int(known[i])):%Y-%m-%d %H:%M}")
+        before = np.where(again, np.concatenate([[MISSING], values[:-1]])[:len(day)], MISSING)
+        row = np.arange(len(day))
+        revision = row - np.maximum.accumulate(np.where(again, 0, row))
+        self._add(Kind.PRINT, ref, known, day * NANOS_PER_DAY, open=before, close=values, volume=revision)
 
     def finals(self, ref: int, ts: int, price: int) -> None:
         """The final settlement price that the venue itself stated, known at ``ts``."""
@@ -124,7 +134,7 @@ class TapeBuilder:
         order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
         events = {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
         return Tape(events=events, contracts=tuple(self._contracts), indices=tuple(self._indices), source=self.source,
-                    notes=tuple(self.notes), days_per_year=self.days_per_year)
+                    notes=tuple(self.notes), days_per_year=self.days_per_year, products=self.products)
 
     def _add_lifecycle(self, ref: int, contract: Contract, first: int, last: int) -> None:
         listed = np.array([max(contract.listed_at, first)])
@@ -135,7 +145,8 @@ class TapeBuilder:
         if contract.last_trade_at <= last:
             at = np.array([contract.last_trade_at])
             self._add(Kind.EXPIRY, ref, at, at)
-        if ref not in self._stated_finals and contract.settlement_at <= last and contract.settlement_at != NEVER:
+        by_rule = bool(contract.fixing_days) and ref not in self._stated_finals
+        if by_rule and contract.settlement_at <= last and contract.settlement_at != NEVER:
             at = np.array([contract.settlement_at])
             self._add(Kind.FINAL, ref, at, at)
 

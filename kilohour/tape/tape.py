@@ -18,7 +18,6 @@ from kilohour.units import datetime_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
     from kilohour.contracts.product import Product
 
 
@@ -39,6 +38,8 @@ class Tape:
     days_per_year: int = 252
     sha256: str = field(default="")
     """Hash of the content; filled on :meth:`save` and :meth:`load`."""
+    assumptions: tuple[str, ...] = ()
+    """Names of shipped assumptions files that whoever made the tape stands by; a run prints them like its own."""
     products: tuple[Product, ...] = ()
     """Products that came with the tape and are not in the shipped registry (``from_bars``)."""
 

@@ -55,7 +55,8 @@ class Assumptions:
             return _read(_FOLDER / f"{text}.toml", trusted=True)
         if text.endswith(".toml"):
             return _read(Path(text), trusted=False)
-        raise UnknownName("assumptions", text, cls.shipped_names(), where="the shipped files (a file of one's own ends in .toml)")
+        raise UnknownName("assumptions", text, cls.shipped_names(),
+                          where="the shipped files (a file of one's own ends in .toml)")
 
     def fill(self, product: Product) -> Product:
         """The product with its unknown terms filled. Raises :class:`UsageError` for a term that is known already."""
@@ -70,8 +71,8 @@ class Assumptions:
                                  f"found {shown(term.value)}")
             if old.is_known:
                 by = f"already assumed by {old.assumed_by}" if old.assumed_by else "known"
-                raise UsageError(f"{self.name}: {product.code}: an assumption may fill unknown terms only, {name!r} is {by} "
-                                 f"({shown(old.value)}: {old.source}), found {shown(term.value)}")
+                raise UsageError(f"{self.name}: {product.code}: an assumption may fill unknown terms only, {name!r} is "
+                                 f"{by} ({shown(old.value)}: {old.source}), found {shown(term.value)}")
             terms[name] = term
         return dataclasses.replace(product, terms=terms)
 

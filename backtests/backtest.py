@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One backtest, from a strategy and a tape to a run."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kilohour.backtests.prepare import CASH_USD, Prepared, prepare
+from kilohour.backtests.resolve import strategy_class
+from kilohour.backtests.run import Run
+from kilohour.session import BLOCK, Session
+from kilohour.strategy import Strategy
+from kilohour.tape.tape import Tape
+
+Progress = Callable[[int, int], None]
+"""Called with events done and events in all."""
+
+
+def backtest(
+    strategy: str | type[Strategy],
+    tape: Tape | str | Path,
+    *,
+    cash: float = CASH_USD,
+    start: dt.date | str | None = None,
+    end: dt.date | str | None = None,
+    assume: Sequence[str | Path] = (),
+    contracts: str | Path | None = None,
+    interpreted: bool = False,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> Run:
+    """Runs a strategy over a tape and returns the :class:`Run`.
+
+    ``strategy``: a class, a built-in name, an installed plug-in, or ``path/to/file.py:Class``. ``tape``: a tape or its
+    folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
+    ``contracts``: a TOML file of your own products. ``out``: a folder for the run and its report. Everything else sets a
+    parameter of the strategy.
+
+    Raises :class:`~kilohour.errors.UsageError`, :class:`~kilohour.errors.DataError` or
+    :class:`~kilohour.errors.StrategyError` in one line, before anything is written.
+    """
+    clock = {"load": time.perf_counter()}
+    face = strategy_class(strategy)
+    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted)
+    clock["compile"] = time.perf_counter()
+    session = prepared.session()
+    clock["run"] = time.perf_counter()
+    play(session, progress)
+    clock["end"] = time.perf_counter()
+    seconds = {"load": clock["compile"] - clock["load"], "compile": clock["run"] - clock["compile"],
+               "run": clock["end"] - clock["run"], "report": 0.0}
+    name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__
+    run = finish(prepared, session, whole, name, seconds, Path(out).name if out is not None else name)
+    if out is not None:
+        write(run, out)
+    return run
+
+
+def between(tape: Tape, start: dt.date | str | None, end: dt.date | str | None) -> Tape:
+    """The tape from the first to the last day, both included; the tape itself without them."""
+    if start is None and end is None:
+        return tape
+    from kilohour.errors import UsageError
+    from kilohour.tape.slice import between as cut
+    from kilohour.units import NANOS_PER_DAY, nanos_of
+
+    def day(value: dt.date | str, name: str) -> dt.date:
+        try:
+            return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+        except ValueError:
+            raise UsageError(f"{name} must be a day such as 2024-01-31, found {value!r}") from None
+
+    first = tape.start if start is None else nanos_of(day(start, "from"))
+    last = tape.end if end is None else nanos_of(day(end, "to")) + NANOS_PER_DAY - 1
+    return cut(tape, first, last)
+
+
+def play(session: Session, progress: Progress | None = None) -> None:
+    """Moves a session to the end of its tape in blocks, so that a bar can move and Ctrl-C works."""
+    total = len(session.market.tape)
+    while session.cursor < total:
+        session.run(min(session.cursor + BLOCK, total))
+        if progress is not None:
+            progress(session.cursor, total)
+    session.close()
+
+
+def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds: dict[str, float], run: str) -> Run:
+    """Turns a finished session into a run."""
+    import pyarrow as pa
+
+    from kilohour.backtests.baseline import baseline_equity
+    from kilohour.backtests.curve import curve_table, prices_table
+    from kilohour.backtests.manifest import manifest_of, result_of
+    from kilohour.backtests.outputs import tables_of
+
+    tables = tables_of(session)
+    baseline = baseline_equity(prepared.market, session.table("positions"), session.table("equity"), prepared.cash_micros)
+    tables["equity"] = tables["equity"].append_column("baseline_micros", pa.array(baseline))
+    traded = sorted({int(c) for c in session.table("fills")["contract"]})
+    tables["curve"] = curve_table(prepared.market)
+    tables["prices"] = prices_table(prepared.market, traded)
+    result = result_of(prepared, session, name, run, seconds, None)
+    return Run(manifest_of(prepared, tape, name, run, result), tables)
+
+
+def write(run: Run, out: str | Path) -> Path:
+    """Saves the run and its report; the manifest then holds the report's path and how long it took."""
+    import json
+
+    began = time.perf_counter()
+    target = Path(out)
+    run.result["report"] = str(target / "report.html")
+    run.save(target)
+    path = run.report()
+    run.result["seconds"]["report"] = time.perf_counter() - began
+    (target / "manifest.json").write_text(json.dumps(run.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the same exposure would have made without the idea: the average lots at each place of the curve, held and rolled.
+
+Baseline lots are the run's average signed lots on the n-th unfixed contract of each product. They are known only
+afterwards, carry no costs, and roll at the mark: a yardstick, not a strategy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.session import Market
+from kilohour.tape.schema import Kind
+
+PLACES = 48
+
+
+def mark_grid(market: Market) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Times of marks, marks in dollars (times, contracts) with NaN where absent, and each contract's place on the curve.
+
+    Place 1 is the first contract of its product whose fixing window has not begun; 0 stands for fixing, expired or unlisted.
+    """
+    events = market.tape.events
+    rows = np.flatnonzero(events["kind"] == Kind.MARK)
+    times, at = np.unique(events["ts"][rows], return_inverse=True)
+    marks = np.full((len(times), len(market.tape.contracts)), np.nan)
+    marks[at, events["ref"][rows]] = events["close"][rows] / 1e6
+    return times, marks, _places(market, times, ~np.isnan(marks))
+
+
+def _places(market: Market, times: npt.NDArray[np.int64], seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    desk, count = market.desk[0], len(market.tape.contracts)
+    open_still = seen & (desk["fixing_at"][:count][None, :] > times[:, None])
+    places = np.zeros(seen.shape, dtype=np.int64)
+    for product in range(len(market.products)):
+        own = np.flatnonzero(desk["product_of"][:count] == product)
+        own = own[np.argsort(desk["delivery_month"][own], kind="stable")]
+        places[:, own] = np.cumsum(open_still[:, own], axis=1) * open_still[:, own]
+    return places
+
+
+def baseline_equity(market: Market, positions: npt.NDArray[Any], equity: npt.NDArray[Any], cash_micros: int) -> npt.NDArray[np.int64]:
+    """Equity in micros of the average exposure, at the times of the run's equity rows."""
+    times, marks, places = mark_grid(market)
+    count = len(market.tape.contracts)
+    at = np.searchsorted(times, positions["ts"])
+    place_of = np.minimum(places[at, positions["contract"]], PLACES - 1)
+    product_of = market.desk[0]["product_of"][:count]
+    average = np.zeros((len(market.products), PLACES))
+    np.add.at(average, (product_of[positions["contract"]], place_of), positions["lots"])
+    average /= max(len(times), 1)
+    average[:, 0] = 0.0
+    lots = average[product_of[None, :], np.minimum(places, PLACES - 1)]
+    change = np.zeros_like(marks)
+    change[1:] = marks[1:] - marks[:-1]
+    units = market.desk[0]["units_per_lot"][:count]
+    gain = np.zeros(len(times))
+    gain[1:] = np.nansum(lots[:-1] * change[1:] * units[None, :], axis=1)
+    total = cash_micros + np.rint(np.cumsum(gain) * 1e6).astype(np.int64)
+    return np.asarray(total[np.searchsorted(times, equity["ts"])], dtype=np.int64)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run says of itself: the result's numbers, the assumptions, and in plain words what is modelled."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kilohour
+from kilohour.backtests.prepare import Prepared
+from kilohour.contracts import Product
+from kilohour.reports import statistics
+from kilohour.session import Session
+from kilohour.tape.schema import Kind
+from kilohour.tape.store import fingerprint
+from kilohour.tape.tape import Tape
+from kilohour.units import MICROS, MISSING, datetime_of
+
+
+def assumption_rows(prepared: Prepared) -> list[dict[str, Any]]:
+    """One row for each term of the run's products that an assumptions file filled."""
+    hashes = {a.name: a.sha256 for a in prepared.assumptions}
+    return [
+        {"file": term.assumed_by, "sha256": hashes.get(term.assumed_by or "", ""), "product": product.code, "term": name,
+         "value": str(term.value), "source": term.source}
+        for product in prepared.products for name, term in product.assumed_terms.items()
+    ]  # fmt: skip
+
+
+def modelled_sentences(prepared: Prepared) -> list[str]:
+    """What the run assumes about fills, margin and settlement, and what the tape's maker said."""
+    tape = prepared.market.tape
+    sentences = list(tape.notes)
+    sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; the legs of a spread fill together or wait.")
+    for product in prepared.products:
+        ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
+        sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread and the fees, "
+                         f"and takes at most {share:g} % of a bar's volume.")
+        if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
+            sentences.append(f"{product.code}: margin is {product.whole('margin_initial_ppm') / 10_000:g} % of notional initially and "
+                             f"{product.whole('margin_maintenance_ppm') / 10_000:g} % maintained, with a floor per lot; spreads get no credit.")
+    bars = tape.events["kind"] == Kind.BAR
+    if np.any(tape.events["volume"][bars] == MISSING):
+        sentences.append("Where a bar has no volume, fills are not limited by it.")
+    sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; it is known only afterwards.")
+    return sentences
+
+
+def _plain(value: Any) -> str:
+    return f"{float(value):g}"
+
+
+def strategy_entry(prepared: Prepared, name: str) -> dict[str, Any]:
+    """Name, class, file name and documentation of the strategy."""
+    face = prepared.face
+    try:
+        file = Path(inspect.getsourcefile(face) or "").name
+    except TypeError:
+        file = ""
+    return {"name": name, "class": face.__qualname__, "file": file, "doc": inspect.cleandoc(face.__doc__ or "")}
+
+
+def tape_entry(tape: Tape, part: Tape) -> dict[str, Any]:
+    """Source, hash, span and size of the tape; counts are those of the part that was played."""
+    return {"source": tape.source, "sha256": fingerprint(tape), "start": iso(part.start), "end": iso(part.end), "events": len(part),
+            "bars": part.bars, "contracts": len(part.contracts), "notes": list(tape.notes), "days_per_year": tape.days_per_year}
+
+
+def iso(nanos: int) -> str:
+    """A time as ISO text in UTC, to the second."""
+    return f"{datetime_of(nanos):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds: dict[str, float], report: str | None) -> dict[str, Any]:
+    """The JSON of a run; every ``_usd`` has its ``_micros`` twin."""
+    book, tape = session.book[0], prepared.market.tape
+    equity, start, end = session.table("equity"), prepared.cash_micros, int(book["equity"])
+    fall = statistics.max_drawdown(np.append(equity["equity_micros"], end), start)
+    money = {"fees": int(book["fees"]), "net": end - start, "equity_start": start, "equity_end": end,
+             "max_drawdown": fall.micros, "margin_peak": int(book["margin_peak"])}
+    twins: dict[str, Any] = {}
+    for key, amount in money.items():
+        twins[f"{key}_usd"], twins[f"{key}_micros"] = amount / MICROS, amount
+    return {
+        "run": run, "strategy": name, "parameters": prepared.parameters, "tape": tape.source,
+        "assumptions": sorted({a.name for a in prepared.assumptions}), "start": iso(tape.start), "end": iso(tape.end),
+        "events": int(book["events"]), "bars": int(book["bars"]), "orders": int(book["orders_made"] - book["orders_refused"]),
+        "refused": int(book["orders_refused"]), "fills": int(book["fills"]), "lots_traded": int(book["lots_traded"]),
+        "settlements": int(book["settlements"]), **twins, "max_drawdown": fall.fraction,
+        "sharpe": statistics.sharpe(equity["ts"], equity["equity_micros"], start, tape.days_per_year),
+        "margin_calls": int(book["margin_calls"]), "seconds": seconds,
+        "bars_per_second": int(book["bars"]) / seconds["run"] if seconds["run"] > 0 else None, "report": report,
+    }  # fmt: skip
+
+
+def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of a run folder."""
+    return {
+        "kilohour": kilohour.__version__, "run": run, "strategy": strategy_entry(prepared, name), "parameters": prepared.parameters,
+        "tape": tape_entry(tape, prepared.market.tape), "products": [product_entry(p) for p in prepared.products],
+        "assumptions": assumption_rows(prepared), "modelled": modelled_sentences(prepared), "result": result,
+        "face": "interpreted" if prepared.interpreted else "compiled",
+    }  # fmt: skip
+
+
+def product_entry(product: Product) -> dict[str, Any]:
+    """What a report shows of a product."""
+    return {"code": product.code, "name": product.name, "unit": product.unit, "currency": product.currency,
+            "units_per_lot": float(product.ratio("lot"))}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a strategy, a tape and assumptions to a session that is ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kilohour.contracts import Assumptions, Product, Registry, engine_terms
+from kilohour.errors import UnknownName, UsageError
+from kilohour.faces.fields import checked, dtype_of, fields_of
+from kilohour.faces.python_face import structure_of
+from kilohour.session import Market, Session
+from kilohour.strategy import Strategy
+from kilohour.tape.select import select
+from kilohour.tape.tape import Tape
+from kilohour.units import micros
+
+CASH_USD = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything that is decided before the first event."""
+
+    face: type[Strategy]
+    parameters: dict[str, Any]
+    """Every parameter with its value, products and indices by code."""
+    market: Market
+    products: tuple[Product, ...]
+    """With their unknown terms filled."""
+    assumptions: tuple[Assumptions, ...]
+    cash_micros: int
+    interpreted: bool
+
+    def session(self, *, quiet: bool = False, **changed: Any) -> Session:
+        """Fresh memory for one run; ``changed`` replaces parameters (a sweep's)."""
+        state = np.zeros(1, dtype_of(self.face))
+        fill_state(self.face, state, {**self.parameters, **changed}, self.market)
+        return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet)
+
+
+def prepare(
+    face: type[Strategy],
+    tape: Tape,
+    *,
+    parameters: Mapping[str, Any],
+    cash: float = CASH_USD,
+    assume: Sequence[str | Path] = (),
+    contracts: str | Path | None = None,
+    interpreted: bool = False,
+) -> Prepared:
+    """Checks every name and value and fills the terms.
+
+    Raises :class:`UnknownName`, :class:`UsageError` or :class:`~kilohour.errors.UnknownTerm`, each in one line.
+    """
+    values = parameter_values(face, parameters)
+    codes = {f.name: values[f.name] for f in fields_of(face) if f.kind in ("product", "index")}
+    wanted = [code for f in fields_of(face) if f.kind == "product" for code in (codes[f.name],)]
+    for code in wanted:
+        if code not in tape.product_codes:
+            raise UnknownName("product", code, tape.product_codes, where="this tape")
+    series = [codes[f.name] for f in fields_of(face) if f.kind == "index"]
+    for code in series:
+        if code not in {i.code for i in tape.indices}:
+            raise UnknownName("series", code, [i.code for i in tape.indices], where="this tape")
+    loaded = tuple(Assumptions.load(name) for name in dict.fromkeys((*tape.assumptions, *map(str, assume))))
+    registry = Registry.shipped(contracts).adding(tape.products).assuming(*loaded)
+    products = tuple(registry.product(code) for code in (dict.fromkeys(wanted) or tape.product_codes))
+    chosen = {p.code for p in products}
+    part = select(tape, chosen, {*series, *(p.index for p in products if p.index)} if wanted else {i.code for i in tape.indices})
+    if not len(part):
+        raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
+    terms = {p.code: engine_terms(p) for p in products}
+    market = Market.of(part, terms, {p.code: p.index for p in products})
+    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted)
+    fill_state(face, np.zeros(1, dtype_of(face)), values, market)
+    return prepared
+
+
+def checked_cash(cash: float) -> int:
+    """Starting cash in micros. Raises :class:`UsageError` unless it is a positive amount below a billion dollars."""
+    if not 0 < cash <= 1e12:
+        raise UsageError(f"cash must be above 0 and at most 1e12 USD, found {cash!r}")
+    return micros(float(cash))
+
+
+def parameter_values(face: type[Strategy], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of a class with its default or the given value, checked for its kind.
+
+    Raises :class:`UnknownName` with the nearest field, :class:`UsageError` for a value of the wrong type.
+    """
+    fields = {f.name: f for f in fields_of(face) if f.is_parameter}
+    for name in given:
+        if name not in fields:
+            raise UnknownName("field", name, fields, where=face.__name__)
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if field.kind in ("product", "index"):
+            code = given.get(name, field.default.code)
+            if not isinstance(code, str):
+                code = getattr(code, "code", code)
+            if not isinstance(code, str):
+                raise UsageError(f"{face.__name__}.{name} must be the code of a {field.kind}, found {code!r}")
+            values[name] = code
+        else:
+            values[name] = checked(face, name, field.kind, given.get(name, field.default))
+    return values
+
+
+def parse_parameter(face: type[Strategy], name: str, text: str) -> Any:
+    """A parameter from the command line's text, by the field's kind.
+
+    Raises :class:`UnknownName` or :class:`UsageError` naming field, rule and value.
+    """
+    fields = {f.name: f for f in fields_of(face) if f.is_parameter}
+    if name not in fields:
+        raise UnknownName("field", name, fields, where=face.__name__)
+    kind = fields[name].kind
+    if kind in ("product", "index"):
+        return text
+    if kind == "bool":
+        if text.lower() not in ("true", "false"):
+            raise UsageError(f"{face.__name__}.{name} must be true or false, found {text!r}")
+        return text.lower() == "true"
+    try:
+        number = int(text) if kind == "int" else float(text)
+    except ValueError:
+        raise UsageError(f"{face.__name__}.{name} must be {'a whole number' if kind == 'int' else 'a number'}, found {text!r}") from None
+    if number != number or number in (float("inf"), float("-inf")):
+        raise UsageError(f"{face.__name__}.{name} must be finite, found {text!r}")
+    return number
+
+
+def fill_state(face: type[Strategy], state: np.ndarray[Any, Any], values: Mapping[str, Any], market: Market) -> None:
+    """Writes parameters into a strategy's memory, codes as rows, and lets the strategy check them."""
+    rows = dict(values)
+    index_rows = {index.code: row for row, index in enumerate(market.tape.indices)}
+    for field in fields_of(face):
+        if field.kind == "product":
+            rows[field.name] = market.product_row(values.get(field.name, field.default.code))
+        elif field.kind == "index":
+            rows[field.name] = index_rows[values.get(field.name, field.default.code)]
+    memory: Any = structure_of(face).from_buffer(state)  # type: ignore[attr-defined]
+    memory.__init__(**rows)

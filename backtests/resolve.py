@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds a strategy class: a built-in name, an installed plug-in, ``path/to/file.py:Class``, or a class as it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+from kilohour.errors import StrategyRaised, UnknownName, UsageError
+from kilohour.strategies import BUILT_IN
+from kilohour.strategy import Strategy
+
+GROUP = "kilohour.strategies"
+
+
+def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
+    """The class behind a name, a path or itself.
+
+    Raises :class:`UnknownName` with the nearest name, :class:`UsageError` when it is not a strategy, and
+    :class:`StrategyRaised` when the user's file fails while it is read.
+    """
+    if isinstance(strategy, str):
+        found: Any = _from_file(strategy) if ".py" in strategy else _from_name(strategy)
+    else:
+        found = strategy
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise UsageError(f"a strategy must be a class that derives from kilohour.Strategy, found {found!r}")
+    if found.on_bar is Strategy.on_bar:
+        raise UsageError(f"{found.__name__} has no on_bar(self, desk)")
+    return found
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Built-in names and installed plug-ins."""
+    return tuple(sorted({*BUILT_IN, *(point.name for point in _plug_ins())}))
+
+
+def _plug_ins() -> Any:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
+def _from_name(name: str) -> Any:
+    if name in BUILT_IN:
+        module, _, attribute = BUILT_IN[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in _plug_ins():
+        if point.name == name:
+            return point.load()
+    raise UnknownName("strategy", name, strategy_names(), where="the built-in ones and the installed plug-ins (or path/to/file.py:Class)")
+
+
+def _from_file(text: str) -> Any:
+    path_text, _, name = text.partition(":")
+    path = Path(path_text).resolve()
+    if not path.is_file():
+        raise UsageError(f"strategy: no such file {path_text!r}")
+    module = _load(path)
+    classes = {k: v for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Strategy) and v.__module__ == module.__name__}
+    if not name:
+        if len(classes) != 1:
+            raise UsageError(f"{path_text} holds {len(classes)} strategies ({', '.join(classes) or 'none'}): name one as {path_text}:Class")
+        return next(iter(classes.values()))
+    if not hasattr(module, name):
+        raise UnknownName("strategy", name, classes, where=path_text)
+    return getattr(module, name)
+
+
+def _load(path: Path) -> Any:
+    name = f"kilohour_user_{path.stem}_{hashlib.blake2b(str(path).encode() + path.read_bytes(), digest_size=4).hexdigest()}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        from kilohour.faces.traceback import user_traceback
+
+        raise StrategyRaised(f"{path.name} failed while it was read\n{user_traceback(error)}") from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run: its result, its tables, its manifest. In memory, and as a folder that a report is made from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kilohour.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from kilohour.reports.figures import Figures
+
+MANIFEST = "manifest.json"
+TABLES = ("equity", "orders", "fills", "positions", "ledger", "settlements", "records", "curve", "prices")
+
+
+@dataclass(slots=True)
+class Run:
+    """The outcome of one backtest.
+
+    ``result`` is the object that ``--json`` prints. Tables are DataFrames by attribute (``run.equity``, ``run.fills`` ...),
+    indexed by UTC time, money in integer micros.
+    """
+
+    manifest: dict[str, Any]
+    tables: dict[str, pa.Table]
+    folder: Path | None = None
+    _frames: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Counts, money and statistics of the run."""
+        found: dict[str, Any] = self.manifest["result"]
+        return found
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A table as a DataFrame with its times as an index. Raises :class:`UnknownName`."""
+        if name not in self.tables:
+            from kilohour.errors import UnknownName
+
+            raise UnknownName("table", name, self.tables, where="this run")
+        if name not in self._frames:
+            import pandas as pd
+
+            frame = self.tables[name].to_pandas()
+            frame.index = pd.to_datetime(frame.pop("ts"), unit="ns", utc=True)
+            frame.index.name = "time"
+            self._frames[name] = frame
+        return self._frames[name]
+
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name.startswith("_") or name not in TABLES:
+            raise AttributeError(f"a run has no {name!r}; its tables are {', '.join(TABLES)}")
+        return self.frame(name)
+
+    @property
+    def figures(self) -> Figures:
+        """The report's figures as plotly objects: ``run.figures.equity()`` ..."""
+        from kilohour.reports.figures import Figures
+
+        return Figures(self.manifest, self.tables)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the run folder: manifest and tables, whole or not at all; returns it.
+
+        Raises :class:`UsageError` when something that is not a run is there already.
+        """
+        import pyarrow.parquet as pq
+
+        target = Path(folder)
+        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError(f"{target}: a run is only written to a new folder, an empty one, or over a run")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            draft.chmod(0o755)
+            for name, table in self.tables.items():
+                pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
+            (draft / MANIFEST).write_text(json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            if target.exists():
+                shutil.rmtree(target)
+            os.rename(draft, target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        self.folder = target
+        return target
+
+    def report(self, folder: str | Path | None = None) -> Path:
+        """Writes ``report.html`` into the run's folder, saving the run first when it has none yet."""
+        from kilohour.reports.report import write_report
+
+        if folder is not None or self.folder is None:
+            if folder is None:
+                raise UsageError("this run has no folder yet: give one, run.report('runs/first')")
+            self.save(folder)
+        assert self.folder is not None
+        return write_report(self.folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Reads a run folder. Raises :class:`UsageError` when it is none."""
+        import pyarrow.parquet as pq
+
+        source = Path(folder)
+        if not (source / MANIFEST).is_file():
+            raise UsageError(f"{source}: not a run folder, it has no {MANIFEST}")
+        manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
+        tables = {name: pq.read_table(source / f"{name}.parquet") for name in TABLES if (source / f"{name}.parquet").is_file()}
+        return cls(manifest, tables, source)
+
+    def __repr__(self) -> str:
+        r = self.result
+        return (f"<Run {r['strategy']} on {r['tape']}: net {r['net_usd']:,.2f} USD, {r['fills']} fills, "
+                f"{str(r['start'])[:10]} to {str(r['end'])[:10]}>")
+
+    def _repr_html_(self) -> str:
+        from kilohour.reports.summary import summary_html
+
+        return summary_html(self.manifest)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads the tables that importers take, and refuses what is not as they expect: file, column, row and value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as an import goes on."""
+
+Days = npt.NDArray[np.int64]
+
+
+def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """The columns ``kinds`` names, of a CSV or Parquet file, each of its kind: ``text``, ``day``, ``number``, ``whole``.
+
+    Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from 0,
+    the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
+    missing, an empty cell, a value of another kind, a number that is not finite.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: must be a file, found {'a folder' if path.is_dir() else 'nothing there'}")
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        line = (str(error).splitlines() or ["nothing"])[0]
+        raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
+    for name in kinds:
+        if name not in table.columns:
+            raise DataError(f"{path.name}: column {name!r} is missing, found {', '.join(map(str, table.columns))}")
+    if len(table) == 0:
+        raise DataError(f"{path.name}: needs at least one row, found none")
+    return pd.DataFrame({name: _READ[kind](path.name, name, table[name]) for name, kind in kinds.items()})
+
+
+def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.Series, rule: str) -> None:
+    """Raises :class:`DataError` at the first row where ``bad`` holds."""
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"{file}: row {row}, column {column!r}: {rule}, found {str(values.iloc[row])!r}")
+
+
+def _text(file: str, name: str, column: pd.Series) -> pd.Series:
+    refuse_first(column.isna().to_numpy(), file, name, column, "must not be empty")
+    return column.astype(str)
+
+
+def _number(file: str, name: str, column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        column = pd.Series(column.to_numpy(dtype=object))
+        parsed = pd.to_numeric(column, errors="coerce")
+        refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a number")
+        column = parsed
+    refuse_first(~np.isfinite(column.to_numpy(np.float64, na_value=np.nan)), file, name, column, "must be a finite number")
+    return column
+
+
+def _whole(file: str, name: str, column: pd.Series) -> pd.Series:
+    column = _number(file, name, column)
+    refuse_first((column % 1 != 0).to_numpy(), file, name, column, "must be a whole number")
+    return column.astype(np.int64)
+
+
+def _day(file: str, name: str, column: pd.Series) -> pd.Series:
+    import pandas as pd
+
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        column = pd.Series(column.to_numpy(dtype=object))
+        parsed = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+        refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a date like 2020-04-20")
+        column = parsed
+    refuse_first(column.isna().to_numpy(), file, name, column, "must be a date")
+    refuse_first((column != column.dt.normalize()).to_numpy(), file, name, column, "must be a date without a time of day")
+    return column.dt.tz_localize(None).astype("datetime64[s]").astype(np.int64) // 86_400
+
+
+_READ: Mapping[str, Callable[[str, str, pd.Series], pd.Series]] = {
+    "text": _text, "number": _number, "whole": _whole, "day": _day,
+}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kilohour: trading and backtesting for compute futures, contracts on the price of a GPU-hour.
+
+::
+
+    import kilohour as kh
+
+    run = kh.backtest("calendar-spread", kh.EmbeddedMarket(seed=7).tape(), window=90)
+    run.result["net_usd"], run.equity, run.figures.equity()
+
+Names are imported when they are first used, so that ``import kilohour`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Strategy": "kilohour.strategy",
+    "Desk": "kilohour.desk",
+    "Indicator": "kilohour.faces.indicator",
+    "Ring": "kilohour.faces.fields",
+    "IntRing": "kilohour.faces.fields",
+    "indicator": "kilohour.faces.fields",
+    "product": "kilohour.faces.fields",
+    "index": "kilohour.faces.fields",
+    "state": "kilohour.faces.fields",
+    "Product": "kilohour.contracts",
+    "Registry": "kilohour.contracts",
+    "Assumptions": "kilohour.contracts",
+    "Index": "kilohour.tape",
+    "Tape": "kilohour.tape",
+    "TapeBuilder": "kilohour.tape",
+    "EmbeddedMarket": "kilohour.datafeeds.embedded",
+    "MarketConfig": "kilohour.datafeeds.embedded",
+    "backtest": "kilohour.backtests.backtest",
+    "sweep": "kilohour.backtests.sweep",
+    "Run": "kilohour.backtests.run",
+    "KilohourError": "kilohour.errors",
+}
+_MODULES = {"indicators", "maths", "errors", "units"}
+
+__all__ = [*sorted(_HOMES), *sorted(_MODULES), "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"kilohour.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kilohour' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
+
+
+if TYPE_CHECKING:
+    from kilohour import errors, indicators, maths, units
+    from kilohour.backtests.backtest import backtest
+    from kilohour.backtests.run import Run
+    from kilohour.backtests.sweep import sweep
+    from kilohour.contracts import Assumptions, Product, Registry
+    from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+    from kilohour.desk import Desk
+    from kilohour.errors import KilohourError
+    from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state
+    from kilohour.faces.indicator import Indicator
+    from kilohour.strategy import Strategy
+    from kilohour.tape import Index, Tape, TapeBuilder

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The desk: all that a strategy sees and all that it can ask for.
+
+It holds the present, copied in by the engine, and no tape: reading ahead is impossible, not forbidden. Contracts,
+products and series are small numbers (rows); prices are floats in the product's currency per unit, positions whole
+lots, times nanoseconds UTC. A row out of range, or a question without an answer, raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from kilohour import maths
+from kilohour.faces.face import Face
+from kilohour.kernels.records import (
+    CHAIN,
+    COLUMNS,
+    DAY,
+    DESK,
+    GTC,
+    REQUEST_CANCEL,
+    REQUEST_LIMIT,
+    REQUEST_MARKET,
+    REQUEST_TARGET,
+    REQUESTS,
+)
+
+NANOS_PER_DAY = 86_400_000_000_000
+_COLUMN_NAMES: dict[int, str] = {}
+
+
+@cache
+def column_key(name: str) -> int:
+    """The number under which a recorded column travels: 62 bits of a hash of its name."""
+    key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") >> 2
+    _COLUMN_NAMES[key] = name
+    return key
+
+
+def column_name(key: int) -> str:
+    """The name behind a key, for every name this process has seen."""
+    return _COLUMN_NAMES[key]
+
+
+class Desk(Face):
+    """The present, and the verbs. ``contract``, ``product`` and ``index`` arguments are rows."""
+
+    _kilohour_dtype = DESK
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    # -- contracts of a product -------------------------------------------------------------------------------
+
+    def nth(self, product: Any, n: int, days: int = 0) -> int:
+        """The n-th contract (1 = nearest) of those whose fixing window begins more than ``days`` calendar days from now.
+
+        Raises ValueError when fewer are listed; ask :meth:`count` first.
+        """
+        if product < 0 or product >= self.product_count:
+            raise ValueError("desk.nth: no such product in this run")
+        at = self.front_at[product]
+        while at < self.chain_count[product] and self.fixing_at[self.chain[product * CHAIN + at]] <= self.now + days * NANOS_PER_DAY:
+            at += 1
+        if n < 1 or at + n > self.chain_count[product]:
+            raise ValueError("desk.nth: fewer contracts are listed than n; ask desk.count first")
+        return self.chain[product * CHAIN + at + n - 1]
+
+    def count(self, product: Any, days: int = 0) -> int:
+        """How many contracts :meth:`nth` can count."""
+        if product < 0 or product >= self.product_count:
+            raise ValueError("desk.count: no such product in this run")
+        at = self.front_at[product]
+        while at < self.chain_count[product] and self.fixing_at[self.chain[product * CHAIN + at]] <= self.now + days * NANOS_PER_DAY:
+            at += 1
+        return self.chain_count[product] - at
+
+    def rolled(self, product: Any) -> bool:
+        """True when another contract became the first unfixed one since the strategy last ran."""
+        if product < 0 or product >= self.product_count:
+            raise ValueError("desk.rolled: no such product in this run")
+        return self.front_changed[product] != 0
+
+    def is_listed(self, contract: int) -> bool:
+        """True while the contract can be traded."""
+        return self.listed[contract] != 0
+
+    def month(self, contract: int) -> int:
+        """Delivery month as YYYYMM, 0 for a perpetual."""
+        return self.delivery_month[contract]
+
+    def months_between(self, near: int, far: int) -> int:
+        """Calendar months from one delivery month to another."""
+        a, b = self.delivery_month[near], self.delivery_month[far]
+        return (b // 100 - a // 100) * 12 + b % 100 - a % 100
+
+    def days_to_fixing(self, contract: int) -> float:
+        """Days until the fixing window begins; negative inside it."""
+        return (self.fixing_at[contract] - self.now) / 86400e9
+
+    def days_to_last_trade(self, contract: int) -> float:
+        """Days until the last trade."""
+        return (self.last_trade_at[contract] - self.now) / 86400e9
+
+    # -- prices -----------------------------------------------------------------------------------------------
+
+    def price(self, contract: int) -> float:
+        """Last traded price, NaN before the first bar."""
+        return self.last[contract]
+
+    def mark(self, contract: int) -> float:
+        """Last official settlement price, NaN before the first."""
+        return self.official[contract]
+
+    def age(self, contract: int) -> int:
+        """Nanoseconds since the last bar."""
+        return self.now - self.seen_at[contract]
+
+    def volume(self, contract: int) -> int:
+        """Lots traded in the last bar seen; -1 when it was not published or no bar came yet."""
+        return self.traded[contract] if self.traded[contract] >= 0 else -1
+
+    def interest(self, contract: int) -> int:
+        """Open interest in lots as last published, 0 before."""
+        return self.open_interest[contract]
+
+    def has_volatility(self, contract: int) -> bool:
+        """True once the contract has had two marks that differ in time."""
+        return self.variance[contract] == self.variance[contract]
+
+    def volatility(self, contract: int) -> float:
+        """Daily volatility of the contract's marks, currency per unit (docs/engine.md, "Desk"). Raises before two marks."""
+        if not self.has_volatility(contract):
+            raise ValueError("desk.volatility: the contract has fewer than two marks; ask desk.has_volatility first")
+        return maths.sqrt(self.variance[contract])
+
+    def unit_count(self, contract: int) -> float:
+        """Units in one lot, e.g. 730 GPU-hours."""
+        return self.units_per_lot[contract]
+
+    # -- fixing -----------------------------------------------------------------------------------------------
+
+    def fixed_share(self, contract: int) -> float:
+        """Share of the fixing window whose prints are known, 0 to 1."""
+        if self.fixing_count[contract] == 0:
+            return 0.0
+        return float(self.fixed_count[contract]) / float(self.fixing_count[contract])
+
+    def fixed_mean(self, contract: int) -> float:
+        """Mean of the prints known so far in the fixing window. Raises before the first."""
+        if self.fixed_count[contract] == 0:
+            raise ValueError("desk.fixed_mean: no print of the window is known; ask desk.fixed_share first")
+        return self.fixed_sum[contract] / float(self.fixed_count[contract])
+
+    # -- published series -------------------------------------------------------------------------------------
+
+    def has_value(self, index: Any) -> bool:
+        """True once the series has a print."""
+        return self.index_known_at[index] > 0
+
+    def value(self, index: Any) -> float:
+        """The print of the latest value date, as known now. Raises before the first."""
+        if not self.has_value(index):
+            raise ValueError("desk.value: the series has no print yet; ask desk.has_value first")
+        return self.index_value[index]
+
+    def value_day(self, index: Any) -> int:
+        """Value date of :meth:`value`, days since 1970."""
+        return self.index_value_day[index]
+
+    def is_new(self, index: Any) -> bool:
+        """True when a print of the series came since the strategy last ran."""
+        return self.index_fresh[index] != 0
+
+    # -- account ----------------------------------------------------------------------------------------------
+
+    def position(self, contract: int) -> int:
+        """Lots held, short negative."""
+        return self.held[contract]
+
+    def working(self, contract: int) -> int:
+        """Lots in working orders, sells negative."""
+        return self.on_target[contract] + self.on_order[contract]
+
+    def equity(self) -> float:
+        """Cash and open variation, in the account's currency."""
+        return self.equity_usd
+
+    def cash(self) -> float:
+        """Cash in the account."""
+        return self.cash_usd
+
+    def margin(self) -> float:
+        """Initial margin of the positions."""
+        return self.initial_usd
+
+    # -- sizes ------------------------------------------------------------------------------------------------
+
+    def lots_for_dollars(self, contract: int, amount: float) -> int:
+        """Whole lots whose notional is at most ``amount``; the sign of the amount is kept."""
+        notional = abs(self.last[contract]) * self.units_per_lot[contract]
+        if not notional > 0.0:
+            raise ValueError("desk.lots_for_dollars: the contract's notional must be positive")
+        return maths.truncate(amount / notional)
+
+    def lots_for_volatility(self, contract: int, amount_per_day: float) -> int:
+        """Whole lots whose daily volatility is at most ``amount_per_day``."""
+        risk = self.volatility(contract) * self.units_per_lot[contract]
+        if not risk > 0.0:
+            return 0
+        return maths.truncate(amount_per_day / risk)
+
+    def lots_for_percent(self, contract: int, amount: float) -> int:
+        """Whole lots that gain at most ``amount`` when the price moves by one per cent."""
+        return self.lots_for_dollars(contract, amount * 100.0)
+
+    # -- level 1: targets -------------------------------------------------------------------------------------
+
+    def target(self, contract: int, lots: int) -> None:
+        """Brings the position in one contract to ``lots``, over as many bars as it takes."""
+        if self.held[contract] + self.on_target[contract] != lots:
+            self._name(contract, lots)
+            self.basket_count += 1
+
+    def target_spread(self, near: int, far: int, lots: int) -> None:
+        """Brings ``near`` to ``lots`` and ``far`` to ``-lots``; the legs fill together."""
+        if self._is_off(near, lots) or self._is_off(far, -lots):
+            self._name(near, lots)
+            self._name(far, -lots)
+            self.basket_count += 1
+
+    def target_only(self, near: int, far: int, lots: int) -> None:
+        """:meth:`target_spread`, which also closes every other contract of the two products."""
+        off = self._is_off(near, lots) or self._is_off(far, -lots)
+        first, second = self.product_of[near], self.product_of[far]
+        off = off or self._holds_other(first, near, far)
+        if second != first:
+            off = off or self._holds_other(second, near, far)
+        if not off:
+            return
+        self._name(near, lots)
+        self._name(far, -lots)
+        self._close_other(first, near, far)
+        if second != first:
+            self._close_other(second, near, far)
+        self.basket_count += 1
+
+    def flat(self, product: Any) -> None:
+        """Closes every listed contract of the product; legs that stand against each other close together."""
+        if product < 0 or product >= self.product_count:
+            raise ValueError("desk.flat: no such product in this run")
+        if self._holds_other(product, -1, -1):
+            self._close_other(product, -1, -1)
+            self.basket_count += 1
+
+    # -- level 2: orders --------------------------------------------------------------------------------------
+
+    def limit(self, contract: int, lots: int, price: float, day: bool = False) -> int:
+        """A limit order to buy ``lots`` (sell when negative), good till cancelled or for the day; returns its ticket."""
+        if not (price - price == 0.0):
+            raise ValueError("desk.limit: the price must be finite")
+        return self._ask(REQUEST_LIMIT, contract, lots, price, DAY if day else GTC)
+
+    def market(self, contract: int, lots: int, day: bool = False) -> int:
+        """A market order to buy ``lots`` (sell when negative); returns its ticket."""
+        return self._ask(REQUEST_MARKET, contract, lots, 0.0, DAY if day else GTC)
+
+    def cancel(self, ticket: int) -> None:
+        """Cancels the order of a ticket; nothing happens when it is done already."""
+        at = self._next_request(0)
+        self.request_kind[at] = REQUEST_CANCEL
+        self.request_ticket[at] = ticket
+
+    # -- the report -------------------------------------------------------------------------------------------
+
+    def record(self, name: str, value: float) -> None:
+        """Puts a named value into the run's records; at most 16 names. Compiled, the name must be a constant."""
+        self._put(column_key(name), value)
+
+    def _put(self, key: int, value: float) -> None:
+        if self.column_limit == 0:
+            return
+        at = 0
+        while at < self.column_count and self.column_key[at] != key:
+            at += 1
+        if at == self.column_count:
+            if at == self.column_limit:
+                raise ValueError("desk.record: at most 16 names")
+            self.column_key[at] = key
+            self.column_count += 1
+        self.column_value[at] = value
+
+    # -- helpers ----------------------------------------------------------------------------------------------
+
+    def _is_off(self, contract: int, lots: int) -> bool:
+        return self.held[contract] + self.on_target[contract] != lots
+
+    def _holds_other(self, product: int, near: int, far: int) -> bool:
+        for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
+            other = self.chain[at]
+            if other != near and other != far and (self.held[other] != 0 or self.on_target[other] != 0):
+                return True
+        return False
+
+    def _close_other(self, product: int, near: int, far: int) -> None:
+        for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
+            other = self.chain[at]
+            if other != near and other != far and (self.held[other] != 0 or self.on_target[other] != 0):
+                self._name(other, 0)
+
+    def _next_request(self, contract: int) -> int:
+        if self.request_count == REQUESTS:
+            raise ValueError("desk: at most 64 contracts and orders can be named in one call of the strategy")
+        if contract < 0 or contract >= self.contract_count:
+            raise ValueError("desk: no such contract in this run")
+        self.request_count += 1
+        return self.request_count - 1
+
+    def _name(self, contract: int, lots: int) -> None:
+        at = self._next_request(contract)
+        self.request_kind[at] = REQUEST_TARGET
+        self.request_contract[at] = contract
+        self.request_lots[at] = lots
+        self.request_basket[at] = self.basket_count
+
+    def _ask(self, kind: int, contract: int, lots: int, price: float, life: int) -> int:
+        at = self._next_request(contract)
+        self.ticket_count += 1
+        self.request_kind[at] = kind
+        self.request_contract[at] = contract
+        self.request_lots[at] = lots
+        self.request_price[at] = price
+        self.request_life[at] = life
+        self.request_ticket[at] = self.ticket_count
+        return self.ticket_count
+
+
+@cache
+def _recorder(name: str) -> Any:
+    """``record`` with its name already a number: what the compiled face calls."""
+    key = column_key(name)
+
+    def record(self: Any, name: str, value: float) -> None:
+        self._put(key, value)
+
+    return record
+
+
+def register_desk() -> None:
+    """Makes the desk's methods callable from compiled strategies."""
+    from kilohour.faces.lowering import literal_method, register
+
+    register(Desk)
+    names = cast("tuple[str, ...]", DESK.names)
+    literal_method(names[0], "record", _recorder)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiled face: teaches numba to call a class's own methods on its record.
+
+A record's first field is its tag (``is_Class_hash``); the tag finds the class, the class the method, and the method
+is compiled as it stands. A plain function that a method calls is compiled too, so nothing needs a decorator.
+"""
+
+from __future__ import annotations
+
+import types as python_types
+from typing import Any
+
+from numba import njit, types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr
+from numba.core.utils import pysignature
+from numba.extending import typeof_impl
+
+from kilohour.faces.fields import dtype_of, fields_of
+
+_CLASSES: dict[str, type] = {}
+_DISPATCHERS: dict[Any, Any] = {}
+_LITERAL_METHODS: dict[tuple[str, str], Any] = {}
+_LOWERED: set[str] = set()
+
+
+def register(face: type) -> None:
+    """Makes a class's methods callable on its record; parts first. Registering twice is harmless."""
+    for field in fields_of(face):
+        if field.kind == "part":
+            register(field.default.face)
+    names = dtype_of(face).names
+    assert names is not None
+    _CLASSES[names[0]] = face
+
+
+def literal_method(tag: str, name: str, make: Any) -> None:
+    """A method whose first argument is a constant string: ``make(text)`` gives the function that stands in for it."""
+    _LITERAL_METHODS[tag, name] = make
+
+
+def dispatcher_of(function: Any) -> Any:
+    """The compiled form of a plain function; compiled once for each set of argument types."""
+    if function not in _DISPATCHERS:
+        _DISPATCHERS[function] = njit(boundscheck=True)(function)
+    return _DISPATCHERS[function]
+
+
+def dispatchers() -> dict[Any, Any]:
+    """Every function that was handed to numba in this process, with its dispatcher."""
+    return dict(_DISPATCHERS)
+
+
+@typeof_impl.register(python_types.FunctionType)
+def _typeof_function(function: Any, _context: Any) -> Any:
+    if (function.__module__ or "").split(".")[0] in ("numba", "numpy", "llvmlite"):
+        return None
+    return types.Dispatcher(dispatcher_of(function))
+
+
+def _tag_of(record: types.Record) -> str:
+    return next(iter(record.fields), "")
+
+
+def _method(record: types.Record, name: str, arguments: tuple[Any, ...]) -> Any:
+    tag = _tag_of(record)
+    make = _LITERAL_METHODS.get((tag, name))
+    if make is not None and arguments and isinstance(arguments[0], types.StringLiteral):
+        return dispatcher_of(make(arguments[0].literal_value))
+    return dispatcher_of(getattr(_CLASSES[tag], name))
+
+
+@infer_getattr
+class _FaceMethods(AttributeTemplate):  # type: ignore[misc]
+    key = types.Record
+
+    def generic_resolve(self, record: types.Record, name: str) -> Any:
+        face = _CLASSES.get(_tag_of(record))
+        function = getattr(face, name, None) if name not in record.fields else None
+        if not isinstance(function, python_types.FunctionType):
+            return None
+        _lower_calls(name)
+
+        class Method(AbstractTemplate):  # type: ignore[misc]
+            key = (types.Record, name)
+            prefer_literal = True
+
+            def generic(self, arguments: Any, named: Any) -> Any:
+                dispatcher = _method(record, name, arguments)
+                function_type = types.Dispatcher(dispatcher)
+                signature = function_type.get_call_type(self.context, (record, *arguments), named)
+                return signature.replace(pysig=pysignature(dispatcher.py_func)).as_method()
+
+        return types.BoundFunction(Method, record)
+
+
+def _lower_calls(name: str) -> None:
+    if name in _LOWERED:
+        return
+    _LOWERED.add(name)
+
+    @lower_builtin((types.Record, name), types.Record, types.VarArg(types.Any))
+    def _call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        dispatcher = _method(signature.args[0], name, signature.args[1:])
+        function_type = types.Dispatcher(dispatcher)
+        resolved = function_type.get_call_type(context.typing_context, signature.args, {})
+        call = context.get_function(function_type, resolved)
+        context.add_linking_libs(getattr(call, "libs", ()))
+        return call(builder, arguments)

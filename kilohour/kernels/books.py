@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger: fills, daily variation margin, final settlement, equity. Rules: docs/engine.md, "Books"."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from kilohour.kernels.integers import half_even, share_half_even
+from kilohour.kernels.output import write_ledger
+from kilohour.kernels.records import FEE, SETTLEMENT, SETTLEMENT_FEE, VARIATION
+
+
+@njit(cache=True, nogil=True)
+def fee_of_fill(term, lots, price):
+    """Fees of one leg in micros: per lot, and in millionths of notional."""
+    fee = abs(lots) * term.fee_per_lot
+    if term.fee_ppm:
+        fee += share_half_even(abs(lots) * abs(price) * term.lot_num, term.fee_ppm, term.lot_den * 1_000_000)
+    return fee
+
+
+@njit(cache=True, nogil=True)
+def book_fill(book, desk, term, contract, lots, price, fee):
+    """Enters a fill; its gain or loss becomes cash at the contract's next mark."""
+    if book.open_slot[contract] < 0:
+        book.open_slot[contract] = book.open_count
+        book.open_contract[book.open_count] = contract
+        book.open_count += 1
+    book.position[contract] += lots
+    book.open_value[contract] += lots * price * term.lot_num
+    book.cash -= fee
+    book.fees += fee
+    book.fills += 1
+    book.lots_traded += abs(lots)
+    desk.held[contract] = book.position[contract]
+
+
+@njit(cache=True, nogil=True)
+def book_mark(book, term, contract, price):
+    """Margins the contract at ``price`` and returns the cash it moved, in micros.
+
+    What a lot that is a fraction leaves over is carried, so a held position pays its exact total within a micro.
+    """
+    worth = book.position[contract] * price * term.lot_num
+    exact = worth - book.open_value[contract] + book.residue[contract]
+    amount = half_even(exact, term.lot_den)
+    book.residue[contract] = exact - amount * term.lot_den
+    book.open_value[contract] = worth
+    book.cash += amount
+    return amount
+
+
+@njit(cache=True, nogil=True)
+def close_line(book, contract):
+    """Takes a contract without a position off the list of open lines."""
+    slot, last = book.open_slot[contract], book.open_contract[book.open_count - 1]
+    book.open_contract[slot] = last
+    book.open_slot[last] = slot
+    book.open_slot[contract] = -1
+    book.open_count -= 1
+
+
+@njit(cache=True, nogil=True)
+def book_variation(book, term, contract, price, ts, ledger, counts):
+    """Daily variation margin at the official mark."""
+    if book.open_slot[contract] >= 0:
+        amount = book_mark(book, term, contract, price)
+        if amount and not book.quiet:
+            write_ledger(ledger, counts, ts, contract, VARIATION, amount)
+        if book.position[contract] == 0:
+            close_line(book, contract)
+
+
+@njit(cache=True, nogil=True)
+def book_final(book, desk, term, contract, price, ts, ledger, counts):
+    """Final settlement: the last variation, the cash settlement fee, and the position is gone."""
+    lots = book.position[contract]
+    amount = book_mark(book, term, contract, price)
+    fee = abs(lots) * term.fee_settlement
+    book.cash -= fee
+    book.fees += fee
+    book.position[contract] = 0
+    book.open_value[contract] = 0
+    book.residue[contract] = 0
+    desk.held[contract] = 0
+    if book.open_slot[contract] >= 0:
+        close_line(book, contract)
+    if not book.quiet:
+        if amount:
+            write_ledger(ledger, counts, ts, contract, SETTLEMENT, amount)
+        if fee:
+            write_ledger(ledger, counts, ts, contract, SETTLEMENT_FEE, -fee)
+
+
+@njit(cache=True, nogil=True)
+def book_fee_row(book, contract, fee, ts, ledger, counts):
+    """The ledger row of a fill's fee, which is cash at once."""
+    if fee and not book.quiet:
+        write_ledger(ledger, counts, ts, contract, FEE, -fee)
+
+
+@njit(cache=True, nogil=True)
+def unsettled_value(book, term, contract):
+    """What the contract would pay if it were marked at its value price now, micros."""
+    worth = book.position[contract] * book.value_price[contract] * term.lot_num
+    return half_even(worth - book.open_value[contract] + book.residue[contract], term.lot_den)
+
+
+@njit(cache=True, nogil=True)
+def equity_now(book, terms):
+    """Cash and what every open line would pay at its value price, micros."""
+    equity = book.cash
+    for line in range(book.open_count):
+        contract = book.open_contract[line]
+        equity += unsettled_value(book, terms[contract], contract)
+    return equity

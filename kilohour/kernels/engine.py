@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: one resumable step over the tape, the same in every mode.
+
+``advance`` runs whole timestamps; the order inside one is docs/engine.md. Nothing in it knows what a strategy is:
+it calls a native function by address, compiled or a way back into CPython.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
+from kilohour.kernels.call import call_step
+from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
+from kilohour.kernels.gate import serve_requests
+from kilohour.kernels.liquidation import call_margin, measure_margin
+from kilohour.kernels.matching import end_order, match_orders, sweep_orders
+from kilohour.kernels.output import write_ledger
+from kilohour.kernels.records import (
+    BAR,
+    DAY,
+    DONE,
+    EXPIRED,
+    EXPIRY,
+    FAILED,
+    FINAL,
+    FULL,
+    INTEREST,
+    LAPSED,
+    LEGS,
+    LISTING,
+    MARK,
+    MISSING,
+    NO_PRINT,
+    ORDERS,
+    OVERFLOW,
+    PRINT,
+    UNSETTLED,
+)
+from kilohour.kernels.settlement import mean_of_prints
+
+DECAY = 0.97
+"""Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
+ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
+NANOS_PER_DAY = 86_400_000_000_000
+
+
+@njit(cache=True, nogil=True)
+def end_orders_of(book, desk, contract, only_day, status, orders, counts):
+    """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
+    ended = False
+    for slot in range(book.orders_working):
+        order = book.order[slot]
+        if only_day and (order.life != DAY or order.accepted_at >= desk.now):
+            continue
+        for leg in range(order.legs):
+            if order.contract[leg] == contract:
+                end_order(book, desk, order, status, desk.now, orders, counts)
+                ended = True
+                break
+    if ended:
+        sweep_orders(book)
+
+
+@njit(cache=True, nogil=True)
+def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
+    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
+    before = book.mark[contract]
+    if before != MISSING:
+        change = (price - before) / 1e6
+        square = change * change
+        past = desk.variance[contract]
+        desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
+    book.mark[contract] = price
+    book.value_price[contract] = price
+    desk.official[contract] = price / 1e6
+    book_variation(book, terms[contract], contract, price, desk.now, ledger, counts)
+    if book.orders_working:
+        end_orders_of(book, desk, contract, True, LAPSED, orders, counts)
+
+
+@njit(cache=True, nogil=True)
+def see_print(desk, terms, index, day, value, revision, latest, first, first_day, index_from, index_contracts, fixing_days):
+    """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
+    at = day - first_day
+    latest[index, at] = value
+    if revision == 0:
+        first[index, at] = value
+    if desk.index_value_day[index] <= day:
+        desk.index_value[index] = value / 1e6
+        desk.index_value_day[index] = day
+        desk.index_known_at[index] = desk.now
+    desk.index_fresh[index] = 1
+    for i in range(index_from[index], index_from[index + 1]):
+        contract = index_contracts[i]
+        term = terms[contract]
+        start, stop = term.fixing_from, term.fixing_to
+        if start == stop or day < fixing_days[start] or day > fixing_days[stop - 1]:
+            continue
+        store = latest if term.restatement_latest else first
+        count, total = 0, 0.0
+        for j in range(start, stop):
+            known = store[index, fixing_days[j] - first_day]
+            if known != MISSING:
+                count += 1
+                total += known / 1e6
+        desk.fixed_count[contract] = count
+        desk.fixed_sum[contract] = total
+
+
+@njit(cache=True, nogil=True)
+def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, ledger, settlements, counts):
+    """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
+    if book.open_slot[contract] < 0:
+        return True
+    term = terms[contract]
+    price, used, total, missing = stated, 0, 0, 0
+    if stated == MISSING:
+        store = latest if term.restatement_latest else first
+        days = fixing_days[term.fixing_from : term.fixing_to]
+        price, used, total, missing, day = mean_of_prints(store, term.index, days, first_day, term.missing_rule, term.rounding)
+        if price == MISSING:
+            book.failed_ref, book.failed_day = contract, day
+            return False
+    lots = book.position[contract]
+    book.value_price[contract] = price
+    book_final(book, desk, term, contract, price, desk.now, ledger, counts)
+    if lots:
+        book.settlements += 1
+        if not book.quiet:
+            row = settlements[counts.settlements]
+            row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
+            row.fixings, row.prints_sum_micros, row.missing = used, total, missing
+            counts.settlements += 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def note_day(book, desk, equity_rows, position_rows, counts):
+    """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
+    equity = book.equity
+    change = (equity - book.equity_rows_last) / 1e6
+    book.equity_rows_last = equity
+    book.equity_rows += 1
+    book.change_sum += change
+    book.change_sum2 += change * change
+    book.change_sum3 += change * change * change
+    book.change_sum4 += change * change * change * change
+    book.equity_peak = max(book.equity_peak, equity)
+    fall = book.equity_peak - equity
+    book.drawdown_peak = max(book.drawdown_peak, fall)
+    if book.equity_peak > 0:
+        book.drawdown_fraction = max(book.drawdown_fraction, fall / book.equity_peak)
+    book.margin_peak = max(book.margin_peak, book.initial)
+    if book.quiet:
+        return
+    row = equity_rows[counts.equity]
+    row.ts, row.equity_micros, row.cash_micros = desk.now, equity, book.cash
+    row.margin_initial_micros, row.margin_maintenance_micros = book.initial, book.maintenance
+    counts.equity += 1
+    for line in range(book.open_count):
+        contract = book.open_contract[line]
+        if book.position[contract]:
+            held = position_rows[counts.positions]
+            held.ts, held.contract, held.lots, held.mark_micros = (
+                desk.now, contract, book.position[contract], book.value_price[contract])
+            counts.positions += 1
+
+
+@njit(cache=True, nogil=True)
+def note_columns(desk, records, counts):
+    """The columns that the strategy recorded at this timestamp."""
+    row = records[counts.records]
+    row.ts = desk.now
+    written = False
+    for column in range(desk.column_count):
+        value = desk.column_value[column]
+        row.values[column] = value
+        written = written or value == value
+        desk.column_value[column] = math.nan
+    if written:
+        counts.records += 1
+
+
+@njit(cache=True, nogil=True)
+def is_full(book, capacity, counts):
+    """True when the rows of one more timestamp might not fit."""
+    used = max(counts.orders, counts.fills, counts.ledger, counts.equity, counts.positions, counts.settlements, counts.records)
+    return not book.quiet and used + ROWS_PER_GROUP > capacity
+
+
+@njit(cache=True, nogil=True)
+def advance(
+    desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
+    wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
+    orders, fills, ledger, equity_rows, position_rows, settlements, records, counter,
+    step_address, strategy_address, desk_address, end,
+):  # fmt: skip
+    """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
+
+    ``desks``, ``books``, ``scratch``, ``counter``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
+    ``latest``, ``first``: (indices, days) prints known so far;
+    ``index_from``, ``index_contracts``: contracts of each index, compressed rows. On FAILED the cursor still points
+    at the timestamp that failed.
+    """
+    desk, book, counts, order = desks[0], books[0], counter[0], scratch[0]
+    n = ts.shape[0]
+    capacity = orders.shape[0]
+    i = book.cursor
+    while i < end:
+        if is_full(book, capacity, counts):
+            return FULL
+        now = ts[i]
+        desk.now = now
+        has_bar, has_mark = 0, False
+        while i < n and ts[i] == now and kind[i] == BAR:
+            contract = ref[i]
+            price = close[i]
+            desk.last[contract] = price / 1e6
+            desk.seen_at[contract] = now
+            desk.traded[contract] = volume[i]
+            book.value_price[contract] = price
+            book.bar_row[contract] = i
+            book.bar_at[contract] = now
+            has_bar = 1
+            book.bars += 1
+            i += 1
+        if book.orders_working:
+            match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts)
+        while i < n and ts[i] == now:
+            what, at = kind[i], ref[i]
+            if what == MARK:
+                has_mark = True
+                see_mark(book, desk, terms, at, close[i], orders, ledger, counts)
+            elif what == PRINT:
+                see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
+                          index_from, index_contracts, fixing_days)
+            elif what == INTEREST:
+                desk.open_interest[at] = volume[i]
+            elif what == FINAL:
+                if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, ledger, settlements, counts):
+                    return NO_PRINT
+            elif what == EXPIRY:
+                end_orders_of(book, desk, at, False, EXPIRED, orders, counts)
+                expire_contract(desk, at)
+            elif what == LISTING:
+                if not list_contract(desk, at):
+                    book.failed_ref = at
+                    return OVERFLOW
+            i += 1
+        move_fronts(desk)
+        book.equity = equity_now(book, terms)
+        desk.cash_usd, desk.equity_usd = book.cash / 1e6, book.equity / 1e6
+        if has_mark:
+            measure_margin(book, desk, terms)
+            call_margin(book, desk, terms, order, orders, counts)
+            note_day(book, desk, equity_rows, position_rows, counts)
+        if has_bar or wants_events:
+            desk.has_bar = has_bar
+            if call_step(step_address, strategy_address, desk_address) != 0:
+                return FAILED
+            for product in range(desk.product_count):
+                desk.front_changed[product] = 0
+            for index in range(desk.index_count):
+                desk.index_fresh[index] = 0
+            if desk.column_count:
+                note_columns(desk, records, counts)
+            if desk.request_count:
+                serve_requests(book, desk, terms, order, orders, counts)
+        book.events += i - book.cursor
+        book.cursor = i
+    return DONE
+
+
+@njit(cache=True, nogil=True)
+def close_books(desks, books, terms, ledger, counter):
+    """End of the run: what is still open is marked at its value price, so that the ledger adds up to equity."""
+    book, counts = books[0], counter[0]
+    for contract in range(desks[0].contract_count):
+        if book.open_slot[contract] >= 0:
+            amount = book_mark(book, terms[contract], contract, book.value_price[contract])
+            if amount:
+                write_ledger(ledger, counts, desks[0].now, contract, UNSETTLED, amount)
+    book.equity = equity_now(book, terms)

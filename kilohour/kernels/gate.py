@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the strategy's requests to orders: baskets of targets, and the risk gate. Rules: docs/engine.md, "Orders"."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from kilohour.kernels.books import equity_now
+from kilohour.kernels.integers import common_divisor
+from kilohour.kernels.margin import initial_requirement
+from kilohour.kernels.matching import copy_order, end_order, leave, sweep_orders
+from kilohour.kernels.output import write_order
+from kilohour.kernels.records import (
+    CANCELLED,
+    CAPACITY,
+    FROM_ORDER,
+    FROM_TARGET,
+    GTC,
+    LEGS,
+    LIMIT,
+    MARGIN,
+    MARKET,
+    NO_PRICE,
+    NOT_LISTED,
+    ORDERS,
+    REFUSED,
+    REPLACED,
+    REQUEST_CANCEL,
+    REQUEST_LIMIT,
+    REQUEST_TARGET,
+    SIZE,
+    TICK,
+    WORKING,
+)
+
+LOTS_MAX = 1_000_000
+RATIO_MAX = 4
+
+
+@njit(cache=True, nogil=True)
+def lots_committed(desk, contract):
+    """Lots held once everything working has filled."""
+    return desk.held[contract] + desk.on_target[contract] + desk.on_order[contract]
+
+
+@njit(cache=True, nogil=True)
+def only_reduces(desk, order):
+    """True when every leg makes the committed position smaller without changing its side."""
+    for leg in range(order.legs):
+        before = lots_committed(desk, order.contract[leg])
+        after = before + order.ratio[leg] * order.units
+        if abs(after) >= abs(before) or (after != 0 and (after > 0) != (before > 0)):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def requirement_with(book, desk, terms, order):
+    """Initial requirement of positions, all working lots and this order together, micros."""
+    total = 0
+    for contract in range(desk.contract_count):
+        lots = lots_committed(desk, contract)
+        for leg in range(order.legs):
+            if order.contract[leg] == contract:
+                lots += order.ratio[leg] * order.units
+        if lots:
+            total += initial_requirement(terms[contract], lots, book.value_price[contract])
+    return total
+
+
+@njit(cache=True, nogil=True)
+def refusal(book, desk, terms, order):
+    """The first rule the order breaks, 0 when it may go."""
+    for leg in range(order.legs):
+        if not desk.listed[order.contract[leg]]:
+            return NOT_LISTED
+    for leg in range(order.legs):
+        if book.bar_at[order.contract[leg]] < 0:
+            return NO_PRICE
+    for leg in range(order.legs):
+        lots = abs(order.ratio[leg] * order.units)
+        if lots == 0 or lots > LOTS_MAX:
+            return SIZE
+    if order.kind == LIMIT and order.limit % terms[order.contract[0]].tick:
+        return TICK
+    if book.orders_working == ORDERS:
+        return CAPACITY
+    if not only_reduces(desk, order) and requirement_with(book, desk, terms, order) > equity_now(book, terms):
+        return MARGIN
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def submit(book, desk, terms, order, orders, counts):
+    """Numbers an order and lets it through the risk gate."""
+    book.orders_made += 1
+    order.number = book.orders_made
+    order.filled = 0
+    order.accepted_at = desk.now
+    code = refusal(book, desk, terms, order)
+    if code:
+        book.orders_refused += 1
+    else:
+        copy_order(order, book.order[book.orders_working])
+        book.orders_working += 1
+        leave(desk, order, 1, order.units)
+    if not book.quiet:
+        write_order(orders, counts, desk.now, order, REFUSED if code else WORKING, code)
+    return code == 0
+
+
+@njit(cache=True, nogil=True)
+def replace_targets(book, desk, first, last, orders, counts):
+    """Cancels working target orders that touch one of the contracts named in requests ``first:last``."""
+    ended = False
+    for slot in range(book.orders_working):
+        order = book.order[slot]
+        if order.origin != FROM_TARGET:
+            continue
+        touches = False
+        for leg in range(order.legs):
+            for request in range(first, last):
+                touches = touches or order.contract[leg] == desk.request_contract[request]
+        if touches:
+            end_order(book, desk, order, REPLACED, desk.now, orders, counts)
+            ended = True
+    if ended:
+        sweep_orders(book)
+
+
+@njit(cache=True, nogil=True)
+def lots_to_target(desk, request):
+    """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
+    contract = desk.request_contract[request]
+    return desk.request_lots[request] - desk.held[contract] - desk.on_target[contract]
+
+
+@njit(cache=True, nogil=True)
+def submit_basket(book, desk, terms, first, last, order, orders, counts):
+    """One basket of targets, requests ``first:last``, becomes one order, or outrights where it cannot."""
+    settled = True
+    for request in range(first, last):
+        contract = desk.request_contract[request]
+        if desk.held[contract] + desk.on_target[contract] != desk.request_lots[request]:
+            settled = False
+    if settled:
+        return
+    replace_targets(book, desk, first, last, orders, counts)
+    legs, units, largest = 0, 0, 0
+    for request in range(first, last):
+        lots = abs(lots_to_target(desk, request))
+        if lots:
+            legs += 1
+            units = common_divisor(lots, units)
+            largest = max(largest, lots)
+    if legs == 0:
+        return
+    together = legs == 1 or (legs <= LEGS and largest <= RATIO_MAX * units)
+    order.kind, order.life, order.origin, order.limit, order.ticket = MARKET, GTC, FROM_TARGET, 0, 0
+    order.legs = 0
+    for request in range(first, last):
+        contract = desk.request_contract[request]
+        lots = lots_to_target(desk, request)
+        if lots == 0:
+            continue
+        if together:
+            order.contract[order.legs] = contract
+            order.ratio[order.legs] = lots // units
+            order.legs += 1
+            order.units = units
+        else:
+            submit_outright(book, desk, terms, contract, lots, order, orders, counts)
+    if together:
+        submit(book, desk, terms, order, orders, counts)
+    else:
+        book.orders_legged += 1
+
+
+@njit(cache=True, nogil=True)
+def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
+    """One order of one leg; the caller has set its kind, life, origin and limit."""
+    order.legs = 1
+    order.contract[0] = contract
+    order.ratio[0] = -1 if lots < 0 else 1
+    order.units = abs(lots)
+    return submit(book, desk, terms, order, orders, counts)
+
+
+@njit(cache=True, nogil=True)
+def cancel_ticket(book, desk, ticket, orders, counts):
+    """Cancels the working order of a ticket, if there still is one."""
+    for slot in range(book.orders_working):
+        if book.order[slot].ticket == ticket:
+            end_order(book, desk, book.order[slot], CANCELLED, desk.now, orders, counts)
+            sweep_orders(book)
+            return
+
+
+@njit(cache=True, nogil=True)
+def serve_requests(book, desk, terms, order, orders, counts):
+    """Serves the strategy's requests in the order they were made. ``order`` is scratch memory."""
+    request = 0
+    while request < desk.request_count:
+        kind = desk.request_kind[request]
+        last = request + 1
+        if kind == REQUEST_TARGET:
+            while last < desk.request_count and desk.request_basket[last] == desk.request_basket[request]:
+                last += 1
+            submit_basket(book, desk, terms, request, last, order, orders, counts)
+        elif kind == REQUEST_CANCEL:
+            cancel_ticket(book, desk, desk.request_ticket[request], orders, counts)
+        else:
+            order.kind = LIMIT if kind == REQUEST_LIMIT else MARKET
+            order.life, order.origin = desk.request_life[request], FROM_ORDER
+            order.ticket = desk.request_ticket[request]
+            order.limit = int(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
+            submit_outright(book, desk, terms, desk.request_contract[request], desk.request_lots[request], order, orders, counts)
+        request = last
+    desk.request_count = 0
+    desk.basket_count = 0

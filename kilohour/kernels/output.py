@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of the run's tables, appended to fixed buffers that the driver empties between calls."""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def write_ledger(out, counts, ts, contract, kind, micros):
+    """Appends one amount of cash."""
+    row = out[counts.ledger]
+    row.ts, row.contract, row.kind, row.micros = ts, contract, kind, micros
+    counts.ledger += 1
+
+
+@njit(cache=True, nogil=True)
+def write_order(out, counts, ts, order, status, code):
+    """Appends one row a leg of an order, with its status now."""
+    for leg in range(order.legs):
+        row = out[counts.orders]
+        row.order, row.ts, row.basket = order.number, ts, order.number
+        row.contract = order.contract[leg]
+        row.lots = order.ratio[leg] * order.units
+        row.kind, row.limit_micros, row.tif = order.kind, order.limit, order.life
+        row.origin, row.status, row.code = order.origin, status, code
+        row.filled_lots = order.ratio[leg] * order.filled
+        counts.orders += 1
+
+
+@njit(cache=True, nogil=True)
+def write_fill(out, counts, ts, order, contract, lots, price, fee, half_spread, position_after):
+    """Appends one leg's fill."""
+    row = out[counts.fills]
+    row.order, row.ts, row.contract, row.lots = order.number, ts, contract, lots
+    row.price_micros, row.fee_micros, row.half_spread_micros = price, fee, half_spread
+    row.position_after, row.origin = position_after, order.origin
+    counts.fills += 1

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that the engine and a strategy share, as numpy records: layout only, no behaviour.
+
+Prices and money in the book are integer micros, times nanoseconds UTC, positions whole lots; the desk shows the
+same in floats of dollars. Capacities are fixed so that the engine is compiled once for every tape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CONTRACTS = 1024
+PRODUCTS = 16
+CHAIN = 128
+INDICES = 64
+REQUESTS = 64
+COLUMNS = 16
+ORDERS = 256
+LEGS = 8
+MISSING = -(2**63)
+
+BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
+
+DONE, FAILED, FULL, NO_PRINT, OVERFLOW = 0, 1, 2, 3, 4
+"""What ``advance`` returns: the end was reached, the strategy failed, an output buffer is nearly full, a fixing
+window misses a print that its rule needs, a chain holds too many contracts."""
+
+REQUEST_TARGET, REQUEST_MARKET, REQUEST_LIMIT, REQUEST_CANCEL = 1, 2, 3, 4
+MARKET, LIMIT = 1, 2
+GTC, DAY = 1, 2
+FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
+
+WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = 1, 2, 3, 4, 5, 6, 7, 8
+NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN = 1, 2, 3, 4, 5, 6
+
+VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = 1, 2, 3, 4, 5
+
+REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
+
+I8, F8 = np.int64, np.float64
+
+DESK = np.dtype(
+    [
+        ("is_Desk", I8),
+        ("now", I8),
+        ("contract_count", I8),
+        ("product_count", I8),
+        ("index_count", I8),
+        ("has_bar", I8),
+        ("cash_usd", F8),
+        ("equity_usd", F8),
+        ("initial_usd", F8),
+        ("maintenance_usd", F8),
+        ("request_count", I8),
+        ("basket_count", I8),
+        ("ticket_count", I8),
+        ("column_count", I8),
+        ("column_limit", I8),
+        ("request_kind", I8, (REQUESTS,)),
+        ("request_contract", I8, (REQUESTS,)),
+        ("request_lots", I8, (REQUESTS,)),
+        ("request_price", F8, (REQUESTS,)),
+        ("request_life", I8, (REQUESTS,)),
+        ("request_basket", I8, (REQUESTS,)),
+        ("request_ticket", I8, (REQUESTS,)),
+        ("column_key", I8, (COLUMNS,)),
+        ("column_value", F8, (COLUMNS,)),
+        ("chain_count", I8, (PRODUCTS,)),
+        ("front_at", I8, (PRODUCTS,)),
+        ("front", I8, (PRODUCTS,)),
+        ("front_changed", I8, (PRODUCTS,)),
+        ("index_value", F8, (INDICES,)),
+        ("index_value_day", I8, (INDICES,)),
+        ("index_known_at", I8, (INDICES,)),
+        ("index_fresh", I8, (INDICES,)),
+        ("chain", I8, (PRODUCTS * CHAIN,)),
+        ("last", F8, (CONTRACTS,)),
+        ("official", F8, (CONTRACTS,)),
+        ("seen_at", I8, (CONTRACTS,)),
+        ("held", I8, (CONTRACTS,)),
+        ("on_target", I8, (CONTRACTS,)),
+        ("on_order", I8, (CONTRACTS,)),
+        ("variance", F8, (CONTRACTS,)),
+        ("traded", I8, (CONTRACTS,)),
+        ("open_interest", I8, (CONTRACTS,)),
+        ("listed", I8, (CONTRACTS,)),
+        ("product_of", I8, (CONTRACTS,)),
+        ("delivery_month", I8, (CONTRACTS,)),
+        ("fixing_at", I8, (CONTRACTS,)),
+        ("last_trade_at", I8, (CONTRACTS,)),
+        ("settlement_at", I8, (CONTRACTS,)),
+        ("fixing_count", I8, (CONTRACTS,)),
+        ("fixed_count", I8, (CONTRACTS,)),
+        ("fixed_sum", F8, (CONTRACTS,)),
+        ("units_per_lot", F8, (CONTRACTS,)),
+        ("tick_size", F8, (CONTRACTS,)),
+    ],
+    align=True,
+)
+
+TERMS = np.dtype(
+    [
+        ("lot_num", I8),
+        ("lot_den", I8),
+        ("tick", I8),
+        ("rounding", I8),
+        ("fee_per_lot", I8),
+        ("fee_ppm", I8),
+        ("fee_settlement", I8),
+        ("initial_ppm", I8),
+        ("maintenance_ppm", I8),
+        ("initial_floor", I8),
+        ("maintenance_floor", I8),
+        ("half_spread", I8),
+        ("participation_ppm", I8),
+        ("missing_rule", I8),
+        ("restatement_latest", I8),
+        ("index", I8),
+        ("fixing_from", I8),
+        ("fixing_to", I8),
+    ],
+    align=True,
+)
+"""One row a contract. ``fixing_from:fixing_to`` is its slice of the array of fixing days."""
+
+ORDER = np.dtype(
+    [
+        ("number", I8),
+        ("ticket", I8),
+        ("kind", I8),
+        ("life", I8),
+        ("origin", I8),
+        ("limit", I8),
+        ("units", I8),
+        ("filled", I8),
+        ("accepted_at", I8),
+        ("legs", I8),
+        ("contract", I8, (LEGS,)),
+        ("ratio", I8, (LEGS,)),
+    ],
+    align=True,
+)
+
+BOOK = np.dtype(
+    [
+        ("cursor", I8),
+        ("quiet", I8),
+        ("cash", I8),
+        ("equity", I8),
+        ("initial", I8),
+        ("maintenance", I8),
+        ("orders_working", I8),
+        ("orders_made", I8),
+        ("orders_refused", I8),
+        ("orders_legged", I8),
+        ("fills", I8),
+        ("lots_traded", I8),
+        ("fees", I8),
+        ("settlements", I8),
+        ("bars", I8),
+        ("events", I8),
+        ("margin_calls", I8),
+        ("margin_peak", I8),
+        ("equity_peak", I8),
+        ("drawdown_peak", I8),
+        ("drawdown_fraction", F8),
+        ("equity_rows", I8),
+        ("equity_rows_last", I8),
+        ("change_sum", F8),
+        ("change_sum2", F8),
+        ("change_sum3", F8),
+        ("change_sum4", F8),
+        ("failed_ref", I8),
+        ("failed_day", I8),
+        ("open_count", I8),
+        ("open_contract", I8, (CONTRACTS,)),
+        ("open_slot", I8, (CONTRACTS,)),
+        ("position", I8, (CONTRACTS,)),
+        ("open_value", I8, (CONTRACTS,)),
+        ("residue", I8, (CONTRACTS,)),
+        ("mark", I8, (CONTRACTS,)),
+        ("value_price", I8, (CONTRACTS,)),
+        ("bar_row", I8, (CONTRACTS,)),
+        ("bar_at", I8, (CONTRACTS,)),
+        ("available", I8, (CONTRACTS,)),
+        ("stamp", I8, (CONTRACTS,)),
+        ("order", ORDER, (ORDERS,)),
+    ],
+    align=True,
+)
+
+OUT_ORDERS = np.dtype(
+    [("order", I8), ("ts", I8), ("basket", I8), ("contract", I8), ("lots", I8), ("kind", I8), ("limit_micros", I8),
+     ("tif", I8), ("origin", I8), ("status", I8), ("code", I8), ("filled_lots", I8)]
+)
+"""A row when an order is accepted (WORKING) or refused, and one more when it ends; one row a leg."""
+OUT_FILLS = np.dtype(
+    [("order", I8), ("ts", I8), ("contract", I8), ("lots", I8), ("price_micros", I8), ("fee_micros", I8),
+     ("half_spread_micros", I8), ("position_after", I8), ("origin", I8)]
+)
+OUT_LEDGER = np.dtype([("ts", I8), ("contract", I8), ("kind", I8), ("micros", I8)])
+OUT_EQUITY = np.dtype([("ts", I8), ("equity_micros", I8), ("cash_micros", I8), ("margin_initial_micros", I8), ("margin_maintenance_micros", I8)])
+OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
+OUT_SETTLEMENTS = np.dtype(
+    [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]
+)
+OUT_RECORDS = np.dtype([("ts", I8), ("values", F8, (COLUMNS,))])
+COUNTS = np.dtype([(name, I8) for name in ("orders", "fills", "ledger", "equity", "positions", "settlements", "records")])
+"""How many rows of each output are in use."""

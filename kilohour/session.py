@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One engine, one strategy, one account: the memory of a run, and the step that moves it on.
+
+Every mode uses this session; a mode decides only which events are on the tape, and when to step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts.terms import EngineTerms
+from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
+from kilohour.kernels import records as r
+from kilohour.strategy import Strategy
+from kilohour.tape.schema import Kind
+from kilohour.tape.tape import Tape
+from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
+
+if TYPE_CHECKING:
+    from kilohour.faces.step import PythonStep
+
+BLOCK = 65_536
+"""Events between two looks at the clock, the progress bar and Ctrl-C."""
+ROWS = 16_384
+OUTPUTS = {
+    "orders": r.OUT_ORDERS, "fills": r.OUT_FILLS, "ledger": r.OUT_LEDGER, "equity": r.OUT_EQUITY,
+    "positions": r.OUT_POSITIONS, "settlements": r.OUT_SETTLEMENTS, "records": r.OUT_RECORDS,
+}
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What every session on one tape shares and none changes: terms, fixing days, who settles on which index."""
+
+    tape: Tape
+    products: tuple[str, ...]
+    terms: Array
+    desk: Array
+    """One desk record with the contracts' facts filled in."""
+    fixing_days: Array
+    index_from: Array
+    index_contracts: Array
+    first_day: int
+    day_count: int
+
+    @classmethod
+    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None]) -> Market:
+        """Prepares a tape: ``terms`` and the index code of every product on it.
+
+        Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
+        """
+        products = tape.product_codes
+        for what, count, most in (("contracts", len(tape.contracts), r.CONTRACTS), ("products", len(products), r.PRODUCTS),
+                                  ("indices", len(tape.indices), r.INDICES)):
+            if count > most:
+                raise UsageError(f"a run holds at most {most} {what}, the tape has {count}; cut it with --from and --to")
+        days = _print_days(tape)
+        rows, fixing_days = _terms_rows(tape, terms, index_of)
+        index_from, index_contracts = _contracts_by_index(rows, len(tape.indices))
+        return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows, fixing_days), fixing_days=fixing_days,
+                   index_from=index_from, index_contracts=index_contracts, first_day=days[0], day_count=days[1])
+
+    def product_row(self, code: str) -> int:
+        """Row of a product, -1 when the tape has none of it."""
+        return self.products.index(code) if code in self.products else -1
+
+
+def _print_days(tape: Tape) -> tuple[int, int]:
+    value_days = tape.events["ts_event"][tape.events["kind"] == Kind.PRINT] // NANOS_PER_DAY
+    if not len(value_days):
+        return 0, 1
+    first = int(value_days.min())
+    return first, int(value_days.max()) - first + 1
+
+
+def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None]) -> tuple[Array, Array]:
+    rows = np.zeros(max(len(tape.contracts), 1), r.TERMS)
+    index_rows = {index.code: row for row, index in enumerate(tape.indices)}
+    days: list[int] = []
+    for row, contract in zip(rows, tape.contracts, strict=False):
+        term = terms[contract.product]
+        row["lot_num"], row["lot_den"] = term.lot_num, term.lot_den
+        row["tick"], row["rounding"] = term.tick_micros, term.rounding_micros
+        row["fee_per_lot"], row["fee_ppm"], row["fee_settlement"] = term.fee_per_lot_micros, term.fee_ppm, term.fee_settlement_micros
+        row["initial_ppm"], row["maintenance_ppm"] = term.margin_initial_ppm, term.margin_maintenance_ppm
+        row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
+        row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
+        row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
+        row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
+        row["fixing_from"] = len(days)
+        days += contract.fixing_days
+        row["fixing_to"] = len(days)
+    return rows, np.array(days or [0], dtype=np.int64)
+
+
+def _contracts_by_index(terms: Array, indices: int) -> tuple[Array, Array]:
+    fixing = [i for i in range(len(terms)) if terms[i]["fixing_to"] > terms[i]["fixing_from"] and terms[i]["index"] >= 0]
+    members = [[i for i in fixing if terms[i]["index"] == index] for index in range(indices)]
+    starts = np.cumsum([0, *[len(m) for m in members]], dtype=np.int64)
+    return starts, np.array([c for m in members for c in m] or [0], dtype=np.int64)
+
+
+def _desk_of(tape: Tape, terms: Array, fixing_days: Array) -> Array:
+    desk = np.zeros(1, r.DESK)
+    view, n = desk[0], len(tape.contracts)
+    for name in ("last", "official", "variance", "column_value", "index_value"):
+        view[name][:] = np.nan
+    view["traded"][:] = MISSING
+    view["index_value_day"][:] = MISSING
+    view["front"][:] = -1
+    view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
+    rows = {code: row for row, code in enumerate(tape.product_codes)}
+    view["product_of"][:n] = [rows[c.product] for c in tape.contracts]
+    view["delivery_month"][:n] = [c.month for c in tape.contracts]
+    view["last_trade_at"][:n] = [c.last_trade_at for c in tape.contracts]
+    view["settlement_at"][:n] = [c.settlement_at for c in tape.contracts]
+    view["fixing_at"][:n] = [_window_begins(c.fixing_days, c.last_trade_at) for c in tape.contracts]
+    view["fixing_count"][:n] = [len(c.fixing_days) for c in tape.contracts]
+    view["units_per_lot"][:n] = terms["lot_num"][:n] / np.maximum(terms["lot_den"][:n], 1)
+    view["tick_size"][:n] = terms["tick"][:n] / 1e6
+    return desk
+
+
+def _window_begins(fixing_days: tuple[int, ...], last_trade_at: int) -> int:
+    """A window of several days begins with its first; a single print counts until the last trade."""
+    return fixing_days[0] * NANOS_PER_DAY if len(fixing_days) > 1 else last_trade_at
+
+
+@dataclass
+class Session:
+    """The memory of one run. ``state`` is an array of one record of the strategy's class.
+
+    ``quiet`` keeps no rows: counters and running statistics only, for sweeps.
+    """
+
+    market: Market
+    face: type[Strategy]
+    state: Array
+    cash_micros: int
+    interpreted: bool = False
+    quiet: bool = False
+    step: Any = field(init=False)
+    tables: dict[str, list[Array]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        from kilohour.faces.step import compiled_step, wants_events
+
+        market = self.market
+        self.desk, self.book = market.desk.copy(), _empty_book(self.cash_micros, self.quiet)
+        self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
+        self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
+        self.first = self.latest.copy()
+        self.scratch = np.zeros(1, r.ORDER)
+        rows = 1 if self.quiet else ROWS
+        self.outputs = {name: np.zeros(rows, dtype) for name, dtype in OUTPUTS.items()}
+        self.counts = np.zeros(1, r.COUNTS)
+        self.tables = {name: [] for name in OUTPUTS}
+        self.wants_events = int(wants_events(self.face))
+        self.python: PythonStep | None = None
+        self.step = None if self.interpreted else compiled_step(self.face)
+
+    def run(self, until: int) -> None:
+        """Moves the engine until ``until`` events are behind it, whole timestamps only.
+
+        Raises :class:`StrategyRaised` with the user's traceback, :class:`DataError` when a fixing window lacks a print.
+        """
+        before = self._snapshot() if self.step is not None else None
+        while True:
+            status = self._advance(until)
+            if status == r.FULL:
+                self._drain()
+                continue
+            break
+        if status == r.DONE:
+            return
+        if status == r.FAILED:
+            self._raise_failure(before)
+        contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
+        if status == r.NO_PRINT:
+            day = date_of(int(self.book["failed_day"][0]))
+            raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
+        raise UsageError(f"{contract.product}: at most {r.CHAIN} contracts of one product can be listed at a time")
+
+    def close(self) -> None:
+        """Ends the run: open lines are marked once more, and the buffers are emptied."""
+        from kilohour.kernels.engine import close_books
+
+        if self.quiet:
+            return
+        if int(self.counts["ledger"][0]) + len(self.market.tape.contracts) > ROWS:
+            self._drain()
+        close_books(self.desk, self.book, self.market.terms, self.outputs["ledger"], self.counts)
+        self._drain()
+
+    def table(self, name: str) -> Array:
+        """All rows of one output so far, oldest first."""
+        parts = self.tables[name]
+        if name == "records":
+            width = int(self.desk["column_count"][0])
+            parts = [_widen(part, width) for part in parts]
+        return np.concatenate(parts) if parts else np.zeros(0, OUTPUTS[name])
+
+    @property
+    def cursor(self) -> int:
+        """Events behind the engine."""
+        return int(self.book["cursor"][0])
+
+    def _advance(self, until: int) -> int:
+        from kilohour.kernels.engine import advance
+
+        market, events, out = self.market, self.market.tape.events, self.outputs
+        return int(advance(
+            self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
+            events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
+            self.first, market.first_day, market.index_from, market.index_contracts, market.fixing_days, self.scratch,
+            out["orders"], out["fills"], out["ledger"], out["equity"], out["positions"], out["settlements"], out["records"],
+            self.counts, self._step_address(), self.state.ctypes.data, self.desk.ctypes.data, until,
+        ))  # fmt: skip
+
+    def _step_address(self) -> int:
+        if self.step is not None:
+            return int(self.step.address)
+        if self.python is None:
+            from kilohour.faces.step import PythonStep
+
+            self.python = PythonStep(self.face, self.state.ctypes.data, self.desk.ctypes.data)
+        return self.python.address
+
+    def _drain(self) -> None:
+        for name, rows in self.outputs.items():
+            used = int(self.counts[name][0])
+            if used:
+                self.tables[name].append(_narrow(rows[:used], int(self.desk["column_count"][0])) if name == "records" else rows[:used].copy())
+            self.counts[name] = 0
+
+    def _memory(self) -> list[Array]:
+        return [self.state, self.desk, self.book, self.latest, self.first, self.counts]
+
+    def _snapshot(self) -> list[Array]:
+        return [part.copy() for part in self._memory()]
+
+    def _raise_failure(self, before: list[Array] | None) -> None:
+        """Reruns the block in CPython from its snapshot, for the traceback."""
+        from kilohour.faces.traceback import user_traceback
+
+        at = datetime_of(int(self.desk["now"][0]))
+        if before is not None:
+            for part, saved in zip(self._memory(), before, strict=True):
+                part[...] = saved
+            self.step = None
+            until = len(self.market.tape)
+            while (status := self._advance(until)) == r.FULL:
+                self.counts[0] = 0
+            if status != r.FAILED:
+                raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
+        assert self.python is not None
+        error = self.python.error
+        assert error is not None
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise error
+        raise StrategyRaised(f"{self.face.__name__} raised at {at:%Y-%m-%d %H:%M} UTC\n{user_traceback(error)}") from error
+
+
+def _empty_book(cash: int, quiet: bool) -> Array:
+    book = np.zeros(1, r.BOOK)
+    view = book[0]
+    view["cash"] = view["equity"] = view["equity_peak"] = view["equity_rows_last"] = cash
+    view["quiet"] = int(quiet)
+    view["mark"][:] = MISSING
+    view["bar_at"][:] = -1
+    view["stamp"][:] = MISSING
+    view["open_slot"][:] = -1
+    return book
+
+
+def _narrow(rows: Array, width: int) -> Array:
+    """Records without the columns that no name uses: a row of sixteen would cost 136 bytes a bar."""
+    out = np.zeros(len(rows), [("ts", np.int64), ("values", np.float64, (max(width, 1),))])
+    out["ts"], out["values"] = rows["ts"], rows["values"][:, : max(width, 1)]
+    return out
+
+
+def _widen(rows: Array, width: int) -> Array:
+    """Older records with NaN in columns that were named later."""
+    have = rows["values"].shape[1]
+    if have >= width:
+        return rows
+    out = np.zeros(len(rows), [("ts", np.int64), ("values", np.float64, (width,))])
+    out["ts"], out["values"] = rows["ts"], np.nan
+    out["values"][:, :have] = rows["values"]
+    return out

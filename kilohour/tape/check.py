@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks a tape over before money is put on it: what a run would stop at, and what a trader would ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts.contract import Contract
+from kilohour.tape.schema import Kind
+from kilohour.tape.tape import Tape
+from kilohour.units import NANOS_PER_DAY, date_of, datetime_of
+
+GAP_DAYS_MAX = {252: 5, 365: 1}
+"""Calendar days without a bar of a product that weekends and holidays explain, by trading days a year."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing found: the rule, the contract (or product) it is about, the first day, and how often."""
+
+    rule: str
+    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``bar outside listing``, ``missing final``."""
+    contract: str
+    day: str
+    """ISO date of the first time."""
+    count: int
+    detail: str
+
+    def __str__(self) -> str:
+        times = f" ({self.count} times)" if self.count > 1 else ""
+        return f"{self.contract}: {self.rule} on {self.day}{times}: {self.detail}"
+
+
+def check(tape: Tape, *, indices: Mapping[str, str] | None = None) -> list[Finding]:
+    """Findings by contract, in the order of the tape's products and contracts; empty when all is well.
+
+    - ``gap``: no bar of any contract of a product for longer than weekends and holidays explain (:data:`GAP_DAYS_MAX`);
+    - ``missing bar``: between its first and last bar a contract has none on a day on which its product has some;
+    - ``missing mark``: a day with a bar and no mark, where the contract has marks at all or its product has;
+    - ``bar outside listing``: a bar before the listing or after the last trade;
+    - ``missing print``: a fixing day without a print known at the settlement, for finals on this tape: the
+      product's missing-day rule decides there, and ``refuse`` stops the run;
+    - ``missing final``: the settlement time lies inside the tape and nothing settles the contract.
+
+    Days are UTC days. ``indices`` names the index that settles each product, by code; without it the products
+    on the tape and the shipped registry say so.
+    """
+    settling = _settling_indices(tape) if indices is None else indices
+    index_refs = {index.code: ref for ref, index in enumerate(tape.indices)}
+    view = _View(tape)
+    findings: list[Finding] = []
+    for product in tape.product_codes:
+        refs = [ref for ref, contract in enumerate(tape.contracts) if contract.product == product]
+        findings += list(_product_findings(view, product, refs, index_refs.get(settling.get(product, ""))))
+    return findings
+
+
+class _View:
+    """The tape's times by kind and contract, cut up once."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self._times = {kind: self._by_ref(kind) for kind in (Kind.BAR, Kind.MARK, Kind.FINAL, Kind.LISTING)}
+        self.known = self._first_known()
+
+    def _by_ref(self, kind: Kind) -> list[Ints]:
+        rows = self.tape.events["kind"] == kind
+        ref, ts = self.tape.events["ref"][rows], self.tape.events["ts"][rows]
+        order = np.argsort(ref, kind="stable")
+        cuts = np.searchsorted(ref[order], np.arange(1, len(self.tape.contracts)))
+        return np.split(ts[order], cuts)
+
+    def _first_known(self) -> dict[tuple[int, int], int]:
+        rows = self.tape.events["kind"] == Kind.PRINT
+        known: dict[tuple[int, int], int] = {}
+        columns = (self.tape.events[name][rows].tolist() for name in ("ref", "ts_event", "ts"))
+        for ref, ts_event, ts in zip(*columns, strict=True):
+            known.setdefault((ref, ts_event // NANOS_PER_DAY), ts)
+        return known
+
+    def times(self, kind: Kind, ref: int) -> Ints:
+        return self._times[kind][ref]
+
+
+def _product_findings(view: _View, product: str, refs: list[int], index: int | None) -> Iterator[Finding]:
+    bar_days = {ref: np.unique(view.times(Kind.BAR, ref) // NANOS_PER_DAY) for ref in refs}
+    days = np.unique(np.concatenate(list(bar_days.values())))
+    yield from _gaps(product, days, GAP_DAYS_MAX.get(view.tape.days_per_year, 5))
+    marked = any(len(view.times(Kind.MARK, ref)) for ref in refs)
+    for ref in refs:
+        contract = view.tape.contracts[ref]
+        if len(bar_days[ref]):
+            expected = days[(days >= bar_days[ref][0]) & (days <= bar_days[ref][-1])]
+            yield from _missing(contract, "missing bar", expected, bar_days[ref], "its product has bars that day")
+        if marked:
+            marks = np.unique(view.times(Kind.MARK, ref) // NANOS_PER_DAY)
+            yield from _missing(contract, "missing mark", bar_days[ref], marks, "a bar but no settlement that day")
+        yield from _outside(view, contract, ref)
+        yield from _settlement(view, contract, ref, index)
+
+
+def _gaps(product: str, days: Ints, most: int) -> Iterator[Finding]:
+    steps = np.diff(days)
+    for i in np.flatnonzero(steps > most):
+        yield Finding(rule="gap", contract=product, day=str(date_of(days[i])), count=1,
+                      detail=f"no bar of any contract for {int(steps[i])} days, until {date_of(days[i + 1])}")
+
+
+def _missing(contract: Contract, rule: str, expected: Ints, found: Ints, detail: str) -> Iterator[Finding]:
+    absent = np.setdiff1d(expected, found)
+    if len(absent):
+        yield Finding(rule=rule, contract=contract.code, day=str(date_of(absent[0])), count=len(absent), detail=detail)
+
+
+def _outside(view: _View, contract: Contract, ref: int) -> Iterator[Finding]:
+    bars, listings = view.times(Kind.BAR, ref), view.times(Kind.LISTING, ref)
+    # Within one timestamp bars come before listings, so the first bar may carry the listing's own time.
+    listed = int(listings[0]) if len(listings) else contract.listed_at
+    outside = bars[(bars < listed) | (bars > contract.last_trade_at)]
+    if len(outside):
+        end = "never" if contract.is_perpetual else f"{datetime_of(contract.last_trade_at):%Y-%m-%d %H:%M}"
+        yield Finding(rule="bar outside listing", contract=contract.code, count=len(outside),
+                      day=f"{datetime_of(int(outside[0])):%Y-%m-%d}",
+                      detail=f"listed {datetime_of(listed):%Y-%m-%d %H:%M}, last trade {end}")
+
+
+def _settling_indices(tape: Tape) -> dict[str, str]:
+    """Index code by product code, from the products on the tape and then the shipped registry."""
+    from kilohour.contracts import Registry
+
+    own = {product.code: product for product in tape.products}
+    missing = [code for code in tape.product_codes if code not in own]
+    if missing:
+        registry = Registry.shipped()
+        own |= {code: registry.product(code) for code in missing}
+    return {code: own[code].index or "" for code in tape.product_codes}
+
+
+def _settlement(view: _View, contract: Contract, ref: int, index: int | None) -> Iterator[Finding]:
+    finals = view.times(Kind.FINAL, ref)
+    if contract.is_perpetual:
+        return
+    if not len(finals):
+        if contract.settlement_at <= view.tape.end:
+            yield Finding(rule="missing final", contract=contract.code, count=1,
+                          day=f"{datetime_of(contract.settlement_at):%Y-%m-%d}", detail=contract.rule)
+        return
+    for day in contract.fixing_days:
+        known = None if index is None else view.known.get((index, day))
+        if known is None or known > finals[0]:
+            came = "none" if known is None else f"one first known {datetime_of(known):%Y-%m-%d %H:%M}"
+            yield Finding(rule="missing print", contract=contract.code, day=str(date_of(day)), count=1,
+                          detail=f"a fixing day needs a print known by {datetime_of(int(finals[0])):%Y-%m-%d %H:%M}, "
+                                 f"found {came} ({contract.rule})")

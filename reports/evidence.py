@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lower part of a report, for whoever checks it: curve, positions, trades, profit in parts, margin, ledgers, manifest."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from kilohour.reports.charts import curve as curve_chart
+from kilohour.reports.charts import money
+from kilohour.reports.charts.positions import PANELS, positions as positions_chart
+from kilohour.reports.charts.trades import RECORDS, recorded_names
+from kilohour.reports.charts.trades import trades as trades_chart
+from kilohour.reports.folder import RunFolder
+from kilohour.reports.page import details, empty, escape, fields, figure, number, percent, section, table, usd
+from kilohour.reports.profit import PARTS, Profit, profit_by_contract, profit_by_product, total
+from kilohour.reports.table import Ints, Table
+
+CODES = {
+    "not_listed": "a leg is not listed, or past its last trade",
+    "no_price": "a leg has never had a bar",
+    "size": "zero lots, or more than a million in a leg",
+    "tick": "a limit price off the tick",
+    "capacity": "256 orders were working already",
+    "margin": "the initial margin of all positions and working orders would exceed equity",
+}
+"""Refusal codes of the risk gate in words (docs/engine.md, "Orders")."""
+LISTED = 2000
+
+
+def curve(run: RunFolder, detail: float) -> str:
+    """The curve through time of each product, the run's own products first."""
+    known = curve_chart.products_of(run["curve"])
+    products = [code for code in run.products if code in known] + [code for code in known if code not in run.products]
+    if not products:
+        return section("curve", "The curve through time", empty("No dated contract was on the tape: there is no curve."))
+    lead = "Official marks by week and contract, counted from the first that is not yet fixing. Pick a day with the slider."
+    blocks = []
+    for place, code in enumerate(products):
+        surface = figure(f"surface-{place}", curve_chart.surface(run["curve"], code, int(300 * detail)), f"Curve surface of {code}")
+        days = figure(f"days-{place}", curve_chart.days(run["curve"], code, int(60 * detail)), f"Curves of {code} on chosen days")
+        block = f'<div class="columns"><div>{surface}</div><div>{days}</div></div>'
+        blocks.append(f"<h3>{escape(code)}</h3>{block}" if place == 0 else details(code, block))
+    return section("curve", "The curve through time", *blocks, lead=lead)
+
+
+def positions(run: RunFolder, detail: float) -> str:
+    """Positions by contract month."""
+    held = run["positions"]
+    held = held.where(held.integers("lots") != 0)
+    if not held.rows:
+        return section("positions", "Positions by contract month", empty("No position was held in this run."))
+    content = positions_chart(held, run["equity"].integers("ts"), int(360 * detail))
+    lead = "Lots by months to delivery. Blue is long, orange is short; the month of delivery is in the hover text."
+    lead += _only(len({name.rsplit("-", 2)[0] for name in held.labels("contract").names}), PANELS, "products")
+    return section("positions", "Positions by contract month", figure("positions", content, "Positions by contract month"), lead=lead)
+
+
+def trades(run: RunFolder, detail: float) -> str:
+    """Fills on the price, recorded columns below."""
+    fills, prices, names = run["fills"], run["prices"], recorded_names(run["records"])
+    parts = [] if names else [empty("The strategy recorded no columns of its own.")]
+    if not prices.rows and not names:
+        return section("trades", "Trades on the price", empty("No trade was made in this run."), *parts)
+    if not fills.rows:
+        parts.append(empty("No trade was made in this run."))
+    content = trades_chart(prices, fills, run["records"], int(9000 * detail), int(2400 * detail))
+    lead = "Fills of one contract, side and day are one marker at their mean price. Below: what the strategy recorded."
+    lead += _only(len(names), RECORDS, "recorded columns")
+    return section("trades", "Trades on the price", figure("trades", content, "Trades on the price"), *parts, lead=lead)
+
+
+def profit(run: RunFolder) -> str:
+    """Net profit by purpose, product and contract, in parts that add up."""
+    by_contract = profit_by_contract(run["ledger"], run["fills"])
+    if not by_contract:
+        return section("profit", "Where the profit came from", empty("Nothing was booked in this run: no profit, no cost."))
+    whole = total(by_contract.values())
+    lead = (
+        "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of positions before "
+        "costs; final settlement is the step from the last mark to the final price; roll costs are the fees and half spreads of "
+        "moving between months; the half spread is paid inside the fill price and shown here as a cost."
+    )
+    contracts = [*by_contract.items(), ("All", whole)]
+    return section(
+        "profit",
+        "Where the profit came from",
+        figure("purpose", money.profit_by_purpose(whole), "Profit by purpose"),
+        _parts_table("Product", [*profit_by_product(by_contract).items(), ("All", whole)]),
+        f"<p>{_sum_check(whole, run)}</p>",
+        "<h3>By contract</h3>",
+        figure("contracts", money.profit_by_contract(by_contract), "Net profit by contract"),
+        details(f"All {len(by_contract):,} contracts as a table", _parts_table("Contract", contracts, places=2)),
+        lead=lead,
+    )
+
+
+def _parts_table(what: str, rows: list[tuple[str, Profit]], places: int = 0) -> str:
+    body = [
+        [escape(name), *(usd(getattr(part, key), places) for key in PARTS), f"<strong>{usd(part.net, places)}</strong>"]
+        for name, part in rows
+    ]
+    return table([what, *PARTS.values(), "Net"], body, total=True, tall=True)
+
+
+def _sum_check(whole: Profit, run: RunFolder) -> str:
+    booked = int(run["ledger"].integers("micros").sum())
+    same = "equals" if booked == whole.net else "differs from"
+    return f"The parts sum to {usd(whole.net, 6)}, which {same} the ledger's {usd(booked, 6)}."
+
+
+def margin(run: RunFolder, points: int) -> str:
+    """Margin use and calls."""
+    equity, calls = run["equity"], margin_calls(run["orders"])
+    need = equity.integers("margin_initial_micros")
+    if not equity.rows or not need.any():
+        return section("margin", "Margin", empty("No margin was required in this run."))
+    value = equity.integers("equity_micros")
+    solvent = value > 0
+    use = float((need[solvent] / value[solvent]).max()) if solvent.any() else None
+    counted = int(run.result.get("margin_calls") or 0)
+    said = f"{counted:,} margin call{'' if counted == 1 else 's'}" if counted else "No margin call"
+    lead = f"Initial margin took {percent(use, 0)} of equity at its peak. {said}."
+    content = money.margin(equity, calls, points)
+    return section("margin", "Margin", figure("margin", content, "Equity and margin through time"), lead=lead)
+
+
+def margin_calls(orders: Table) -> Ints:
+    """Times at which positions were reduced or orders cancelled by a margin call, nanoseconds, each once."""
+    rows = orders.labels("origin").is_any("liquidation") | orders.labels("status").is_any("margin_call")
+    return np.unique(orders.integers("ts")[rows])
+
+
+def settlements(run: RunFolder) -> str:
+    """The settlement ledger: every final price and how it came about."""
+    found = run["settlements"]
+    if not found.rows:
+        return section("settlements", "Settlement ledger", empty("No settlements in this run: no position was held to a final price."))
+    rows = [_settlement(found, row) for row in range(min(found.rows, LISTED))]
+    head = ["Contract", "Settled (UTC)", "Lots", "Final price", "Sum of prints", "Fixings N", "Sum / N", "Missing", "Rule"]
+    lead = "The final price is the mean of the index over the fixing days, rounded by the contract's rule."
+    return section("settlements", "Settlement ledger", table(head, rows, tall=True), _cut(found.rows), lead=lead)
+
+
+def _settlement(found: Table, row: int) -> list[str]:
+    def take(column: str) -> int:
+        return int(found.integers(column)[row])
+
+    fixings = take("fixings")
+    stated = "stated by the venue"
+    mean = f"{float(Fraction(take('prints_sum_micros'), fixings * 1_000_000)):,.6f}" if fixings else stated
+    missing = take("missing")
+    return [
+        escape(found.labels("contract").text(row)), _moment(take("ts")), number(take("lots"), sign=True),
+        usd(take("price_micros"), 4), f"{take('prints_sum_micros') / 1e6:,.6f}" if fixings else stated,
+        f"{fixings:,}", mean, f"<strong>{missing:,}</strong>" if missing else "0",
+        f'<span class="wrap">{escape(found.labels("rule").text(row))}</span>',
+    ]  # fmt: skip
+
+
+def orders(run: RunFolder) -> str:
+    """What became of the orders, and why some were refused."""
+    table_ = run["orders"]
+    if not table_.rows:
+        return section("orders", "Orders and refusals", empty("No order was made in this run."))
+    _, first = np.unique(table_.integers("order"), return_index=True)
+    each = table_.where(first)
+    status = table([*("What became of it", "Orders")], [[escape(n), f"{c:,}"] for n, c in _counts(each, "status")])
+    refused = each.where(each.labels("status").is_any("refused"))
+    if not refused.rows:
+        return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
+    rows = [
+        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(CODES.get(n, ""))}</span>', f"{c:,}"]
+        for n, c in _counts(refused, "code")
+    ]
+    why = table(["Code", "Refused when", "Orders"], rows, text=2)
+    lead = "The same risk gate stands before every order, in backtest, paper and live."
+    return section("orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead)
+
+
+def _counts(orders_: Table, column: str) -> list[tuple[str, int]]:
+    labels = orders_.labels(column)
+    codes, counts = np.unique(labels.codes, return_counts=True)
+    found = [(labels.names[code], count) for code, count in zip(codes.tolist(), counts.tolist(), strict=True)]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+def run_details(run: RunFolder) -> str:
+    """Parameters, hashes, versions, timings, and the manifest as it stands."""
+    m, result = run.manifest, run.result
+    strategy, tape, seconds = m.get("strategy", {}), m.get("tape", {}), result.get("seconds") or {}
+    parameters = [(name, f"<code>{escape(value)}</code>") for name, value in (m.get("parameters") or {}).items()]
+    origin: list[tuple[str, Any]] = [
+        ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")), ("Face", m.get("face")),
+        ("Seed", m.get("seed")), ("Tape", tape.get("source")), ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
+        ("Contracts", tape.get("contracts")), ("Events", result.get("events")), ("Bars", result.get("bars")),
+        *((f"Seconds: {name}", value) for name, value in seconds.items()),
+    ]  # fmt: skip
+    files = {str(a.get("file")): str(a.get("sha256")) for a in m.get("assumptions", ())}
+    hashes = [("Tape SHA-256", f'<span class="hash">{escape(tape.get("sha256"))}</span>')]
+    hashes += [(name, f'<span class="hash">{escape(value)}</span>') for name, value in files.items()]
+    return section(
+        "details", "Run details",
+        "<h3>Parameters</h3>", fields(parameters) if parameters else empty("The strategy has no parameters."),
+        "<h3>Where it came from</h3>", fields((name, _plain(value)) for name, value in origin),
+        fields(hashes),
+        details("The manifest as it stands", f"<pre>{escape(json.dumps(m, indent=1, ensure_ascii=False))}</pre>"),
+    )  # fmt: skip
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(value)
+
+
+def _moment(ts: int) -> str:
+    return str(np.datetime64(ts, "ns").astype("datetime64[m]")).replace("T", " ")
+
+
+def _only(count: int, limit: int, what: str) -> str:
+    return f" The first {limit} of {count} {what} are drawn." if count > limit else ""
+
+
+def _cut(count: int) -> str:
+    return f"<p>The first {LISTED:,} of {count:,} rows; the rest is in the run folder.</p>" if count > LISTED else ""

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle's nouns: terms, books, orders and the rows it writes, in exact fractions of a micro.
+
+Row types carry the column names of the run folder, so that :mod:`tests.oracle.compare` can lay the engine's
+tables beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple, Protocol
+
+MILLION = 10**6
+
+
+class TermsLike(Protocol):
+    """What the oracle reads of a product's terms; the field names of ``kilohour.contracts.terms.EngineTerms``."""
+
+    @property
+    def lot_num(self) -> int: ...
+    @property
+    def lot_den(self) -> int: ...
+    @property
+    def tick_micros(self) -> int: ...
+    @property
+    def rounding_micros(self) -> int: ...
+    @property
+    def fee_per_lot_micros(self) -> int: ...
+    @property
+    def fee_ppm(self) -> int: ...
+    @property
+    def fee_settlement_micros(self) -> int: ...
+    @property
+    def margin_initial_ppm(self) -> int: ...
+    @property
+    def margin_maintenance_ppm(self) -> int: ...
+    @property
+    def margin_initial_floor_micros(self) -> int: ...
+    @property
+    def margin_maintenance_floor_micros(self) -> int: ...
+    @property
+    def half_spread_micros(self) -> int: ...
+    @property
+    def participation_ppm(self) -> int: ...
+    @property
+    def missing_rule(self) -> int: ...
+    @property
+    def restatement_latest(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Terms for tests: free of charge, unlimited and unmargined until a test says otherwise."""
+
+    lot_num: int = 730
+    lot_den: int = 1
+    tick_micros: int = 10_000
+    rounding_micros: int = 1
+    fee_per_lot_micros: int = 0
+    fee_ppm: int = 0
+    fee_settlement_micros: int = 0
+    margin_initial_ppm: int = 0
+    margin_maintenance_ppm: int = 0
+    margin_initial_floor_micros: int = 0
+    margin_maintenance_floor_micros: int = 0
+    half_spread_micros: int = 0
+    participation_ppm: int = MILLION
+    missing_rule: int = 0
+    restatement_latest: int = 1
+
+
+REFUSE, PREVIOUS, SKIP = 0, 1, 2
+
+
+def half_even(value: Fraction) -> int:
+    """The nearest integer, ties to even."""
+    below = value.numerator // value.denominator
+    rest = value - below
+    if rest == Fraction(1, 2):
+        return below if below % 2 == 0 else below + 1
+    return below if rest < Fraction(1, 2) else below + 1
+
+
+@dataclass(slots=True)
+class Book:
+    """One contract: what is held, what it cost since the last mark, and what the tape has said of it."""
+
+    position: int = 0
+    open_value: Fraction = Fraction(0)
+    """Sum of lots x price x lot size not yet margined, in micros."""
+    residue: Fraction = Fraction(0)
+    """What rounding to whole micros has kept back."""
+    value_price: int | None = None
+    had_bar: bool = False
+    is_listed: bool = False
+    is_past_last_trade: bool = False
+
+
+@dataclass(slots=True)
+class Order:
+    """Legs (contract to whole ratio) times units; all legs fill together or not at all."""
+
+    number: int
+    ts: int
+    ratios: dict[str, int]
+    units: int
+    kind: str = "market"
+    limit: int | None = None
+    tif: str = "gtc"
+    origin: str = "order"
+    status: str = "working"
+    code: str = ""
+    units_filled: int = 0
+
+    def lots(self) -> dict[str, int]:
+        """Signed lots by contract, as ordered."""
+        return {contract: ratio * self.units for contract, ratio in self.ratios.items()}
+
+    def lots_left(self) -> dict[str, int]:
+        """Signed lots by contract, not yet filled."""
+        return {contract: ratio * (self.units - self.units_filled) for contract, ratio in self.ratios.items()}
+
+
+class LedgerRow(NamedTuple):
+    """An amount of cash; never zero."""
+
+    ts: int
+    contract: str
+    kind: str
+    micros: int
+
+
+class FillRow(NamedTuple):
+    """One leg of one fill; ``lots`` signed."""
+
+    ts: int
+    order: int
+    contract: str
+    lots: int
+    price_micros: int
+    fee_micros: int
+    position_after: int
+
+
+class OrderRow(NamedTuple):
+    """One leg of an order as it ended; ``lots`` and ``filled_lots`` signed."""
+
+    order: int
+    ts: int
+    contract: str
+    lots: int
+    kind: str
+    limit_micros: int
+    tif: str
+    origin: str
+    status: str
+    code: str
+    filled_lots: int
+
+
+class EquityRow(NamedTuple):
+    """The account after the margin phase of a group with a mark."""
+
+    ts: int
+    equity_micros: int
+    cash_micros: int
+    margin_initial_micros: int
+    margin_maintenance_micros: int
+
+
+class PositionRow(NamedTuple):
+    """A held contract after the margin phase of a group with a mark."""
+
+    ts: int
+    contract: str
+    lots: int
+
+
+class SettlementRow(NamedTuple):
+    """A position that met its final price; ``fixings`` is N, 0 when the venue stated the price."""
+
+    ts: int
+    contract: str
+    lots: int
+    price_micros: int
+    fixings: int
+    prints_sum_micros: int
+    missing: int
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything a run booked."""
+
+    cash_start: int
+    cash_end: int = 0
+    """After the end of the run's last marks; equals the equity then."""
+    equity_end: int = 0
+    """Equity before the end of the run's last marks."""
+    ledger: list[LedgerRow] = field(default_factory=list)
+    fills: list[FillRow] = field(default_factory=list)
+    orders: list[OrderRow] = field(default_factory=list)
+    equity: list[EquityRow] = field(default_factory=list)
+    positions: list[PositionRow] = field(default_factory=list)
+    settlements: list[SettlementRow] = field(default_factory=list)
+    final_positions: dict[str, int] = field(default_factory=dict)
+    calls: list[int] = field(default_factory=list)
+    """Times at which the strategy was called."""
+    margin_calls: int = 0
+    legged: int = 0

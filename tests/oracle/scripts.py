@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random tapes, terms and order scripts from a seed, in sizes that hypothesis can shrink.
+
+Everything the page speaks of turns up: bars that are missing, of unknown, zero and thin volume, prices below zero,
+marks off the bars' times, late and restated prints, missing days, finals by rule and stated, expiries on working
+orders, contracts listed late, lots of 730/1 and 1/100, accounts too small for what they hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from kilohour.contracts.contract import NEVER, Contract
+from kilohour.tape import Index, Kind, Tape, TapeBuilder
+from kilohour.units import MISSING, NANOS_PER_DAY
+from tests.oracle import reference
+from tests.oracle.books import PREVIOUS, REFUSE, SKIP, Result, Terms
+
+START = 21_000
+"""Day of the first bar."""
+CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21, 9))
+"""Bars and most marks are seen at 20:00, some marks at 21:00, prints at 09:00 some days after their value date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What :func:`tests.oracle.reference.run` takes, to be given to the engine too."""
+
+    tape: Tape
+    terms: Mapping[str, Terms]
+    actions: Mapping[int, list[reference.Action]]
+    cash_micros: int
+    watched: set[str]
+
+    def run(self) -> Result:
+        """The oracle's answer."""
+        return reference.run(self.tape, self.terms, self.actions, self.cash_micros, self.watched)
+
+
+def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> st.SearchStrategy[Case]:
+    """Cases up to the given sizes."""
+    return st.builds(case, st.integers(0, 2**32 - 1), days=st.integers(2, days), products=st.integers(1, products),
+                     months=st.integers(1, months), requests=st.integers(0, requests))
+
+
+def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> Case:
+    """One tape with its terms and its script; the same seed and sizes give the same case."""
+    rng = np.random.default_rng(seed)
+    terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
+    builder = TapeBuilder(source=f"seed {seed}")
+    contracts = [random_contract(rng, product, month, days) for product in terms for month in range(months)]
+    refs = {contract.code: builder.contract(contract) for contract in contracts}
+    for contract in contracts:
+        add_prices(rng, builder, refs[contract.code], contract, days, terms[contract.product].tick_micros)
+    for product, its in terms.items():
+        ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
+        add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
+    tape = builder.build()
+    return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
+                cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
+                watched={next(iter(terms))} if rng.random() < 0.2 else set(terms))
+
+
+def random_terms(rng: np.random.Generator) -> Terms:
+    """Terms of any size a venue might choose; the fine and the coarse of each."""
+    num, den = [(730, 1), (1000, 1), (1, 100), (7, 3)][rng.integers(4)]
+    tick = int(rng.choice([1, 500, 10_000]))
+    return Terms(
+        lot_num=num, lot_den=den, tick_micros=tick, rounding_micros=int(rng.choice([1, 100, 10_000])),
+        fee_per_lot_micros=int(rng.choice([0, 1_250_000])), fee_ppm=int(rng.choice([0, 137])),
+        fee_settlement_micros=int(rng.choice([0, 500_001])), half_spread_micros=tick * int(rng.integers(0, 3)),
+        margin_initial_ppm=int(rng.choice([0, 120_000])), margin_maintenance_ppm=int(rng.choice([0, 109_091])),
+        margin_initial_floor_micros=int(rng.choice([0, 90_000_000])),
+        margin_maintenance_floor_micros=int(rng.choice([0, 80_000_000])),
+        participation_ppm=int(rng.choice([100_000, 333_333, 1_000_000])),
+        missing_rule=int(rng.choice([REFUSE, PREVIOUS, SKIP])), restatement_latest=int(rng.integers(2)))
+
+
+def random_contract(rng: np.random.Generator, product: str, month: int, days: int) -> Contract:
+    """Windows of one to eight days, month after month; the last months end after the tape, one in ten never."""
+    code = f"{product}-{2030 + month // 12}-{month % 12 + 1:02d}"
+    window = int(rng.choice([1, 2, 3, 8]))
+    last = START + 5 + month * 7 + int(rng.integers(3))
+    listed = (START - 9 if rng.random() < 0.7 else START + int(rng.integers(0, 5))) * NANOS_PER_DAY
+    if rng.random() < 0.1:
+        return Contract(code=code, product=product, symbol=code, month=0, listed_at=listed, last_trade_at=NEVER,
+                        settlement_at=NEVER, fixing_days=(), rule="perpetual")
+    settled = (last + int(rng.integers(1, 5))) * NANOS_PER_DAY + PRINT_KNOWN
+    return Contract(code=code, product=product, symbol=code, month=203001 + month, listed_at=listed,
+                    last_trade_at=last * NANOS_PER_DAY + CLOSE, settlement_at=settled,
+                    fixing_days=tuple(range(last - window + 1, last + 1)), rule="random")
+
+
+def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contract: Contract, days: int,
+               tick: int) -> None:
+    """Bars with gaps and every kind of volume; marks at the bars' time, later, or on days without a bar."""
+    level = int(rng.choice([2_000_000, 300_000_000, 50_000]))
+    jump = max(level // 20, 4 * tick)
+    price = level
+    bars: list[tuple[int, ...]] = []
+    marks: list[tuple[int, int]] = []
+    has_late_marks = rng.random() < 0.3
+    for day in range(START, START + days):
+        ts = day * NANOS_PER_DAY + CLOSE
+        opened, high, low, closed = (_on_tick(price + int(rng.integers(-jump, jump + 1)), tick) for _ in range(4))
+        price = closed
+        volume = [MISSING, 0, int(rng.integers(1, 60)), 10_000][rng.choice(4, p=[0.15, 0.05, 0.5, 0.3])]
+        if ts <= contract.last_trade_at and rng.random() < 0.85:
+            bars.append((ts, opened, max(opened, high, low, closed), min(opened, high, low, closed), closed, volume))
+        if ts <= contract.settlement_at and rng.random() < 0.8:
+            marks.append((day * NANOS_PER_DAY + (MARK_LATER if has_late_marks else CLOSE),
+                          price + int(rng.integers(-jump, jump + 1)) // 4))
+    if not bars:
+        bars = [(START * NANOS_PER_DAY + CLOSE, level, level, level, level, MISSING)]
+    builder.bars(ref, *(np.array(column, dtype=np.int64) for column in zip(*bars, strict=True)))
+    if marks:
+        builder.marks(ref, *(np.array(column, dtype=np.int64) for column in zip(*marks, strict=True)))
+    if not contract.is_perpetual and rng.random() < 0.2:
+        builder.finals(ref, contract.settlement_at, price + int(rng.integers(-jump, jump + 1)))
+
+
+def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, *, is_whole: bool) -> None:
+    """Prints of every value date or, when the rule can bear it, with holes; one in five restated, some too late.
+
+    The first print is before the first bar, so that ``previous`` finds one.
+    """
+    rows: list[tuple[int, int, int]] = []
+    for day in range(START - 12, START + days + 12):
+        if day > START - 12 and not is_whole and rng.random() < 0.25:
+            continue
+        known = day * NANOS_PER_DAY + PRINT_KNOWN + (0 if is_whole else NANOS_PER_DAY * int(rng.integers(0, 3)))
+        value = int(rng.integers(-100, 1_000)) * 5_000 + int(rng.choice([0, 0, 1_234]))
+        rows.append((day, known, value))
+        if rng.random() < 0.2:
+            restated = value + int(rng.integers(-9_999, 9_999))
+            rows.append((day, known + NANOS_PER_DAY * int(rng.integers(1, 6)), restated))
+    builder.prints(ref, *(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)))
+
+
+def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
+                   requests: int) -> dict[int, list[reference.Action]]:
+    """Requests at the times of bars: every verb, sizes from none to too large, prices about the market."""
+    bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]
+    codes = [contract.code for contract in tape.contracts]
+    products = {contract.code: contract.product for contract in tape.contracts}
+    ends = {contract.code: contract.last_trade_at for contract in tape.contracts}
+    actions: dict[int, list[reference.Action]] = {}
+    for _ in range(requests):
+        bar = bars[rng.integers(len(bars))]
+        among = [code for code in codes if bar.ts < ends[code] or rng.random() < 0.05] or codes
+        near, far = (among[row] for row in rng.permutation(len(among))[[0, -1]])
+        lots = 6 * int(rng.integers(-2, 3)) if rng.random() < 0.6 else int(rng.integers(-12, 13))
+        if rng.random() < 0.05:
+            lots = int(rng.choice([0, 200, -3_000, 1_000_001]))
+        tif = str(rng.choice(["gtc", "day"]))
+        tick = terms[products[bar.code]].tick_micros
+        limit = _on_tick(bar.close + int(rng.integers(-40_000, 40_001)), tick) + int(rng.random() < 0.05)
+        verb = str(rng.choice(["target", "target_spread", "target_only", "flat", "limit", "market", "cancel"],
+                              p=[0.2, 0.2, 0.15, 0.05, 0.25, 0.1, 0.05]))
+        if verb in ("target_spread", "target_only") and near == far:
+            verb = "target"
+        actions.setdefault(bar.ts, []).append({
+            "target": ("target", near, lots), "target_spread": ("target_spread", near, far, lots),
+            "target_only": ("target_only", near, far, lots), "flat": ("flat", products[near]),
+            "limit": ("limit", bar.code, lots, limit, tif), "market": ("market", bar.code, lots, tif),
+            "cancel": ("cancel", int(rng.integers(1, 12))),
+        }[verb])
+    return actions
+
+
+def with_other_future(original: Case, after: int, seed: int) -> Case:
+    """The same case in which every price, volume, print and final seen later than ``after`` is another."""
+    rng = np.random.default_rng(seed)
+    events = {name: column.copy() for name, column in original.tape.events.items()}
+    later = events["ts"] > after
+    shift = rng.integers(-100_000, 100_000, size=len(later)) * 10
+    for name in ("open", "high", "low", "close"):
+        changed = later & (events[name] != MISSING)
+        events[name][changed] += shift[changed]
+    bars = later & (events["kind"] == int(Kind.BAR)) & (events["volume"] != MISSING)
+    events["volume"][bars] = rng.integers(0, 50, size=int(bars.sum()))
+    tape = replace(original.tape, events=events)
+    actions = {ts: requests if ts <= after else [] for ts, requests in original.actions.items()}
+    return replace(original, tape=tape, actions=actions)
+
+
+def _on_tick(price: int, tick: int) -> int:
+    return price // tick * tick
