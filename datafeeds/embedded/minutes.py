@@ -46,7 +46,8 @@ def minute_tape(paths: Paths, contracts: int, days: int, product: str | None, la
     alive = np.flatnonzero((line.last >= start) & (line.first <= start))
     if not len(alive):
         raise UsageError(f"minute tape: {line.product.code} has no contract on its first day")
-    builder = TapeBuilder(source=f"embedded market, seed {paths.seed}, minutes of {line.product.code}", notes=notes(paths))
+    builder = TapeBuilder(source=f"embedded market, seed {paths.seed}, minutes of {line.product.code}",
+                          notes=notes(paths))
     with np.errstate(over="ignore"):
         _add_contracts(builder, paths, fair, range(start, end), contracts)
     add_public_series(builder, paths, int(line.fix_day[line.fix_from[alive[0]]]), end)
@@ -96,8 +97,8 @@ def _add_contract(builder: TapeBuilder, fair: Fair, k: int, rows: range, start: 
     minute = np.arange(1 - MINUTES, 1, dtype=np.int64) * (60 * NANOS_PER_SECOND)
     ts = (closes[rows.start:rows.stop, None] + minute).reshape(-1)
     traded = volume.reshape(-1) > 0
-    prices = np.ascontiguousarray(table.reshape(-1, 4)[traded].T)
-    builder.bars(ref, ts[traded], *prices, volume=volume.reshape(-1)[traded])
+    opens, highs, lows, closing = np.ascontiguousarray(table.reshape(-1, 4)[traded].T)
+    builder.bars(ref, ts[traded], opens, highs, lows, closing, volume.reshape(-1)[traded])
     marks = np.zeros(len(rows), dtype=np.int64)
     begin = int(fair.offset[k]) + rows.start - first
     session.marks(fair.close[begin:begin + len(rows)], tick, marks)

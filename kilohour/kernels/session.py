@@ -26,20 +26,20 @@ SPREAD_OF_VOLUME = 0.6
 """Standard deviation of the log of a day's volume around its usual size."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def on_tick(price: float, tick: int) -> int:
     """A price in dollars as micros, on the nearest tick."""
-    return int(math.floor(price * 1_000_000.0 / tick + 0.5)) * tick
+    return math.floor(price * 1_000_000.0 / tick + 0.5) * tick
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def marks(fair: Floats, tick: int, out: Ints) -> None:
     """Fair values in dollars to marks in micros."""
     for i in range(len(fair)):
         out[i] = on_tick(fair[i], tick)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def activity(state: State, first: int, last: int, window: int, window_end: int, size: Floats, reach: float,
              spacing: float, volume: Ints, interest: Ints) -> None:
     """Lots traded and open interest of one contract for its days first..last.
@@ -66,12 +66,12 @@ def activity(state: State, first: int, last: int, window: int, window_end: int, 
         mean = held * turnover * exp(SPREAD_OF_VOLUME * normals[0] - 0.5 * SPREAD_OF_VOLUME * SPREAD_OF_VOLUME)
         i = t - first
         volume[i] = poisson(state, mean, normals[1])
-        interest[i] = int(math.floor(held + 0.5))
+        interest[i] = math.floor(held + 0.5)
         if volume[i] > 0 and interest[i] == 0:
             interest[i] = 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closing: Floats, width: Floats,
                volume: Ints, tick: int, bars: Ints) -> None:
     """Bars (days × open, high, low, close, in micros) of one contract from the nodes of its path.
@@ -103,7 +103,7 @@ def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closi
         bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3] = begin, high, low, end
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def minute_bars(state: State, opening: float, closing: float, width: float, mean_volume: float, tick: int,
                 shared: Floats, common: float, path: Floats, bars: Ints, volume: Ints) -> None:
     """One contract's minutes of one day: bars (minutes × 4, micros) and volumes.
