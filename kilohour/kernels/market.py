@@ -57,6 +57,21 @@ def apply(matrix: Floats, vector: Floats, out: Floats) -> None:
 
 
 @njit(cache=True)
+def put(vector: Floats, out: Floats) -> None:
+    """out = vector. A loop: numba needs two seconds to compile the assignment of a slice."""
+    for i in range(len(vector)):
+        out[i] = vector[i]
+
+
+@njit(cache=True)
+def put_all(matrix: Floats, out: Floats) -> None:
+    """out = matrix."""
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[i, j] = matrix[i, j]
+
+
+@njit(cache=True)
 def simulate(state: State, transition: Floats, gain: Floats, start: Floats, remember: Floats, remember_noise: float,
              is_value_day: Bools, out: Floats) -> None:
     """One path of the hidden state.
@@ -141,7 +156,7 @@ def follow(transition: Floats, process: Floats, cover_first: Floats, remember: F
     for t in range(days):
         if t > 0:
             apply(transition, mean, moved)
-            mean[:] = moved
+            put(moved, mean)
             apply(transition, withheld, moved)
             for i in range(n):
                 withheld[i] = slow_keep * moved[i]
@@ -150,27 +165,27 @@ def follow(transition: Floats, process: Floats, cover_first: Floats, remember: F
             for i in range(n):
                 for j in range(n):
                     cover[i, j] = left[i, j] + process[i, j]
-        before[:] = mean
+        put(mean, before)
         while k < len(known_day) and known_day[k] == t:
-            row[:] = 0.0
             row[known_slot[k]] = 1.0
             surprise[k] = observe(mean, cover, row, known_value[k], known_variance[k], work)
+            row[known_slot[k]] = 0.0
             k += 1
         for i in range(n):
             withheld[i] += slow * (mean[i] - before[i])
             mean_open[t, i] = mean[i] - withheld[i]
-        cover_open[t] = cover
+        put_all(cover, cover_open[t])
         for c in range(chips):
             observe(mean, cover, spot_rows[c], spots[t, c], 0.0, work)
         for i in range(n):
             mean_close[t, i] = mean[i] - withheld[i]
-        cover_close[t] = cover
+        put_all(cover, cover_close[t])
         if is_value_day[t]:
             apply(remember, mean, moved)
-            mean[:] = moved
+            put(moved, mean)
             multiply(remember, cover, half)
             multiply_transposed(half, remember, left)
-            cover[:] = left
+            put_all(left, cover)
             cover[last_slot, last_slot] += remember_noise * remember_noise
 
 

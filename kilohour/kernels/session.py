@@ -83,7 +83,7 @@ def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closi
     for i in range(len(volume)):
         lots = volume[i]
         if lots == 0:
-            bars[i] = 0
+            bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3] = 0, 0, 0, 0
             continue
         trades = min(lots, nodes)
         first_node, last_node = nodes, -1
