@@ -204,7 +204,8 @@ def serve_requests(book, desk, terms, order, orders, counts):
         kind = desk.request_kind[request]
         last = request + 1
         if kind == REQUEST_TARGET:
-            while last < desk.request_count and desk.request_basket[last] == desk.request_basket[request]:
+            while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
+                   and desk.request_basket[last] == desk.request_basket[request]):
                 last += 1
             submit_basket(book, desk, terms, request, last, order, orders, counts)
         elif kind == REQUEST_CANCEL:
