@@ -129,6 +129,17 @@ def replace_targets(book, desk, first, last, orders, counts):
 
 
 @njit(cache=True, nogil=True)
+def sort_by_contract(desk, first, last):
+    """Brings the requests ``first:last`` of one basket into contract order: the order of an order's legs."""
+    for request in range(first + 1, last):
+        contract, lots, at = desk.request_contract[request], desk.request_lots[request], request
+        while at > first and desk.request_contract[at - 1] > contract:
+            desk.request_contract[at], desk.request_lots[at] = desk.request_contract[at - 1], desk.request_lots[at - 1]
+            at -= 1
+        desk.request_contract[at], desk.request_lots[at] = contract, lots
+
+
+@njit(cache=True, nogil=True)
 def lots_to_target(desk, request):
     """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
     contract = desk.request_contract[request]
@@ -145,6 +156,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
             settled = False
     if settled:
         return
+    sort_by_contract(desk, first, last)
     replace_targets(book, desk, first, last, orders, counts)
     legs, units, largest = 0, 0, 0
     for request in range(first, last):
