@@ -331,9 +331,9 @@ class Oracle:
         if verb in ("target", "target_spread", "target_only", "flat"):
             self.target(ts, self.named(verb, arguments))
         elif verb == "cancel":
-            # Decision: cancelling what is not working, or a liquidation order, does nothing.
+            # Decision: only limit and market orders have a ticket; cancelling anything else does nothing.
             for order in self.working():
-                if order.number == arguments[0] and order.origin != "liquidation":
+                if order.number == arguments[0] and order.origin == "order":
                     order.status = "cancelled"
         elif verb in ("market", "limit"):
             code, lots, *price, tif = arguments
