@@ -13,6 +13,7 @@ from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
     CANCELLED,
     CAPACITY,
+    FROM_LIQUIDATION,
     FROM_ORDER,
     FROM_TARGET,
     GTC,
@@ -70,7 +71,9 @@ def requirement_with(book, desk, terms, order):
 
 @njit(cache=True, nogil=True)
 def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go."""
+    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: whatever is held must close."""
+    if order.origin == FROM_LIQUIDATION:
+        return CAPACITY if book.orders_working == ORDERS else 0
     for leg in range(order.legs):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
