@@ -205,7 +205,7 @@ def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
 def cancel_ticket(book, desk, ticket, orders, counts):
     """Cancels the working order of a ticket, if there still is one."""
     for slot in range(book.orders_working):
-        if book.order[slot].ticket == ticket:
+        if book.order[slot].origin == FROM_ORDER and book.order[slot].ticket == ticket:
             end_order(book, desk, book.order[slot], CANCELLED, desk.now, orders, counts)
             sweep_orders(book)
             return
