@@ -87,7 +87,7 @@ def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds
     return {
         "run": run, "strategy": name, "parameters": prepared.parameters, "tape": tape.source,
         "assumptions": sorted({a.name for a in prepared.assumptions}), "start": iso(tape.start), "end": iso(tape.end),
-        "events": int(book["events"]), "bars": int(book["bars"]), "orders": int(book["orders_made"] - book["orders_refused"]),
+        "events": session.cursor, "bars": int(book["bars"]), "orders": int(book["orders_made"] - book["orders_refused"]),
         "refused": int(book["orders_refused"]), "fills": int(book["fills"]), "lots_traded": int(book["lots_traded"]),
         "settlements": int(book["settlements"]), **twins, "max_drawdown": fall.fraction,
         "sharpe": statistics.sharpe(equity["ts"], equity["equity_micros"], start, tape.days_per_year),

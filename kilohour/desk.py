@@ -187,15 +187,17 @@ class Desk(Face):
 
     def equity(self) -> float:
         """Cash and open variation, in the account's currency."""
-        return self.equity_usd
+        self._check_tracked()
+        return float(self.equity_micros) / 1e6
 
     def cash(self) -> float:
         """Cash in the account."""
-        return self.cash_usd
+        self._check_tracked()
+        return float(self.cash_micros) / 1e6
 
     def margin(self) -> float:
-        """Initial margin of the positions."""
-        return self.initial_usd
+        """Initial margin of the positions as of the last mark."""
+        return float(self.initial_micros) / 1e6
 
     # -- sizes ------------------------------------------------------------------------------------------------
 
@@ -292,6 +294,10 @@ class Desk(Face):
             self.column_key[at] = key
             self.column_count += 1
         self.column_value[at] = value
+
+    def _check_tracked(self) -> None:
+        if self.tracks_equity == 0:
+            raise ValueError("desk.equity and desk.cash must be called by name in the strategy's own methods or helpers")
 
     # -- helpers ----------------------------------------------------------------------------------------------
 

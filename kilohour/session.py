@@ -118,6 +118,7 @@ def _desk_of(tape: Tape, terms: Array, fixing_days: Array) -> Array:
     for name in ("last", "official", "variance", "column_value", "index_value"):
         view[name][:] = np.nan
     view["traded"][:] = MISSING
+    view["seen_at"][:] = -1
     view["index_value_day"][:] = MISSING
     view["front"][:] = -1
     view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
@@ -156,9 +157,11 @@ class Session:
 
     def __post_init__(self) -> None:
         from kilohour.faces.step import compiled_step, wants_events
+        from kilohour.faces.syntax import names_used
 
         market = self.market
         self.desk, self.book = market.desk.copy(), _empty_book(self.cash_micros, self.quiet)
+        self.desk["tracks_equity"] = int(bool({"equity", "cash"} & names_used(self.face)))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
@@ -279,7 +282,6 @@ def _empty_book(cash: int, quiet: bool) -> Array:
     view["cash"] = view["equity"] = view["equity_peak"] = view["equity_rows_last"] = cash
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
-    view["bar_at"][:] = -1
     view["stamp"][:] = MISSING
     view["open_slot"][:] = -1
     return book

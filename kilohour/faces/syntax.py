@@ -9,6 +9,7 @@ replacement is in the message).
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
 from typing import Any
@@ -146,3 +147,23 @@ def check_class(face: type) -> None:
         seen[function] = None
         check_function(function)
         waiting += helpers_of(function)
+
+
+@functools.cache
+def names_used(face: type) -> frozenset[str]:
+    """Every attribute and global that the methods of a class, of its parts and their plain helpers name."""
+    found: set[str] = set()
+    seen: dict[Any, None] = {}
+    waiting = methods_of(face)
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen[function] = None
+        codes = [function.__code__]
+        while codes:
+            code = codes.pop()
+            found.update(code.co_names)
+            codes += [c for c in code.co_consts if inspect.iscode(c)]
+        waiting += [f for n in function.__code__.co_names if inspect.isfunction(f := function.__globals__.get(n))]
+    return frozenset(found)

@@ -79,7 +79,7 @@ def refusal(book, desk, terms, order):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
     for leg in range(order.legs):
-        if book.bar_at[order.contract[leg]] < 0:
+        if desk.seen_at[order.contract[leg]] < 0:
             return NO_PRICE
     for leg in range(order.legs):
         lots = abs(order.ratio[leg] * order.units)

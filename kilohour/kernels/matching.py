@@ -79,12 +79,12 @@ def limit_price(limit, buys, half_spread, open, high, low):
 
 
 @inner
-def units_fillable(book, terms, order, volume, now):
+def units_fillable(book, desk, terms, order, volume, now):
     """Whole units that every leg's bar can take."""
     units = order.units - order.filled
     for leg in range(order.legs):
         contract = order.contract[leg]
-        if book.bar_at[contract] != now:
+        if desk.seen_at[contract] != now:
             return 0
         offered = lots_available(book, terms[contract], contract, volume, now)
         units = min(units, offered // abs(order.ratio[leg]))
@@ -131,7 +131,7 @@ def match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledg
         order = book.order[slot]
         if order.accepted_at >= now:
             continue
-        units = units_fillable(book, terms, order, volume, now)
+        units = units_fillable(book, desk, terms, order, volume, now)
         if units <= 0:
             continue
         if order.kind == LIMIT and leg_price(book, terms, order, 0, open, high, low) == MISSING:
