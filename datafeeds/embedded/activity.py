@@ -17,7 +17,7 @@ REACH = 150.0
 """Business days ahead at which a month's interest is 1/e of the front's."""
 YEARS_TO_MATURE = 1.5
 YEARS_TO_HOLD = 3.0
-YEARS_TO_FADE = 4.0
+YEARS_TO_FADE = 6.0
 YEARS_OF_THE_MARKET = 1.5
 
 
@@ -25,7 +25,7 @@ def usual_interest(chip: Chip, schedule: Schedule) -> Floats:
     """Usual open interest of a product on each day of the span, lots (its front month holds about a fifth).
 
     A young market takes e-folds of a year and a half to fill, and so does a chip after its release; three years after
-    its release a chip begins to fade, by a factor e in four years.
+    its release a chip begins to fade, by a factor e in six years.
     """
     out = np.zeros(schedule.span)
     for t in range(schedule.span):

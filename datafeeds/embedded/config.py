@@ -64,11 +64,12 @@ class Launch:
 
 CHIPS = (
     Chip(product="SIM:H100", release=dt.date(2023, 3, 21)),
-    Chip(product="SIM:H200", work=1.2, work_at_release=1.15, release=dt.date(2024, 7, 1), volatility=0.17, lots=16_000.0),
-    Chip(product="SIM:B200", work=2.4, work_at_release=2.1, release=dt.date(2025, 2, 4), volatility=0.19, spike_rate=3.0,
-         lots=80_000.0),
-    Chip(product="SIM:B300", work=2.75, work_at_release=2.4, release=dt.date(2025, 7, 3), volatility=0.20, spike_rate=3.0,
-         lots=20_000.0),
+    Chip(product="SIM:H200", work=1.2, work_at_release=1.15, release=dt.date(2024, 7, 1), volatility=0.17,
+         lots=16_000.0),
+    Chip(product="SIM:B200", work=2.4, work_at_release=2.1, release=dt.date(2025, 2, 4), volatility=0.19,
+         spike_rate=3.0, lots=80_000.0),
+    Chip(product="SIM:B300", work=2.75, work_at_release=2.4, release=dt.date(2025, 7, 3), volatility=0.20,
+         spike_rate=3.0, lots=20_000.0),
 )
 LAUNCHES = (
     Launch(name="B200", day=dt.date(2025, 2, 4)),
@@ -162,11 +163,11 @@ class MarketConfig:
         """The inefficiencies that are on, in words; printed in the notes of the tape."""
         found = []
         if self.slow_adoption > 0:
-            found.append(f"inefficiency on: slow_adoption = {self.slow_adoption:g}, prices take in that share of adoption "
-                         f"news late, half of it in {self.slow_adoption_half_life_days:g} business days")
+            found.append(f"inefficiency on: slow_adoption = {self.slow_adoption:g}, prices take in that share of "
+                         f"adoption news late, half of it in {self.slow_adoption_half_life_days:g} business days")
         if self.seasonality > 0:
-            found.append(f"inefficiency on: seasonality = {self.seasonality:g}, a yearly wave in spot that futures do not "
-                         "look ahead to")
+            found.append(f"inefficiency on: seasonality = {self.seasonality:g}, a yearly wave in spot that futures do "
+                         "not look ahead to")
         return tuple(found)
 
     @classmethod

@@ -167,7 +167,8 @@ def _spike_tables(config: MarketConfig, horizons: int) -> tuple[Floats, Floats]:
     decay[0] = 1.0
     for h in range(1, horizons):
         decay[h] = decay[h - 1] * left
-        terms = [log(1.0 + p * (1.0 / (1.0 - size * decay[h - 1]) - 1.0)) for p, size in zip(chances, sizes, strict=True)]
+        terms = [log(1.0 + chance * (1.0 / (1.0 - size * decay[h - 1]) - 1.0))
+                 for chance, size in zip(chances, sizes, strict=True)]
         for c in range(chips):
             mean[c, h] = mean[c, h - 1] + (terms[c] + terms[chips])
     return decay, mean

@@ -191,7 +191,8 @@ def _follow(config: MarketConfig, schedule: Schedule, model: models.Model, gauss
 
 
 def _price(c: int, line: Line, model: models.Model, log_mean: Floats, known: Ints, wave: Floats, spike: Floats,
-           paths: tuple[Floats, Floats, Floats, Floats, Floats], prints: Ints, restated_day: Ints, restated: Ints) -> Fair:
+           paths: tuple[Floats, Floats, Floats, Floats, Floats], prints: Ints, restated_day: Ints, restated: Ints,
+           ) -> Fair:
     lengths = line.last - line.first + 1
     ends = np.cumsum(lengths, dtype=np.int64)
     size = int(ends[-1]) if len(ends) else 0

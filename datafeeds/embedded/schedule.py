@@ -22,8 +22,8 @@ _MONTHS_BEYOND = 38
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Line:
-    """The contracts of one chip. ``first`` and ``last`` are the rows of :attr:`Schedule.days` on which each has a price;
-    its fixing days are ``fix_day[fix_from:fix_to]``, rows too."""
+    """The contracts of one chip. ``first`` and ``last`` are the rows of :attr:`Schedule.days` on which each has a
+    price; its fixing days are ``fix_day[fix_from:fix_to]``, rows too."""
 
     chip: Chip
     product: Product
@@ -35,6 +35,12 @@ class Line:
     fix_day: Ints
     release: int
     """Row from which index and futures exist."""
+
+    @property
+    def spacing(self) -> float:
+        """Sessions from one delivery to the next, in a usual year: 21 for months, 63 for quarters."""
+        months = [contract.month // 100 * 12 + contract.month % 100 for contract in self.contracts[:2]]
+        return 21.0 * (months[1] - months[0]) if len(months) == 2 else 21.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +89,8 @@ def make_schedule(config: MarketConfig, registry: Registry) -> Schedule:
     products = [registry.product(chip.product) for chip in config.chips]
     calendars = {f"{product.calendar_trading} and {product.calendar_fixing}" for product in products}
     if len(calendars) > 1:
-        raise UsageError(f"market: all chips must trade and fix on the same calendars, found {'; '.join(sorted(calendars))}")
+        raise UsageError("market: all chips must trade and fix on the same calendars, "
+                         f"found {'; '.join(sorted(calendars))}")
     first, beyond = day_of(config.first), day_of(config.last + dt.timedelta(days=31 * _MONTHS_BEYOND))
     business = np.asarray(products[0].business_days().between(first, beyond), dtype=np.int64)
     days = np.union1d(business, np.asarray(products[0].trading_days().between(first, beyond), dtype=np.int64))
@@ -92,7 +99,8 @@ def make_schedule(config: MarketConfig, registry: Registry) -> Schedule:
     if span < 2:
         raise UsageError(f"market: the span must hold at least two business days, found {span} from {config.first} "
                          f"to {config.last}")
-    lines = tuple(_line(chip, product, config, days, span) for chip, product in zip(config.chips, products, strict=True))
+    lines = tuple(_line(chip, product, config, days, span)
+                  for chip, product in zip(config.chips, products, strict=True))
     is_value_day = month_ends(days, is_business)[:span]
     return Schedule(days=days, span=span, is_business=is_business, lines=lines, is_value_day=is_value_day,
                     publications=_publications(config, days, span, is_value_day))
@@ -126,7 +134,8 @@ def _line(chip: Chip, product: Product, config: MarketConfig, days: Ints, span: 
     ends = np.cumsum([len(row[3]) for row in rows], dtype=np.int64)
     return Line(
         chip=chip, product=product, release=release, contracts=tuple(row[0] for row in rows),
-        first=np.array([row[1] for row in rows], dtype=np.int64), last=np.array([row[2] for row in rows], dtype=np.int64),
+        first=np.array([row[1] for row in rows], dtype=np.int64),
+        last=np.array([row[2] for row in rows], dtype=np.int64),
         fix_from=ends - np.array([len(row[3]) for row in rows], dtype=np.int64), fix_to=ends,
         fix_day=np.array([day for row in rows for day in row[3]], dtype=np.int64),
     )

@@ -55,7 +55,7 @@ UNIT = 1.0 / 9007199254740992.0
 POISSON_PRODUCT_MAX = 20.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def exp(x: float) -> float:
     """e to the power x, within 1 ulp; infinity above 709.78, zero below -745.13, NaN stays NaN."""
     if x != x:
@@ -77,7 +77,7 @@ def exp(x: float) -> float:
     return float(y * POWERS[k - POWER_LOW])
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def log(x: float) -> float:
     """Natural logarithm of a positive finite x, within 1 ulp; minus infinity at zero, NaN below it.
 
@@ -102,7 +102,7 @@ def log(x: float) -> float:
     return float(e * LOG2_HEAD + (f - (s * (f - rest) - e * LOG2_TAIL)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def next_word(state: State) -> np.uint64:
     """The next 64 random bits; ``state`` (one uint64) moves on."""
     word = state[0] + GOLDEN
@@ -112,13 +112,13 @@ def next_word(state: State) -> np.uint64:
     return np.uint64(word ^ (word >> SHIFT_C))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def uniform(state: State) -> float:
     """A multiple of 2⁻⁵³ in [0, 1)."""
     return float(next_word(state) >> SHIFT_UNIFORM) * UNIT
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fill_normals(state: State, out: Floats) -> None:
     """Fills a vector with independent standard normals (polar method, two at a time)."""
     i = 0
@@ -135,13 +135,13 @@ def fill_normals(state: State, out: Floats) -> None:
         i += 2
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def exponential(state: State) -> float:
     """An exponential variate of mean one."""
     return float(-log(1.0 - uniform(state)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def poisson(state: State, mean: float, normal: float) -> int:
     """A Poisson count; above a mean of 20 the rounded normal approximation, from the normal handed in."""
     if mean > POISSON_PRODUCT_MAX:

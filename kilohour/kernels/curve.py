@@ -18,14 +18,14 @@ FACTORS = 5
 """State entries that move one chip's price: growth, gap, long run, scarcity, and the chip's own."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def pick(vector: Floats, places: Ints, out: Floats) -> None:
     """out = vector[places]."""
     for i in range(FACTORS):
         out[i] = vector[places[i]]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def pick_block(matrix: Floats, places: Ints, out: Floats) -> None:
     """The upper triangle of matrix[places, places] with its off-diagonal doubled, as a vector of 15."""
     k = 0
@@ -35,7 +35,7 @@ def pick_block(matrix: Floats, places: Ints, out: Floats) -> None:
             k += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def quadratic(block: Floats, load: Floats) -> float:
     """load · matrix · load for a block made by :func:`pick_block`."""
     k, total = 0, 0.0
@@ -46,7 +46,7 @@ def quadratic(block: Floats, load: Floats) -> float:
     return total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fair_values(chip: Ints, first: Ints, last: Ints, offset: Ints, fix_from: Ints, fix_to: Ints, fix_day: Ints,
                 places: Ints, loads: Floats, variance: Floats, spike_mean: Floats, spike_decay: Floats,
                 discount: Floats, log_mean: Floats, launches_known: Ints, season: Floats, spike: Floats,

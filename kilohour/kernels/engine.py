@@ -83,7 +83,7 @@ def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
 
 
 @inner
-def see_print(desk, terms, index, day, value, revision, latest, first, first_day, index_from, index_contracts, fixing_days):
+def see_print(desk, terms, index, day, value, revision, latest, first, first_day, fixes_from, fixes_contract, fixing_days):
     """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
     at = day - first_day
     latest[index, at] = value
@@ -94,16 +94,18 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         desk.index_value_day[index] = day
         desk.index_known_at[index] = desk.now
     desk.index_fresh[index] = 1
-    for i in range(index_from[index], index_from[index + 1]):
-        contract = index_contracts[i]
+    cell = index * latest.shape[1] + at
+    for i in range(fixes_from[cell], fixes_from[cell + 1]):
+        contract = fixes_contract[i]
         term = terms[contract]
         start, stop = term.fixing_from, term.fixing_to
-        if start == stop or day < fixing_days[start] or day > fixing_days[stop - 1]:
-            continue
         store = latest if term.restatement_latest else first
         count, total = 0, 0.0
         for j in range(start, stop):
-            known = store[index, fixing_days[j] - first_day]
+            column = fixing_days[j] - first_day
+            if column >= latest.shape[1]:
+                break
+            known = store[index, column] if column >= 0 else MISSING
             if known != MISSING:
                 count += 1
                 total += known / 1e6
@@ -195,7 +197,7 @@ def is_full(book, capacity, counts):
 @entry
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
+    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days, scratch,
     orders, fills, ledger, equity_rows, position_rows, settlements, records, counter,
     step_address, strategy_address, desk_address, end,
 ):  # fmt: skip
@@ -203,7 +205,7 @@ def advance(
 
     ``desks``, ``books``, ``scratch``, ``counter``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
     ``latest``, ``first``: (indices, days) prints known so far;
-    ``index_from``, ``index_contracts``: contracts of each index, compressed rows. On FAILED the cursor still points
+    ``fixes_from``, ``fixes_contract``: contracts that fix on each (index, day), compressed rows. On FAILED the cursor still points
     at the timestamp that failed.
     """
     desk, book, counts, order = desks[0], books[0], counter[0], scratch[0]
@@ -237,7 +239,7 @@ def advance(
                 see_mark(book, desk, terms, at, close[i], orders, ledger, counts)
             elif what == PRINT:
                 see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
-                          index_from, index_contracts, fixing_days)
+                          fixes_from, fixes_contract, fixing_days)
             elif what == INTEREST:
                 desk.open_interest[at] = volume[i]
             elif what == FINAL:

@@ -14,6 +14,7 @@ from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
     CANCELLED,
     CAPACITY,
+    FROM_LIQUIDATION,
     FROM_ORDER,
     FROM_TARGET,
     GTC,
@@ -71,7 +72,9 @@ def requirement_with(book, desk, terms, order):
 
 @inner
 def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go."""
+    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: whatever is held must close."""
+    if order.origin == FROM_LIQUIDATION:
+        return CAPACITY if book.orders_working == ORDERS else 0
     for leg in range(order.legs):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
@@ -130,6 +133,17 @@ def replace_targets(book, desk, first, last, orders, counts):
 
 
 @inner
+def sort_by_contract(desk, first, last):
+    """Brings the requests ``first:last`` of one basket into contract order: the order of an order's legs."""
+    for request in range(first + 1, last):
+        contract, lots, at = desk.request_contract[request], desk.request_lots[request], request
+        while at > first and desk.request_contract[at - 1] > contract:
+            desk.request_contract[at], desk.request_lots[at] = desk.request_contract[at - 1], desk.request_lots[at - 1]
+            at -= 1
+        desk.request_contract[at], desk.request_lots[at] = contract, lots
+
+
+@inner
 def lots_to_target(desk, request):
     """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
     contract = desk.request_contract[request]
@@ -146,6 +160,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
             settled = False
     if settled:
         return
+    sort_by_contract(desk, first, last)
     replace_targets(book, desk, first, last, orders, counts)
     legs, units, largest = 0, np.int64(0), 0
     for request in range(first, last):
@@ -191,7 +206,7 @@ def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
 def cancel_ticket(book, desk, ticket, orders, counts):
     """Cancels the working order of a ticket, if there still is one."""
     for slot in range(book.orders_working):
-        if book.order[slot].ticket == ticket:
+        if book.order[slot].origin == FROM_ORDER and book.order[slot].ticket == ticket:
             end_order(book, desk, book.order[slot], CANCELLED, desk.now, orders, counts)
             sweep_orders(book)
             return
@@ -205,7 +220,8 @@ def serve_requests(book, desk, terms, order, orders, counts):
         kind = desk.request_kind[request]
         last = request + 1
         if kind == REQUEST_TARGET:
-            while last < desk.request_count and desk.request_basket[last] == desk.request_basket[request]:
+            while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
+                   and desk.request_basket[last] == desk.request_basket[request]):
                 last += 1
             submit_basket(book, desk, terms, request, last, order, orders, counts)
         elif kind == REQUEST_CANCEL:

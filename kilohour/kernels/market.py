@@ -24,7 +24,7 @@ State = npt.NDArray[np.uint64]
 GROWTH, GAP, ADOPTION, LONG_RUN, SCARCITY, CHIPS = range(6)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def multiply(a: Floats, b: Floats, out: Floats) -> None:
     """out = a b, summed in index order; not numpy's product, whose order of summation differs by processor."""
     for i in range(a.shape[0]):
@@ -35,7 +35,7 @@ def multiply(a: Floats, b: Floats, out: Floats) -> None:
             out[i, j] = total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def multiply_transposed(a: Floats, b: Floats, out: Floats) -> None:
     """out = a bᵀ."""
     for i in range(a.shape[0]):
@@ -46,7 +46,7 @@ def multiply_transposed(a: Floats, b: Floats, out: Floats) -> None:
             out[i, j] = total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def apply(matrix: Floats, vector: Floats, out: Floats) -> None:
     """out = matrix vector."""
     for i in range(matrix.shape[0]):
@@ -56,7 +56,22 @@ def apply(matrix: Floats, vector: Floats, out: Floats) -> None:
         out[i] = total
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
+def put(vector: Floats, out: Floats) -> None:
+    """out = vector. A loop: numba needs two seconds to compile the assignment of a slice."""
+    for i in range(len(vector)):
+        out[i] = vector[i]
+
+
+@njit(cache=True)
+def put_all(matrix: Floats, out: Floats) -> None:
+    """out = matrix."""
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[i, j] = matrix[i, j]
+
+
+@njit(cache=True)
 def simulate(state: State, transition: Floats, gain: Floats, start: Floats, remember: Floats, remember_noise: float,
              is_value_day: Bools, out: Floats) -> None:
     """One path of the hidden state.
@@ -89,7 +104,7 @@ def simulate(state: State, transition: Floats, gain: Floats, start: Floats, reme
             before[slot] += remember_noise * extra[0]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def slots(remember: Floats) -> int:
     """How many slots the state has: its rows that are not kept as they are."""
     count = 0
@@ -99,7 +114,7 @@ def slots(remember: Floats) -> int:
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def observe(mean: Floats, cover: Floats, row: Floats, value: float, variance: float, work: Floats) -> float:
     """Bayes' rule for one number ``value = row · x + noise``; changes ``mean`` and ``cover``, returns the surprise."""
     n = len(mean)
@@ -118,7 +133,7 @@ def observe(mean: Floats, cover: Floats, row: Floats, value: float, variance: fl
     return surprise
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def follow(transition: Floats, process: Floats, cover_first: Floats, remember: Floats, remember_noise: float,
            is_value_day: Bools, spot_rows: Floats, spots: Floats, known_day: Ints, known_slot: Ints,
            known_variance: Floats, known_value: Floats, slow: float, slow_keep: float,
@@ -141,7 +156,7 @@ def follow(transition: Floats, process: Floats, cover_first: Floats, remember: F
     for t in range(days):
         if t > 0:
             apply(transition, mean, moved)
-            mean[:] = moved
+            put(moved, mean)
             apply(transition, withheld, moved)
             for i in range(n):
                 withheld[i] = slow_keep * moved[i]
@@ -150,31 +165,31 @@ def follow(transition: Floats, process: Floats, cover_first: Floats, remember: F
             for i in range(n):
                 for j in range(n):
                     cover[i, j] = left[i, j] + process[i, j]
-        before[:] = mean
+        put(mean, before)
         while k < len(known_day) and known_day[k] == t:
-            row[:] = 0.0
             row[known_slot[k]] = 1.0
             surprise[k] = observe(mean, cover, row, known_value[k], known_variance[k], work)
+            row[known_slot[k]] = 0.0
             k += 1
         for i in range(n):
             withheld[i] += slow * (mean[i] - before[i])
             mean_open[t, i] = mean[i] - withheld[i]
-        cover_open[t] = cover
+        put_all(cover, cover_open[t])
         for c in range(chips):
             observe(mean, cover, spot_rows[c], spots[t, c], 0.0, work)
         for i in range(n):
             mean_close[t, i] = mean[i] - withheld[i]
-        cover_close[t] = cover
+        put_all(cover, cover_close[t])
         if is_value_day[t]:
             apply(remember, mean, moved)
-            mean[:] = moved
+            put(moved, mean)
             multiply(remember, cover, half)
             multiply_transposed(half, remember, left)
-            cover[:] = left
+            put_all(left, cover)
             cover[last_slot, last_slot] += remember_noise * remember_noise
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def spikes(state: State, chances: Floats, sizes: Floats, decay: float, warm: int, out: Floats) -> None:
     """Upward spikes of the log price: on a day each source fires with its chance, by an exponential size.
 
@@ -201,7 +216,7 @@ def spikes(state: State, chances: Floats, sizes: Floats, decay: float, warm: int
                 out[t, c] = level[c]
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def horizon_tables(transition: Floats, process: Floats, row: Floats, loads: Floats, variance: Floats) -> None:
     """How a chip's expected log price n days ahead depends on today's state, and the variance still to come.
 
@@ -224,7 +239,7 @@ def horizon_tables(transition: Floats, process: Floats, row: Floats, loads: Floa
             loads[h, j] = value
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def spread_evenly(state: State, bridges: Floats, common: float) -> None:
     """Random paths from 0 to 0 with the variance of a unit Brownian bridge (days × chips × nodes).
 

@@ -26,32 +26,33 @@ SPREAD_OF_VOLUME = 0.6
 """Standard deviation of the log of a day's volume around its usual size."""
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def on_tick(price: float, tick: int) -> int:
     """A price in dollars as micros, on the nearest tick."""
-    return int(math.floor(price * 1_000_000.0 / tick + 0.5)) * tick
+    return math.floor(price * 1_000_000.0 / tick + 0.5) * tick
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def marks(fair: Floats, tick: int, out: Ints) -> None:
     """Fair values in dollars to marks in micros."""
     for i in range(len(fair)):
         out[i] = on_tick(fair[i], tick)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def activity(state: State, first: int, last: int, window: int, window_end: int, size: Floats, reach: float,
-             volume: Ints, interest: Ints) -> None:
+             spacing: float, volume: Ints, interest: Ints) -> None:
     """Lots traded and open interest of one contract for its days first..last.
 
     ``size`` is the product's usual open interest on each day of the span; a contract's share falls with e to the
-    business days left to its fixing window over ``reach``, and in the window with the share of days still open.
+    business days left to its fixing window over ``reach``, and in the window with the share of days still open;
+    ``spacing`` is the business days from one delivery to the next.
     Interest follows its usual size slowly. Volume is Poisson around a turnover that is highest in front. Neither
     looks at prices.
     """
     normals = np.empty(2)
     held = 0.0
-    scale = 21.0 / reach
+    scale = spacing / reach
     for t in range(first, last + 1):
         ahead = max(0, window - t)
         open_share = 1.0 if t < window else (window_end - t) / (window_end - window + 1.0)
@@ -65,12 +66,12 @@ def activity(state: State, first: int, last: int, window: int, window_end: int, 
         mean = held * turnover * exp(SPREAD_OF_VOLUME * normals[0] - 0.5 * SPREAD_OF_VOLUME * SPREAD_OF_VOLUME)
         i = t - first
         volume[i] = poisson(state, mean, normals[1])
-        interest[i] = int(math.floor(held + 0.5))
+        interest[i] = math.floor(held + 0.5)
         if volume[i] > 0 and interest[i] == 0:
             interest[i] = 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closing: Floats, width: Floats,
                volume: Ints, tick: int, bars: Ints) -> None:
     """Bars (days × open, high, low, close, in micros) of one contract from the nodes of its path.
@@ -82,7 +83,7 @@ def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closi
     for i in range(len(volume)):
         lots = volume[i]
         if lots == 0:
-            bars[i] = 0
+            bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3] = 0, 0, 0, 0
             continue
         trades = min(lots, nodes)
         first_node, last_node = nodes, -1
@@ -102,7 +103,7 @@ def daily_bars(state: State, first: int, bridges: Floats, opening: Floats, closi
         bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3] = begin, high, low, end
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def minute_bars(state: State, opening: float, closing: float, width: float, mean_volume: float, tick: int,
                 shared: Floats, common: float, path: Floats, bars: Ints, volume: Ints) -> None:
     """One contract's minutes of one day: bars (minutes × 4, micros) and volumes.
