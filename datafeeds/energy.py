@@ -45,7 +45,7 @@ def import_strip(parquet: str | Path, expiries: str | Path, *, progress: Progres
     ``parquet`` (or a CSV of the same columns) holds a row a settlement: ``root`` (CL, NG), ``date``, ``contract``
     (YYYYMM), ``settle`` (USD per barrel or MMBtu). ``expiries`` holds a row a contract: ``root``, ``contract``,
     ``last_trade``. A contract is listed from its first settlement in the file. Product terms are not in the tape: a
-    run takes them from the registry and the assumptions it names. The same rows, in any order, give the same tape.
+    run takes them from the registry and the assumptions the tape names, ``energy``. The same rows, in any order, give the same tape.
     ``progress`` is called with contracts (done, total).
 
     Raises :class:`DataError` with file, row, column and value: a settlement that is no number, comes twice or after
@@ -54,7 +54,8 @@ def import_strip(parquet: str | Path, expiries: str | Path, *, progress: Progres
     strip = _read_strip(parquet)
     last_trades = _last_trades(expiries)
     registry = Registry.shipped()
-    builder = TapeBuilder(source=f"energy-strip: {Path(parquet).name}, last trading days from {Path(expiries).name}")
+    builder = TapeBuilder(source=f"energy-strip: {Path(parquet).name}, last trading days from {Path(expiries).name}",
+                          assumptions=("energy",))
     groups, done = strip.contracts(), 0
     for root in sorted(set(strip.root)):
         product, counts = registry.product(ROOTS[root]), _Counts()

@@ -33,11 +33,12 @@ class TapeBuilder:
     """
 
     def __init__(self, *, source: str, notes: Sequence[str] = (), days_per_year: int = 252,
-                 products: Sequence[Product] = ()) -> None:
+                 products: Sequence[Product] = (), assumptions: Sequence[str] = ()) -> None:
         self.source = source
         self.notes = list(notes)
         self.days_per_year = days_per_year
         self.products = tuple(products)
+        self.assumptions = tuple(assumptions)
         self._contracts: list[Contract] = []
         self._contract_refs: dict[str, int] = {}
         self._indices: list[Index] = []
@@ -134,7 +135,8 @@ class TapeBuilder:
         order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
         events = {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
         return Tape(events=events, contracts=tuple(self._contracts), indices=tuple(self._indices), source=self.source,
-                    notes=tuple(self.notes), days_per_year=self.days_per_year, products=self.products)
+                    notes=tuple(self.notes), days_per_year=self.days_per_year, products=self.products,
+                    assumptions=self.assumptions)
 
     def _add_lifecycle(self, ref: int, contract: Contract, first: int, last: int) -> None:
         listed = np.array([max(contract.listed_at, first)])

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 FORMAT = "kilohour tape"
 MANIFEST, EVENTS, CONTRACTS, INDICES = "manifest.json", "events.parquet", "contracts.parquet", "indices.parquet"
+MANIFEST_KEYS = ("source", "notes", "days_per_year", "products", "assumptions", "events", "contracts", "indices")
 FILES = (MANIFEST, EVENTS, CONTRACTS, INDICES)
 
 
@@ -192,6 +193,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if manifest.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"{path}: schema version must be {SCHEMA_VERSION}, found {manifest.get('schema_version')!r}; "
                         "import the data again with this release")
+    missing = [key for key in MANIFEST_KEYS if key not in manifest]
+    if missing:
+        raise DataError(f"{path}: must say {missing[0]!r}, found nothing of it; import the data again with this release")
     if manifest.get("sha256") != _manifest_sha256(manifest):
         raise DataError(f"{path}: was changed after it was written, its sha256 must be "
                         f"{_manifest_sha256(manifest)[:12]}, found {str(manifest.get('sha256'))[:12]}")

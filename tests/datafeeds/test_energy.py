@@ -74,6 +74,7 @@ def test_a_contract_ends_in_cash_at_the_settlement_of_its_last_day(tmp_path):
     assert events(tape, Kind.EXPIRY)["ts"] == [utc(2020, 4, 21, 18, 30)]
     assert ASSUMPTIONS[-1].startswith("physical delivery is modelled as cash")
     assert tape.notes[-len(ASSUMPTIONS):] == ASSUMPTIONS
+    assert tape.assumptions == ("energy",)
 
 
 def test_notes_count_what_was_done(tmp_path):

@@ -24,7 +24,7 @@ def make_contract(code="SIM:H100-2027-03", **changes):
 
 
 def make_tape(close=2_500_000, note="made by hand"):
-    builder = TapeBuilder(source="a test", notes=[note], days_per_year=365)
+    builder = TapeBuilder(source="a test", notes=[note], days_per_year=365, assumptions=["energy"])
     ref = builder.contract(make_contract())
     index = builder.index(Index(code="SIM-H100", unit="USD per GPU-hour", note="ünïcode"))
     times = np.array([10, 11, 12]) * DAY
@@ -46,6 +46,7 @@ def test_a_saved_tape_comes_back_whole(tmp_path):
     assert loaded.contracts == tape.contracts
     assert loaded.indices == tape.indices
     assert (loaded.source, loaded.notes, loaded.days_per_year) == ("a test", ("made by hand",), 365)
+    assert loaded.assumptions == ("energy",)
     assert loaded.sha256 == saved.sha256 == fingerprint(tape)
 
 
@@ -171,6 +172,14 @@ def test_an_edited_manifest_is_refused(tmp_path, key, value, words):
     with pytest.raises(DataError) as error:
         Tape.load(tmp_path / "tape")
     assert f"manifest.json: {words}" in one_line(error)
+
+
+def test_a_manifest_that_lacks_an_entry_is_refused(tmp_path):
+    make_tape().save(tmp_path / "tape")
+    path = tmp_path / "tape" / "manifest.json"
+    path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "notes"}))
+    with pytest.raises(DataError, match=r"manifest.json: must say 'notes', found nothing of it"):
+        Tape.load(tmp_path / "tape")
 
 
 def test_a_manifest_that_is_not_json_is_refused(tmp_path):
