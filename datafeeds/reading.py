@@ -22,10 +22,11 @@ Days = npt.NDArray[np.int64]
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The columns ``kinds`` names, of a CSV or Parquet file, each of its kind: ``text``, ``day``, ``number``, ``whole``.
+    """The columns ``kinds`` names, of a CSV or Parquet file.
 
-    Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from 0,
-    the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
+    A kind is ``text``, ``day``, ``whole``, ``number`` or ``number or empty``.
+    Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from
+    0, the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
     missing, an empty cell, a value of another kind, a number that is not finite.
     """
     import pandas as pd
@@ -53,6 +54,15 @@ def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.
         raise DataError(f"{file}: row {row}, column {column!r}: {rule}, found {str(values.iloc[row])!r}")
 
 
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> count_of(1, "day"), count_of(1234, "day")
+    ('1 day', '1,234 days')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _text(file: str, name: str, column: pd.Series) -> pd.Series:
     refuse_first(column.isna().to_numpy(), file, name, column, "must not be empty")
     return column.astype(str)
@@ -66,8 +76,14 @@ def _number(file: str, name: str, column: pd.Series) -> pd.Series:
         parsed = pd.to_numeric(column, errors="coerce")
         refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a number")
         column = parsed
-    refuse_first(~np.isfinite(column.to_numpy(np.float64, na_value=np.nan)), file, name, column, "must be a finite number")
+    finite = np.isfinite(column.to_numpy(np.float64, na_value=np.nan))
+    refuse_first(~finite, file, name, column, "must be a finite number")
     return column
+
+
+def _number_or_empty(file: str, name: str, column: pd.Series) -> pd.Series:
+    numbers = column.astype(object).where(column.notna(), 0.0)
+    return _number(file, name, numbers).where(column.notna())
 
 
 def _whole(file: str, name: str, column: pd.Series) -> pd.Series:
@@ -85,10 +101,11 @@ def _day(file: str, name: str, column: pd.Series) -> pd.Series:
         refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a date like 2020-04-20")
         column = parsed
     refuse_first(column.isna().to_numpy(), file, name, column, "must be a date")
-    refuse_first((column != column.dt.normalize()).to_numpy(), file, name, column, "must be a date without a time of day")
-    return column.dt.tz_localize(None).astype("datetime64[s]").astype(np.int64) // 86_400
+    clock = (column != column.dt.normalize()).to_numpy()
+    refuse_first(clock, file, name, column, "must be a date without a time of day")
+    return pd.Series(column.dt.tz_localize(None).to_numpy("datetime64[D]").astype(np.int64))
 
 
 _READ: Mapping[str, Callable[[str, str, pd.Series], pd.Series]] = {
-    "text": _text, "number": _number, "whole": _whole, "day": _day,
+    "text": _text, "number": _number, "number or empty": _number_or_empty, "whole": _whole, "day": _day,
 }

@@ -221,7 +221,7 @@ class Desk(Face):
 
     def target(self, contract: int, lots: int) -> None:
         """Brings the position in one contract to ``lots``, over as many bars as it takes."""
-        if self.held[contract] + self.on_target[contract] != lots:
+        if self._is_off(contract, lots):
             self._name(contract, lots)
             self.basket_count += 1
 
@@ -296,19 +296,28 @@ class Desk(Face):
     # -- helpers ----------------------------------------------------------------------------------------------
 
     def _is_off(self, contract: int, lots: int) -> bool:
-        return self.held[contract] + self.on_target[contract] != lots
+        # After an earlier request of this call what is working may be replaced: the gate decides in its turn.
+        return self.request_count > 0 or self.held[contract] + self.on_target[contract] != lots
+
+    def _is_open(self, contract: int) -> bool:
+        if self.held[contract] != 0 or self.on_target[contract] != 0:
+            return True
+        for at in range(self.request_count):
+            if self.request_kind[at] == REQUEST_TARGET and self.request_contract[at] == contract:
+                return True
+        return False
 
     def _holds_other(self, product: int, near: int, far: int) -> bool:
         for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
             other = self.chain[at]
-            if other != near and other != far and (self.held[other] != 0 or self.on_target[other] != 0):
+            if other != near and other != far and self._is_open(other):
                 return True
         return False
 
     def _close_other(self, product: int, near: int, far: int) -> None:
         for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
             other = self.chain[at]
-            if other != near and other != far and (self.held[other] != 0 or self.on_target[other] != 0):
+            if other != near and other != far and self._is_open(other):
                 self._name(other, 0)
 
     def _next_request(self, contract: int) -> int:

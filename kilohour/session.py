@@ -44,8 +44,9 @@ class Market:
     desk: Array
     """One desk record with the contracts' facts filled in."""
     fixing_days: Array
-    index_from: Array
-    index_contracts: Array
+    fixes_from: Array
+    fixes_contract: Array
+    """Contracts that fix on each (index, day), compressed rows."""
     first_day: int
     day_count: int
 
@@ -62,9 +63,9 @@ class Market:
                 raise UsageError(f"a run holds at most {most} {what}, the tape has {count}; cut it with --from and --to")
         days = _print_days(tape)
         rows, fixing_days = _terms_rows(tape, terms, index_of)
-        index_from, index_contracts = _contracts_by_index(rows, len(tape.indices))
+        fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows, fixing_days), fixing_days=fixing_days,
-                   index_from=index_from, index_contracts=index_contracts, first_day=days[0], day_count=days[1])
+                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1])
 
     def product_row(self, code: str) -> int:
         """Row of a product, -1 when the tape has none of it."""
@@ -99,11 +100,16 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
     return rows, np.array(days or [0], dtype=np.int64)
 
 
-def _contracts_by_index(terms: Array, indices: int) -> tuple[Array, Array]:
-    fixing = [i for i in range(len(terms)) if terms[i]["fixing_to"] > terms[i]["fixing_from"] and terms[i]["index"] >= 0]
-    members = [[i for i in fixing if terms[i]["index"] == index] for index in range(indices)]
-    starts = np.cumsum([0, *[len(m) for m in members]], dtype=np.int64)
-    return starts, np.array([c for m in members for c in m] or [0], dtype=np.int64)
+def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:
+    first, count = days
+    cells: list[tuple[int, int]] = []
+    for contract, term in enumerate(terms):
+        if term["index"] >= 0:
+            offsets = fixing_days[term["fixing_from"] : term["fixing_to"]] - first
+            cells += [(int(term["index"]) * count + int(day), contract) for day in offsets if 0 <= day < count]
+    cells.sort()
+    starts = np.searchsorted(np.array([cell for cell, _ in cells], dtype=np.int64), np.arange(max(indices, 1) * count + 1))
+    return starts.astype(np.int64), np.array([contract for _, contract in cells] or [0], dtype=np.int64)
 
 
 def _desk_of(tape: Tape, terms: Array, fixing_days: Array) -> Array:
@@ -218,7 +224,7 @@ class Session:
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
-            self.first, market.first_day, market.index_from, market.index_contracts, market.fixing_days, self.scratch,
+            self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.scratch,
             out["orders"], out["fills"], out["ledger"], out["equity"], out["positions"], out["settlements"], out["records"],
             self.counts, self._step_address(), self.state.ctypes.data, self.desk.ctypes.data, until,
         ))  # fmt: skip

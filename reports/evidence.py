@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lower part of a report, for whoever checks it: curve, positions, trades, profit in parts, margin, ledgers, manifest."""
+"""The lower part of a report, for whoever checks it: curve, positions, trades, profit, margin, ledgers, manifest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from kilohour.reports.charts import curve as curve_chart
 from kilohour.reports.charts import money
-from kilohour.reports.charts.positions import PANELS, positions as positions_chart
+from kilohour.reports.charts.positions import PANELS
+from kilohour.reports.charts.positions import positions as positions_chart
+from kilohour.reports.charts.style import in_order
 from kilohour.reports.charts.trades import RECORDS, recorded_names
 from kilohour.reports.charts.trades import trades as trades_chart
 from kilohour.reports.folder import RunFolder
@@ -36,12 +38,18 @@ def curve(run: RunFolder, detail: float) -> str:
     known = curve_chart.products_of(run["curve"])
     products = [code for code in run.products if code in known] + [code for code in known if code not in run.products]
     if not products:
-        return section("curve", "The curve through time", empty("No dated contract was on the tape: there is no curve."))
-    lead = "Official marks by week and contract, counted from the first that is not yet fixing. Pick a day with the slider."
+        return section(
+            "curve", "The curve through time", empty("No dated contract was on the tape: there is no curve.")
+        )
+    lead = "Official marks by week and contract, counted from the first not yet fixing. Pick a day with the slider."
     blocks = []
     for place, code in enumerate(products):
-        surface = figure(f"surface-{place}", curve_chart.surface(run["curve"], code, int(300 * detail)), f"Curve surface of {code}")
-        days = figure(f"days-{place}", curve_chart.days(run["curve"], code, int(60 * detail)), f"Curves of {code} on chosen days")
+        surface = figure(
+            f"surface-{place}", curve_chart.surface(run["curve"], code, int(300 * detail)), f"Curve surface of {code}"
+        )
+        days = figure(
+            f"days-{place}", curve_chart.days(run["curve"], code, int(60 * detail)), f"Curves of {code} on chosen days"
+        )
         block = f'<div class="columns"><div>{surface}</div><div>{days}</div></div>'
         blocks.append(f"<h3>{escape(code)}</h3>{block}" if place == 0 else details(code, block))
     return section("curve", "The curve through time", *blocks, lead=lead)
@@ -53,10 +61,15 @@ def positions(run: RunFolder, detail: float) -> str:
     held = held.where(held.integers("lots") != 0)
     if not held.rows:
         return section("positions", "Positions by contract month", empty("No position was held in this run."))
-    content = positions_chart(held, run["equity"].integers("ts"), int(360 * detail))
+    content = positions_chart(held, run["equity"].integers("ts"), run.products, int(360 * detail))
     lead = "Lots by months to delivery. Blue is long, orange is short; the month of delivery is in the hover text."
     lead += _only(len({name.rsplit("-", 2)[0] for name in held.labels("contract").names}), PANELS, "products")
-    return section("positions", "Positions by contract month", figure("positions", content, "Positions by contract month"), lead=lead)
+    return section(
+        "positions",
+        "Positions by contract month",
+        figure("positions", content, "Positions by contract month"),
+        lead=lead,
+    )
 
 
 def trades(run: RunFolder, detail: float) -> str:
@@ -67,7 +80,7 @@ def trades(run: RunFolder, detail: float) -> str:
         return section("trades", "Trades on the price", empty("No trade was made in this run."), *parts)
     if not fills.rows:
         parts.append(empty("No trade was made in this run."))
-    content = trades_chart(prices, fills, run["records"], int(9000 * detail), int(2400 * detail))
+    content = trades_chart(prices, fills, run["records"], run.products, int(9000 * detail), int(2400 * detail))
     lead = "Fills of one contract, side and day are one marker at their mean price. Below: what the strategy recorded."
     lead += _only(len(names), RECORDS, "recorded columns")
     return section("trades", "Trades on the price", figure("trades", content, "Trades on the price"), *parts, lead=lead)
@@ -77,22 +90,26 @@ def profit(run: RunFolder) -> str:
     """Net profit by purpose, product and contract, in parts that add up."""
     by_contract = profit_by_contract(run["ledger"], run["fills"])
     if not by_contract:
-        return section("profit", "Where the profit came from", empty("Nothing was booked in this run: no profit, no cost."))
+        return section(
+            "profit", "Where the profit came from", empty("Nothing was booked in this run: no profit, no cost.")
+        )
     whole = total(by_contract.values())
     lead = (
-        "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of positions before "
-        "costs; final settlement is the step from the last mark to the final price; roll costs are the fees and half spreads of "
-        "moving between months; the half spread is paid inside the fill price and shown here as a cost."
+        "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of "
+        "positions before costs; final settlement is the step from the last mark to the final price; roll costs are the fees and "
+        "half spreads of moving between months; the half spread is paid inside the fill price and shown here as a cost."
     )
+    products = profit_by_product(by_contract)
+    by_code = [(code, products[code]) for code in in_order(products, run.products)]
     contracts = [*by_contract.items(), ("All", whole)]
     return section(
         "profit",
         "Where the profit came from",
         figure("purpose", money.profit_by_purpose(whole), "Profit by purpose"),
-        _parts_table("Product", [*profit_by_product(by_contract).items(), ("All", whole)]),
+        _parts_table("Product", [*by_code, ("All", whole)]),
         f"<p>{_sum_check(whole, run)}</p>",
         "<h3>By contract</h3>",
-        figure("contracts", money.profit_by_contract(by_contract), "Net profit by contract"),
+        figure("contracts", money.profit_by_contract(by_contract, run.products), "Net profit by contract"),
         details(f"All {len(by_contract):,} contracts as a table", _parts_table("Contract", contracts, places=2)),
         lead=lead,
     )
@@ -138,11 +155,27 @@ def settlements(run: RunFolder) -> str:
     """The settlement ledger: every final price and how it came about."""
     found = run["settlements"]
     if not found.rows:
-        return section("settlements", "Settlement ledger", empty("No settlements in this run: no position was held to a final price."))
+        return section(
+            "settlements",
+            "Settlement ledger",
+            empty("No settlements in this run: no position was held to a final price."),
+        )
     rows = [_settlement(found, row) for row in range(min(found.rows, LISTED))]
-    head = ["Contract", "Settled (UTC)", "Lots", "Final price", "Sum of prints", "Fixings N", "Sum / N", "Missing", "Rule"]
+    head = [
+        "Contract",
+        "Settled (UTC)",
+        "Lots",
+        "Final price",
+        "Sum of prints",
+        "Fixings N",
+        "Sum / N",
+        "Missing",
+        "Rule",
+    ]
     lead = "The final price is the mean of the index over the fixing days, rounded by the contract's rule."
-    return section("settlements", "Settlement ledger", table(head, rows, tall=True), _cut(found.rows), lead=lead)
+    return section(
+        "settlements", "Settlement ledger", table(head, rows, words="Rule", tall=True), _cut(found.rows), lead=lead
+    )
 
 
 def _settlement(found: Table, row: int) -> list[str]:
@@ -178,7 +211,9 @@ def orders(run: RunFolder) -> str:
     ]
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
     lead = "The same risk gate stands before every order, in backtest, paper and live."
-    return section("orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead)
+    return section(
+        "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead
+    )
 
 
 def _counts(orders_: Table, column: str) -> list[tuple[str, int]]:
@@ -194,8 +229,9 @@ def run_details(run: RunFolder) -> str:
     strategy, tape, seconds = m.get("strategy", {}), m.get("tape", {}), result.get("seconds") or {}
     parameters = [(name, f"<code>{escape(value)}</code>") for name, value in (m.get("parameters") or {}).items()]
     origin: list[tuple[str, Any]] = [
-        ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")), ("Face", m.get("face")),
-        ("Seed", m.get("seed")), ("Tape", tape.get("source")), ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
+        ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")),
+        ("Face", m.get("face")), ("Seed", m.get("seed")), ("Tape", tape.get("source")),
+        ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
         ("Contracts", tape.get("contracts")), ("Events", result.get("events")), ("Bars", result.get("bars")),
         *((f"Seconds: {name}", value) for name, value in seconds.items()),
     ]  # fmt: skip

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run folder, read: ``manifest.json`` and its Parquet tables. Nothing else is consulted, so a report can be remade anywhere."""
+"""A run folder, read: ``manifest.json`` and its Parquet tables.
+
+Nothing else is consulted, so a report can be remade anywhere.
+"""
 
 from __future__ import annotations
 

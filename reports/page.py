@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One offline HTML page: text, tables, figures as JSON, plotly.js inlined. No address outside the file is ever loaded."""
+"""One offline HTML page: text, tables, figures as JSON, plotly.js inlined. Nothing outside the file is ever loaded."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ import numpy as np
 from kilohour.errors import EngineError
 from kilohour.reports.charts.style import Figure
 
-POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; worker-src blob:"
-"""The browser is told to load nothing: a figure that tried would fail loudly. plotly.js compiles its 3-D code, so eval."""
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; worker-src blob:"
+)
+"""The browser is told to load nothing: a figure that tried would fail loudly. plotly.js compiles 3-D code, so eval."""
 
 
 def escape(text: object) -> str:
@@ -62,22 +65,45 @@ def number(value: float | None, places: int = 0, *, sign: bool = False) -> str:
     return ("−" if value < 0 and not zero else "+" if sign and not zero else "") + text
 
 
-def table(head: Sequence[str], body: Iterable[Sequence[str]], *, text: int = 1, total: bool = False, tall: bool = False) -> str:
-    """A table in a box that scrolls by itself. Cells are HTML; the first ``text`` columns read left, numbers right."""
-    classes = ["left" if place < text else "right" for place in range(len(head))]
+def table(
+    head: Sequence[str],
+    body: Iterable[Sequence[str]],
+    *,
+    text: int = 1,
+    words: str = "",
+    total: bool = False,
+    tall: bool = False,
+) -> str:
+    """A table in a box that scrolls by itself.
+
+    Cells are HTML; the first ``text`` columns and the one named ``words`` are set left, the others right.
+    """
+    classes = ["left" if place < text or name == words else "right" for place, name in enumerate(head)]
     head_row = "".join(f'<th class="{c}" scope="col">{escape(h)}</th>' for c, h in zip(classes, head, strict=True))
     lines = [
-        "<tr>" + "".join(f'<td class="{c}">{cell}</td>' for c, cell in zip(classes, row, strict=True)) + "</tr>" for row in body
+        "<tr>" + "".join(f'<td class="{c}">{cell}</td>' for c, cell in zip(classes, row, strict=True)) + "</tr>"
+        for row in body
     ]
     if total and lines:
         lines[-1] = lines[-1].replace("<tr>", '<tr class="total">', 1)
     box = "box tall" if tall else "box"
-    return f'<div class="{box}" tabindex="0"><table><thead><tr>{head_row}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    rows = f"<thead><tr>{head_row}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return f'<div class="{box}" tabindex="0"><table>{rows}</table></div>'
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> str:
     """Names and values, a line each; values are HTML."""
     return "<dl>" + "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in pairs) + "</dl>"
+
+
+def tiles(boxes: Iterable[tuple[str, str, str]]) -> str:
+    """Headline numbers: (name, value, a word more)."""
+    told = "".join(
+        f'<div class="tile"><div class="name">{name}</div><div class="value">{value}</div>'
+        f'<div class="more">{more}</div></div>'
+        for name, value, more in boxes
+    )
+    return f'<div class="tiles" id="headline">{told}</div>'
 
 
 def section(key: str, title: str, *parts: str, lead: str = "") -> str:
@@ -101,7 +127,8 @@ def figure(key: str, content: Figure, label: str) -> str:
     height = int(content["layout"]["height"])
     data = json.dumps(content, default=_packed, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
     return (
-        f'<div class="figure" id="figure-{key}" role="img" aria-label="{escape(label)}" style="height:{height}px"></div>'
+        f'<div class="figure" id="figure-{key}" role="img" aria-label="{escape(label)}" '
+        f'style="height:{height}px"></div>'
         f'<script type="application/json" data-figure="figure-{key}">{data}</script>'
     )
 
@@ -133,7 +160,8 @@ def write_page(path: Path, title: str, body: str) -> Path:
     head = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
         f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>{style}</style></head><body><main>'
     )
     temporary = path.with_name(path.name + ".part")

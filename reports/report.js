@@ -23,6 +23,7 @@
   function repaint(layout) {
     const ink = shade("--ink"), soft = shade("--soft"), grid = shade("--grid");
     layout.font = Object.assign({}, layout.font, { color: ink, size: narrow() ? 11 : 12 });
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
     layout.hoverlabel = { bgcolor: shade("--paper"), bordercolor: soft, font: { color: ink, size: 12 } };
     const axes = Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key)).map((key) => layout[key]);
     for (const axis of axes.concat(layout.scene ? [layout.scene.xaxis, layout.scene.yaxis, layout.scene.zaxis] : [])) {
@@ -43,10 +44,15 @@
     layout.margin = Object.assign({}, layout.margin, { l: Math.min(48, layout.margin.l), r: 6 });
     layout.dragmode = false;
     for (const key of Object.keys(layout)) {
-      if (/^xaxis\d*$/.test(key)) layout[key].nticks = 4;
+      if (/^xaxis\d*$/.test(key)) layout[key].nticks = 5;
       if (/^yaxis\d*$/.test(key) && layout[key].title) layout[key].title.standoff = 2;
     }
-    if (layout.scene) layout.scene.dragmode = false;
+    if (layout.scene) {
+      layout.scene.dragmode = false;
+      layout.height = 310;
+      const eye = layout.scene.camera.eye;
+      for (const way of ["x", "y", "z"]) eye[way] *= 1.15;
+    }
   }
 
   function draw(holder) {
@@ -56,9 +62,11 @@
     flatten(figure);
     repaint(figure.layout);
     fit(figure.layout);
+    if (narrow()) for (const trace of figure.data) if (trace.type === "surface") trace.showscale = false;
+    holder.style.height = figure.layout.height + "px";
     holder.dataset.drawn = "yes";
     Plotly.newPlot(holder, figure.data, figure.layout, {
-      responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover", showSendToCloud: false,
+      responsive: true, displaylogo: false, displayModeBar: !narrow() && window.matchMedia("(hover: hover)").matches ? "hover" : false, showSendToCloud: false,
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     });
   }

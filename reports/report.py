@@ -17,8 +17,8 @@ SIZE_MAX = 6_000_000
 def write_report(run_folder: Path) -> Path:
     """Writes ``report.html`` into a run folder and returns its path.
 
-    Reads only the folder's manifest and tables. Long series are thinned, keeping their peaks and troughs, until the page
-    fits in :data:`SIZE_MAX` bytes. Raises DataError when the folder lacks something or its books do not balance.
+    Reads only the folder's manifest and tables. Long series are thinned, keeping their peaks and troughs, until the
+    page fits in :data:`SIZE_MAX` bytes. Raises DataError when the folder lacks something or its books do not balance.
     """
     run = read_run(Path(run_folder))
     path = run.path / "report.html"
@@ -36,7 +36,7 @@ def body(run: RunFolder, detail: float) -> str:
     parts = [
         sections.header(run),
         sections.headline(run),
-        sections.assumptions(run),
+        sections.modelled(run.manifest),
         sections.equity(run, points),
         evidence.curve(run, detail),
         evidence.positions(run, detail),
@@ -47,6 +47,7 @@ def body(run: RunFolder, detail: float) -> str:
         evidence.settlements(run),
         evidence.orders(run),
         evidence.run_details(run),
-        f"<footer>kilohour {escape(run.manifest.get('kilohour'))}. All times are UTC. This file loads nothing from the network.</footer>",
+        f"<footer>kilohour {escape(run.manifest.get('kilohour'))}. All times are UTC. "
+        "This file loads nothing from the network.</footer>",
     ]
     return "".join(parts)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from kilohour.reports.folder import RunFolder
-from kilohour.reports.page import escape, figure, number, percent, section, table, usd
-from kilohour.reports.statistics import monthly_returns
+from kilohour.reports.page import empty, escape, figure, number, percent, section, table, tiles, usd
+from kilohour.reports.statistics import MonthReturn, monthly_returns
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -15,7 +15,8 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 def title(run: RunFolder) -> str:
     """The page's title: the strategy, its products, the dates."""
     result = run.result
-    return f"{strategy_name(run)} on {', '.join(run.products) or 'no product'}, {result.get('start')} to {result.get('end')}"
+    products = ", ".join(run.products) or "no product"
+    return f"{strategy_name(run)} on {products}, {result.get('start')} to {result.get('end')}"
 
 
 def strategy_name(run: RunFolder) -> str:
@@ -31,8 +32,9 @@ def header(run: RunFolder) -> str:
     return (
         f"<header><h1>{escape(strategy_name(run))} on {escape(', '.join(run.products) or 'no product')}</h1>"
         f"<p>{escape(doc)}</p>"
-        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · prices: {escape(tape.get('source'))} · "
-        f"run <code>{escape(run.manifest.get('run'))}</code></p><nav>{links}</nav></header>"
+        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · "
+        f"prices: {escape(tape.get('source'))} · run <code>{escape(run.manifest.get('run'))}</code></p>"
+        f"<nav>{links}</nav></header>"
     )
 
 
@@ -57,21 +59,18 @@ def headline(run: RunFolder) -> str:
     r = run.result
     start, net = _micros(r, "equity_start"), _micros(r, "net")
     gain = net / start if net is not None and start else None
-    tiles = [
+    boxes = [
         ("Net profit", usd(net, sign=True), f"{percent(gain, 1, sign=True)} of the {usd(start)} at the start"),
         ("Largest drawdown", usd(_micros(r, "max_drawdown")), f"{percent(r.get('max_drawdown'))} of a peak at worst"),
         ("Sharpe ratio", number(r.get("sharpe"), 2), "a year, from daily changes of equity"
          if r.get("sharpe") is not None else "undefined: equity did not vary"),
-        ("Fees paid", usd(_micros(r, "fees")), f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
+        ("Fees paid", usd(_micros(r, "fees")),
+         f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
         ("Peak margin", usd(_micros(r, "margin_peak")), _calls(r)),
         ("Orders", number(r.get("orders")), f"{number(r.get('refused'))} refused"),
         ("Settlements", number(r.get("settlements")), "positions held to the final price"),
     ]  # fmt: skip
-    boxes = "".join(
-        f'<div class="tile"><div class="name">{name}</div><div class="value">{value}</div><div class="more">{more}</div></div>'
-        for name, value, more in tiles
-    )
-    return f'<p class="verdict">{verdict(run)}</p><div class="tiles" id="headline">{boxes}</div>'
+    return f'<p class="verdict">{verdict(run)}</p>{tiles(boxes)}'
 
 
 def verdict(run: RunFolder) -> str:
@@ -92,17 +91,17 @@ def verdict(run: RunFolder) -> str:
     return said
 
 
-def assumptions(run: RunFolder) -> str:
+def modelled(manifest: dict[str, Any]) -> str:
     """The box of what is modelled and assumed; it stands above every figure."""
-    tape = run.manifest.get("tape", {})
-    notes = [str(line) for line in [*run.manifest.get("modelled", ()), *tape.get("notes", ())]]
+    tape = manifest.get("tape", {})
+    notes = [str(line) for line in [*manifest.get("modelled", ()), *tape.get("notes", ())]]
     said = "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in notes) + "</ul>" if notes else (
         "<p>The run states nothing that is modelled.</p>"
     )  # fmt: skip
     rows = [
         (escape(a.get("product")), f"<code>{escape(a.get('term'))}</code>", escape(a.get("value")),
          f'<span class="wrap">{escape(a.get("source"))}</span>', f"<code>{escape(a.get('file'))}</code>")
-        for a in run.manifest.get("assumptions", ())
+        for a in manifest.get("assumptions", ())
     ]  # fmt: skip
     filled = (
         "<h3>Contract terms nobody published, filled by assumption for this run</h3>"
@@ -121,21 +120,27 @@ def equity(run: RunFolder, points: int) -> str:
     from kilohour.reports.charts import money
 
     lead = (
-        "Against two baselines: the same average exposure per product, bought or sold at the start and rolled without view, "
-        "and nothing held. A strategy that does not beat both has earned its exposure's return at best."
+        "Against two baselines: the same average exposure per product, bought or sold at the start and rolled without "
+        "view, and nothing held. A strategy that does not beat both has earned its exposure's return at best."
     )
     if not run["equity"].rows:
-        return section("equity", "Equity and drawdown", _none("This run has no day with an official mark: no equity to draw."))
+        return section(
+            "equity", "Equity and drawdown", empty("This run has no day with an official mark: no equity to draw.")
+        )
     content = money.equity(run["equity"], _micros(run.result, "equity_start") or 0, points)
-    return section("equity", "Equity and drawdown", figure("equity", content, "Equity and drawdown through time"), lead=lead)
+    return section(
+        "equity", "Equity and drawdown", figure("equity", content, "Equity and drawdown through time"), lead=lead
+    )
 
 
 def months(run: RunFolder) -> str:
     """Monthly returns, a row a year."""
     table_ = run["equity"]
-    found = monthly_returns(table_.integers("ts"), table_.integers("equity_micros"), _micros(run.result, "equity_start") or 0)
+    found = monthly_returns(
+        table_.integers("ts"), table_.integers("equity_micros"), _micros(run.result, "equity_start") or 0
+    )
     if not found:
-        return section("months", "Monthly returns", _none("This run covers no month with an official mark."))
+        return section("months", "Monthly returns", empty("This run covers no month with an official mark."))
     worst = max((abs(m.fraction) for m in found if m.fraction is not None), default=0.0) or 1.0
     rows = []
     for year in range(found[0].year, found[-1].year + 1):
@@ -145,18 +150,23 @@ def months(run: RunFolder) -> str:
         total = sum(m.micros for m in own.values())
         whole = percent(total / base, 1) if base > 0 else "n/a"
         rows.append(
-            [str(year), *(_month_cell(own.get(k), worst) for k in range(1, 13)), f"<strong>{whole}</strong>", usd(total, sign=True)]
+            [
+                str(year),
+                *(_month_cell(own.get(k), worst) for k in range(1, 13)),
+                f"<strong>{whole}</strong>",
+                usd(total, sign=True),
+            ]
         )
     lead = "Change of equity within each calendar month (UTC), as a percentage of equity when the month began."
-    return section("months", "Monthly returns", table(["Year", *MONTHS, "Year", "USD"], rows), lead=lead)
+    return section("months", "Monthly returns", table(["Year", *MONTHS, "Total", "USD"], rows), lead=lead)
 
 
-def _equity_before(found: list[Any], first: Any, run: RunFolder) -> int:
+def _equity_before(found: list[MonthReturn], first: MonthReturn, run: RunFolder) -> int:
     earlier = [m.micros for m in found if (m.year, m.month) < (first.year, first.month)]
     return (_micros(run.result, "equity_start") or 0) + sum(earlier)
 
 
-def _month_cell(month: Any, worst: float) -> str:
+def _month_cell(month: MonthReturn | None, worst: float) -> str:
     if month is None:
         return ""
     if month.fraction is None:
@@ -164,13 +174,10 @@ def _month_cell(month: Any, worst: float) -> str:
     colour = "gain" if month.fraction >= 0 else "loss"
     strength = 0.42 * abs(month.fraction) / worst
     return (
-        f'<span class="month" style="background:rgba(var(--{colour}),{strength:.2f})" title="{usd(month.micros, 2, sign=True)}">'
+        f'<span class="month" style="background:rgba(var(--{colour}),{strength:.2f})" '
+        f'title="{usd(month.micros, 2, sign=True)}">'
         f"{number(month.fraction * 100, 1)}</span>"
     )
-
-
-def _none(sentence: str) -> str:
-    return f'<p class="none">{escape(sentence)}</p>'
 
 
 def _calls(result: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ EULER_GAMMA = 0.57721566490153286
 
 @dataclass(frozen=True, slots=True)
 class Drawdown:
-    """The deepest fall from a peak: in micros, and as the largest fraction of a peak (above 1 when equity went negative)."""
+    """The deepest fall from a peak, in micros, and the largest as a fraction (above 1 when equity went negative)."""
 
     micros: int
     fraction: float
@@ -30,7 +30,7 @@ class Drawdown:
 
 @dataclass(frozen=True, slots=True)
 class MonthReturn:
-    """The change of equity within a calendar month (UTC); ``fraction`` is None when the month began at zero or below."""
+    """The change of equity in a calendar month (UTC); ``fraction`` is None when the month began at zero or below."""
 
     year: int
     month: int
@@ -86,7 +86,7 @@ def sharpe_per_observation(changes: Floats) -> float | None:
 
 
 def monthly_returns(ts: Ints, equity: Ints, start: int) -> list[MonthReturn]:
-    """The change of equity in each calendar month (UTC), months without a row included as zero; they add up to the run's."""
+    """The change of equity in each calendar month (UTC), zero in one without a row; they add up to the run's."""
     days, closes = daily_closes(ts, equity)
     if not len(days):
         return []

@@ -133,21 +133,25 @@ def _library_days(name: str) -> tuple[Days, str, int, int]:
     with warnings.catch_warnings():
         # exchange_calendars 4.13 uses calls that pandas 3.1 deprecates; nothing a trader could act on.
         warnings.simplefilter("ignore")
-        import exchange_calendars
-        from exchange_calendars.calendar_utils import global_calendar_dispatcher
+        import exchange_calendars as library
 
-        version = f"exchange_calendars {exchange_calendars.__version__}"
-        known = exchange_calendars.get_calendar_names()
+        version = f"exchange_calendars {library.__version__}"
+        known = library.get_calendar_names()
         if name not in known:
             raise UnknownName("calendar", name, [EVERY_DAY, *known])
-        factory = global_calendar_dispatcher._calendar_factories[global_calendar_dispatcher.resolve_alias(name)]
-        low, high = factory.bound_min(), factory.bound_max()
-        first = FIRST if low is None else max(FIRST, low.date())
-        last = LAST if high is None else min(LAST, high.date())
+        first, last = FIRST, LAST
         try:
-            sessions = exchange_calendars.get_calendar(name, start=str(first), end=str(last)).sessions
+            try:
+                sessions = library.get_calendar(name, start=str(first), end=str(last)).sessions
+            except ValueError:
+                # Some calendars follow the moon or a government's yearly notice, and say how far they go.
+                usual = library.get_calendar(name)
+                low, high = usual.bound_min(), usual.bound_max()
+                first = first if low is None else max(first, low.date())
+                last = last if high is None else min(last, high.date())
+                sessions = library.get_calendar(name, start=str(first), end=str(last)).sessions
         except (ValueError, NotImplementedError) as error:
             raise UsageError(f"calendar {name}: {version} cannot compute it from {first} to {last} "
-                             f"({str(error).splitlines()[0]})") from error
+                             f"({str(error).splitlines()[0][:80]})") from error
     days: Days = sessions.to_numpy().astype("datetime64[D]").astype(np.int64)
     return days, version, int(day_of(first)), int(day_of(last))

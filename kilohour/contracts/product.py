@@ -45,6 +45,17 @@ class Product:
         if missing:
             raise UsageError(f"{self.code}: term {missing[0]!r} is missing; "
                              "write \"unknown\" when nobody has published it")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if (self.get("last_trade") == "never") != self.is_perpetual:
+            raise UsageError(f"{self.code}: last_trade must be 'never' for a perpetual and only there, "
+                             f"found {self.get('last_trade')!r} with listed_months {self.get('listed_months')!r}")
+        for least, most in (("margin_maintenance_ppm", "margin_initial_ppm"),
+                            ("margin_maintenance_floor", "margin_initial_floor")):
+            low, high = self.get(least), self.get(most)
+            if isinstance(low, int | Fraction) and isinstance(high, int | Fraction) and low > high:
+                raise UsageError(f"{self.code}: {least} must not be above {most} ({high}), found {low}")
 
     def _required(self) -> Iterator[str]:
         yield from (name for name, spec in SPECS.items() if spec.required)
@@ -236,7 +247,7 @@ class Product:
             from kilohour.contracts.schedule import undated
 
             return undated(self, f"{self.code}-{name}", name)
-        example = self.text("symbol")
+        example = codes.symbol_of(self.text("symbol"), 202612)
         raise UsageError(f"{self.code}: a contract must be named by its code, by a symbol like {example} "
                          f"or by its month, found {name!r}")
 
@@ -260,7 +271,7 @@ class Product:
         """
         terms = dict(self.terms)
         for term_name, raw in values.items():
-            terms[term_name] = read_term(self.code, term_name, raw, source)
+            terms[term_name] = read_term(self.code, term_name, _exact(raw), source)
         return dataclasses.replace(self, name=name or self.name, terms=terms)
 
     @classmethod

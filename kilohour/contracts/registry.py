@@ -98,8 +98,8 @@ class Registry:
             if month is not None:
                 found.append((product, month))
         if not found:
-            patterns = [str(product.get("symbol")) for product in self.products()]
-            raise UnknownName("contract", symbol, patterns, where="the registry")
+            examples = [codes.symbol_of(str(product.get("symbol")), 202612) for product in self.products()]
+            raise UnknownName("contract", symbol, examples, where="the registry")
         if len(found) > 1:
             fits = ", ".join(product.code for product, _ in found)
             raise UsageError(f"symbol {symbol!r} fits more than one product ({fits}): write the code")

@@ -78,14 +78,15 @@ def contract(product: Product, month: int) -> Contract:
     settlement, known = product.text("settlement"), product.text("settlement_known")
     close = product.text("last_trade_time" if "last_trade_time" in product.terms else "trading_close")
     days = calendar(product, "calendar_fixing")
+    listed = product.get("listed_months") or "unknown"
     return Contract(
         code=codes.contract_code(product.code, month), product=product.code,
         symbol=codes.symbol_of(product.text("symbol"), month), month=month,
         listed_at=_listed_at(product, month), last_trade_at=clock(close, last_trade),
         settlement_at=settlement_time(known, days, fixing[-1] if fixing else last_trade),
         fixing_days=fixing,
-        rule=f"last trade {product.text('last_trade')}, {close}; settlement {settlement}, known {known}; "
-             f"calendar {days.name} ({days.version})",
+        rule=f"listed {listed}; last trade {product.text('last_trade')}, {close}; "
+             f"settlement {settlement}, known {known}; calendar {days.name} ({days.version})",
     )
 
 
@@ -125,9 +126,10 @@ def _first_listed(product: Product) -> int:
 
 
 def _listed_at(product: Product, month: int) -> int:
-    """Midnight UTC of the first session after the last trade of the contract that makes room for this one."""
-    listed = product.text("listed_months")
-    if listed == "any":
+    """Midnight UTC of the first session after the last trade of the contract that makes room for this one; 0, from the
+    first price on, when the product lists any month or nobody has published its rule."""
+    listed = product.get("listed_months")
+    if not isinstance(listed, str) or listed == "any":
         return _first_listed(product)
     months, count = listed_sequence(listed)
     ended = _last_trade_day(product, step_back(months, month, count))

@@ -93,6 +93,8 @@ def _check(model: type[_Table], file: str, tables: Mapping[str, Any]) -> None:
 def _rule(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return "no such key is known here"
+    if error["type"] in ("model_type", "dict_type"):
+        return "must be a table"
     words: str = error["msg"]
     return words[0].lower() + words[1:]
 

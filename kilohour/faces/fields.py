@@ -17,6 +17,7 @@ anything else       Python only (``interpreted``)   any
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import typing
@@ -200,6 +201,7 @@ def tag_of(face: type) -> str:
     return f"is_{face.__name__}_{hashlib.blake2b(source.encode(), digest_size=4).hexdigest()}"
 
 
+@functools.cache
 def dtype_of(face: type, capacity: int = CAPACITY) -> np.dtype[Any]:
     """The numpy record of a class. Parts nest; rings have the given capacity; Python-only fields are left out."""
     own = face.__dict__.get("_kilohour_dtype")

@@ -25,7 +25,7 @@ class Atr(Indicator):
         require_span(self)
 
     def update(self, high: float, low: float, close: float) -> float:
-        """Takes a bar; returns :meth:`value`. Raises ValueError for NaN, an infinity, or a close outside high and low."""
+        """Takes a bar; returns :meth:`value`. Raises ValueError for NaN, an infinity, or a close outside its range."""
         if not (abs(high) <= LARGEST and abs(low) <= LARGEST and abs(close) <= LARGEST):
             raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         if not low <= close <= high:

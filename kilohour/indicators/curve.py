@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shape of the futures curve at one moment: carry, slope, curvature.
 
-Times between deliveries are in years. Slope and curvature are in dollars, so they hold at any price, zero and negative ones
-included; carry as a yield is a ratio and needs prices above zero.
+Times between deliveries are in years. Slope and curvature are in dollars, so they hold at any price, zero and
+negative ones included; carry as a yield is a ratio and needs prices above zero.
 """
 
 from math import nan
@@ -15,8 +15,9 @@ from kilohour.indicators.rules import LARGEST
 class Carry(Indicator):
     """Roll yield of holding the far contract while the curve stands still: (near − far) / (far·years), per year.
 
-    Positive in backwardation. NaN while near or far is not above zero: a yield on such a price means nothing; :meth:`dollars`
-    still does. Source: Koijen, Moskowitz, Pedersen, Vrugt, "Carry", Journal of Financial Economics 127 (2018), section 2.
+    Positive in backwardation. NaN while near or far is not above zero: a yield on such a price means nothing;
+    :meth:`dollars` still does. Source: Koijen, Moskowitz, Pedersen, Vrugt, "Carry", Journal of Financial Economics
+    127 (2018), section 2.
     """
 
     near: float = state(nan)
@@ -81,8 +82,8 @@ class CurveSlope(Indicator):
 class CurveCurvature(Indicator):
     """Second derivative of the parabola through three points of the curve, dollars per unit and year².
 
-    2·((far − middle)/b − (middle − near)/a) / (a + b), a and b the years between the deliveries: twice the second divided
-    difference. Negative where the middle stands above the line, a hump. NaN before the first update.
+    2·((far − middle)/b − (middle − near)/a) / (a + b), a and b the years between the deliveries: twice the second
+    divided difference. Negative where the middle stands above the line, a hump. NaN before the first update.
     """
 
     curvature: float = state(nan)

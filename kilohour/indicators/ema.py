@@ -11,7 +11,8 @@ from kilohour.indicators.rules import LARGEST, require_span
 class Ema(Indicator):
     """Exponential moving average: m += (x − m)·2/(n + 1), n = ``window``; unit of the values.
 
-    NaN until ``window`` values are in; the first is their simple mean (TA-Lib's EMA; pandas seeds with the first value).
+    NaN until ``window`` values are in; the first is their simple mean (TA-Lib's EMA; pandas seeds with the first
+    value).
     """
 
     window: int = 20

@@ -13,7 +13,8 @@ class EwmaVolatility(Indicator):
     """√v, v ← ``decay``·v + (1 − ``decay``)·change², seeded with the first change²; price unit per update.
 
     Changes, not returns: a price may be negative, and a future's move is dollars. The desk's own volatility follows the
-    same rule with 0.97. NaN until two prices are in. Source of the form: RiskMetrics Technical Document (1996), section 5.2.
+    same rule with 0.97. NaN until two prices are in. Source of the form: RiskMetrics Technical Document (1996),
+    section 5.2.
     """
 
     decay: float = 0.97

@@ -13,7 +13,8 @@ class RollingCorrelation(Indicator):
     """Pearson's r of the last ``window`` pairs (x, y); no unit. :meth:`beta` is the slope of y on x, a hedge ratio.
 
     r = Sxy / √(Sxx·Syy). NaN until ``window`` pairs are in, and while all x or all y are equal.
-    Sums of deviations from an origin inside the window, cut at the wrap: see :mod:`kilohour.indicators.rolling_variance`.
+    Sums of deviations from an origin inside the window, cut at the wrap: see
+    :mod:`kilohour.indicators.rolling_variance`.
     """
 
     window: int = 20

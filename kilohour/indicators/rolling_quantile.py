@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quantile and median of the last ``window`` values, from a copy of the window that is kept in order.
 
-The newest value takes the place of the oldest in one pass over the values between them: exact, and cheap for the windows
-of a strategy. (The array version uses another structure for long windows.)
+The newest value takes the place of the oldest in one pass over the values between them: exact, and cheap for the
+windows of a strategy. (The array version uses another structure for long windows.)
 """
 
 from math import nan
@@ -16,8 +16,8 @@ from kilohour.indicators.rules import LARGEST, require_between, require_window
 class RollingQuantile(Indicator):
     """The ``quantile`` (0 to 1) of the last n = ``window`` values, linear between order statistics.
 
-    h = (n − 1)·q, value = x₍ₕ₎ + (h − ⌊h⌋)·(x₍ₕ₊₁₎ − x₍ₕ₎): definition 7 of Hyndman and Fan (1996), the default of numpy and
-    pandas. NaN until ``window`` values are in.
+    With h = (n − 1)·q and the values in order from x₀: x₍ₗ₎ + (h − l)·(x₍ₗ₊₁₎ − x₍ₗ₎), l = ⌊h⌋. That is definition 7 of
+    Hyndman and Fan (1996), the default of numpy and pandas. NaN until ``window`` values are in.
     """
 
     window: int = 20

@@ -12,7 +12,8 @@ class RollingSlope(Indicator):
     """b of the least-squares line a + b·k through the last n = ``window`` values, k = 0 .. n − 1; unit per update.
 
     b = Σ(k − k̄)·x / (n(n² − 1)/12). NaN until ``window`` values are in.
-    Sums of deviations from an origin inside the window, cut at the wrap: see :mod:`kilohour.indicators.rolling_variance`.
+    Sums of deviations from an origin inside the window, cut at the wrap: see
+    :mod:`kilohour.indicators.rolling_variance`.
     """
 
     window: int = 20

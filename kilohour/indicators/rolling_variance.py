@@ -2,9 +2,9 @@
 """Variance and z-score of the last ``window`` values, without drift and at any offset.
 
 Sums of deviations and of their squares, cut at the wrap as in :mod:`kilohour.indicators.rolling_mean`: nothing is
-subtracted again. Deviations are from the newest value before the wrap, which is itself in the window as long as it is the
-origin. So Σd² exceeds the sum of squares about the mean by at most the factor ``window``, whatever the offset of the data
-(Chan, Golub, LeVeque 1983, "Algorithms for computing the sample variance", section 3: shifted data).
+subtracted again. Deviations are from the newest value before the wrap, which is itself in the window as long as it is
+the origin. So Σd² exceeds the sum of squares about the mean by at most the factor ``window``, whatever the offset of
+the data (Chan, Golub, LeVeque 1983, "Algorithms for computing the sample variance", section 3: shifted data).
 """
 
 from math import nan
@@ -113,8 +113,8 @@ class RollingVariance(Indicator):
 class RollingZ(RollingVariance):
     """(x − mean) / deviation of the newest value x among the last ``window`` values, itself included; no unit.
 
-    The deviation is the sample's (``ddof`` 1) unless set to 0. NaN until ``window`` values are in, and while all of them
-    are equal.
+    The deviation is the sample's (``ddof`` 1) unless set to 0. NaN until ``window`` values are in, and while all of
+    them are equal.
     """
 
     def value(self) -> float:

@@ -38,7 +38,7 @@ def require_span(indicator: object, *, least: int = 1) -> None:
 
 
 def require_between(indicator: object, field: str, least: float, most: float, *, closed: bool = False) -> None:
-    """Raises UsageError unless the field is a finite number inside ``(least, most)``, or ``[least, most]`` if closed."""
+    """Raises UsageError unless the field is finite and in ``(least, most)``, or in ``[least, most]`` if closed."""
     found = float(getattr(indicator, field))
     inside = least <= found <= most if closed else least < found < most
     if not (inside and isfinite(found)):

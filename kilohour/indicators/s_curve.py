@@ -15,8 +15,8 @@ class SCurve(Indicator):
     The logit ln(y / (K − y)) = r·(t − m) is a line in t: it is fitted by least squares, each print weighted by
     e^(−age / ``memory``), both in years, the fit moving from print to print by recursive means and moments.
     Surprise = value / (fit of the **earlier** prints at its time) − 1: +0.05 is 5 % more adoption than the fit said.
-    NaN until ``warmup`` prints are in the fit and they span a time. Sources: Verhulst (1838) for the curve; Fisher and Pry
-    (1971), "A simple substitution model of technological change", for the line through the logits.
+    NaN until ``warmup`` prints are in the fit and they span a time. Sources: Verhulst (1838) for the curve; Fisher
+    and Pry (1971), "A simple substitution model of technological change", for the line through the logits.
     """
 
     ceiling: float = 1.0
@@ -45,8 +45,8 @@ class SCurve(Indicator):
     def update(self, t_years: float, value: float) -> float:
         """Takes a print and its time in years (any fixed origin); returns the surprise, in fractions of the fit.
 
-        Raises ValueError for NaN or an infinity, for a value not strictly between 0 and the ceiling, and for a time before
-        that of the print before.
+        Raises ValueError for NaN or an infinity, for a value not strictly between 0 and the ceiling, and for a time
+        before that of the print before.
         """
         if not abs(t_years) <= LARGEST:
             raise ValueError("an indicator takes finite numbers, at most 1e100 in size")

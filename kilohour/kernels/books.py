@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import FEE, SETTLEMENT, SETTLEMENT_FEE, VARIATION
 
 
-@njit(cache=True, nogil=True)
+@inner
 def fee_of_fill(term, lots, price):
     """Fees of one leg in micros: per lot, and in millionths of notional."""
     fee = abs(lots) * term.fee_per_lot
@@ -19,7 +18,7 @@ def fee_of_fill(term, lots, price):
     return fee
 
 
-@njit(cache=True, nogil=True)
+@inner
 def book_fill(book, desk, term, contract, lots, price, fee):
     """Enters a fill; its gain or loss becomes cash at the contract's next mark."""
     if book.open_slot[contract] < 0:
@@ -35,7 +34,7 @@ def book_fill(book, desk, term, contract, lots, price, fee):
     desk.held[contract] = book.position[contract]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def book_mark(book, term, contract, price):
     """Margins the contract at ``price`` and returns the cash it moved, in micros.
 
@@ -50,7 +49,7 @@ def book_mark(book, term, contract, price):
     return amount
 
 
-@njit(cache=True, nogil=True)
+@inner
 def close_line(book, contract):
     """Takes a contract without a position off the list of open lines."""
     slot, last = book.open_slot[contract], book.open_contract[book.open_count - 1]
@@ -60,7 +59,7 @@ def close_line(book, contract):
     book.open_count -= 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def book_variation(book, term, contract, price, ts, ledger, counts):
     """Daily variation margin at the official mark."""
     if book.open_slot[contract] >= 0:
@@ -71,7 +70,7 @@ def book_variation(book, term, contract, price, ts, ledger, counts):
             close_line(book, contract)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def book_final(book, desk, term, contract, price, ts, ledger, counts):
     """Final settlement: the last variation, the cash settlement fee, and the position is gone."""
     lots = book.position[contract]
@@ -92,21 +91,21 @@ def book_final(book, desk, term, contract, price, ts, ledger, counts):
             write_ledger(ledger, counts, ts, contract, SETTLEMENT_FEE, -fee)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def book_fee_row(book, contract, fee, ts, ledger, counts):
     """The ledger row of a fill's fee, which is cash at once."""
     if fee and not book.quiet:
         write_ledger(ledger, counts, ts, contract, FEE, -fee)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def unsettled_value(book, term, contract):
     """What the contract would pay if it were marked at its value price now, micros."""
     worth = book.position[contract] * book.value_price[contract] * term.lot_num
     return half_even(worth - book.open_value[contract] + book.residue[contract], term.lot_den)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def equity_now(book, terms):
     """Cash and what every open line would pay at its value price, micros."""
     equity = book.cash

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.records import CHAIN
 
 
-@njit(cache=True, nogil=True)
+@inner
 def list_contract(desk, contract):
     """Enters a contract into its product's chain; False when the chain is full."""
     product = desk.product_of[contract]
@@ -26,7 +25,7 @@ def list_contract(desk, contract):
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def expire_contract(desk, contract):
     """Takes a contract out of its chain after the last trade; a position stays until the final settlement."""
     if not desk.listed[contract]:
@@ -44,7 +43,7 @@ def expire_contract(desk, contract):
     find_front(desk, product)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def find_front(desk, product):
     """The front is the first contract whose fixing window has not begun, -1 without one; a change is remembered."""
     start = product * CHAIN
@@ -58,7 +57,7 @@ def find_front(desk, product):
     desk.front_at[product] = at
 
 
-@njit(cache=True, nogil=True)
+@inner
 def move_fronts(desk):
     """Moves every front whose fixing window begins now."""
     for product in range(desk.product_count):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+import numpy as np
 
 from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
 from kilohour.kernels.call import call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
+from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.gate import serve_requests
 from kilohour.kernels.liquidation import call_margin, measure_margin
 from kilohour.kernels.matching import end_order, match_orders, sweep_orders
@@ -47,7 +48,7 @@ ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
 NANOS_PER_DAY = 86_400_000_000_000
 
 
-@njit(cache=True, nogil=True)
+@inner
 def end_orders_of(book, desk, contract, only_day, status, orders, counts):
     """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
     ended = False
@@ -64,7 +65,7 @@ def end_orders_of(book, desk, contract, only_day, status, orders, counts):
         sweep_orders(book)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
     """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
     before = book.mark[contract]
@@ -81,8 +82,8 @@ def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
         end_orders_of(book, desk, contract, True, LAPSED, orders, counts)
 
 
-@njit(cache=True, nogil=True)
-def see_print(desk, terms, index, day, value, revision, latest, first, first_day, index_from, index_contracts, fixing_days):
+@inner
+def see_print(desk, terms, index, day, value, revision, latest, first, first_day, fixes_from, fixes_contract, fixing_days):
     """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
     at = day - first_day
     latest[index, at] = value
@@ -93,16 +94,18 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         desk.index_value_day[index] = day
         desk.index_known_at[index] = desk.now
     desk.index_fresh[index] = 1
-    for i in range(index_from[index], index_from[index + 1]):
-        contract = index_contracts[i]
+    cell = index * latest.shape[1] + at
+    for i in range(fixes_from[cell], fixes_from[cell + 1]):
+        contract = fixes_contract[i]
         term = terms[contract]
         start, stop = term.fixing_from, term.fixing_to
-        if start == stop or day < fixing_days[start] or day > fixing_days[stop - 1]:
-            continue
         store = latest if term.restatement_latest else first
         count, total = 0, 0.0
         for j in range(start, stop):
-            known = store[index, fixing_days[j] - first_day]
+            column = fixing_days[j] - first_day
+            if column >= latest.shape[1]:
+                break
+            known = store[index, column] if column >= 0 else MISSING
             if known != MISSING:
                 count += 1
                 total += known / 1e6
@@ -110,7 +113,7 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         desk.fixed_sum[contract] = total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, ledger, settlements, counts):
     """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
     if book.open_slot[contract] < 0:
@@ -137,7 +140,7 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def note_day(book, desk, equity_rows, position_rows, counts):
     """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
     equity = book.equity
@@ -169,7 +172,7 @@ def note_day(book, desk, equity_rows, position_rows, counts):
             counts.positions += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def note_columns(desk, records, counts):
     """The columns that the strategy recorded at this timestamp."""
     row = records[counts.records]
@@ -184,17 +187,17 @@ def note_columns(desk, records, counts):
         counts.records += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def is_full(book, capacity, counts):
     """True when the rows of one more timestamp might not fit."""
     used = max(counts.orders, counts.fills, counts.ledger, counts.equity, counts.positions, counts.settlements, counts.records)
     return not book.quiet and used + ROWS_PER_GROUP > capacity
 
 
-@njit(cache=True, nogil=True)
+@entry
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    wants_events, latest, first, first_day, index_from, index_contracts, fixing_days, scratch,
+    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days, scratch,
     orders, fills, ledger, equity_rows, position_rows, settlements, records, counter,
     step_address, strategy_address, desk_address, end,
 ):  # fmt: skip
@@ -202,7 +205,7 @@ def advance(
 
     ``desks``, ``books``, ``scratch``, ``counter``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
     ``latest``, ``first``: (indices, days) prints known so far;
-    ``index_from``, ``index_contracts``: contracts of each index, compressed rows. On FAILED the cursor still points
+    ``fixes_from``, ``fixes_contract``: contracts that fix on each (index, day), compressed rows. On FAILED the cursor still points
     at the timestamp that failed.
     """
     desk, book, counts, order = desks[0], books[0], counter[0], scratch[0]
@@ -216,7 +219,7 @@ def advance(
         desk.now = now
         has_bar, has_mark = 0, False
         while i < n and ts[i] == now and kind[i] == BAR:
-            contract = ref[i]
+            contract = np.int64(ref[i])
             price = close[i]
             desk.last[contract] = price / 1e6
             desk.seen_at[contract] = now
@@ -230,13 +233,13 @@ def advance(
         if book.orders_working:
             match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts)
         while i < n and ts[i] == now:
-            what, at = kind[i], ref[i]
+            what, at = kind[i], np.int64(ref[i])
             if what == MARK:
                 has_mark = True
                 see_mark(book, desk, terms, at, close[i], orders, ledger, counts)
             elif what == PRINT:
                 see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
-                          index_from, index_contracts, fixing_days)
+                          fixes_from, fixes_contract, fixing_days)
             elif what == INTEREST:
                 desk.open_interest[at] = volume[i]
             elif what == FINAL:
@@ -274,7 +277,7 @@ def advance(
     return DONE
 
 
-@njit(cache=True, nogil=True)
+@entry
 def close_books(desks, books, terms, ledger, counter):
     """End of the run: what is still open is marked at its value price, so that the ledger adds up to equity."""
     book, counts = books[0], counter[0]

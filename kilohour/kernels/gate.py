@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+import numpy as np
 
 from kilohour.kernels.books import equity_now
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import common_divisor
 from kilohour.kernels.margin import initial_requirement
 from kilohour.kernels.matching import copy_order, end_order, leave, sweep_orders
@@ -13,6 +14,7 @@ from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
     CANCELLED,
     CAPACITY,
+    FROM_LIQUIDATION,
     FROM_ORDER,
     FROM_TARGET,
     GTC,
@@ -37,13 +39,13 @@ LOTS_MAX = 1_000_000
 RATIO_MAX = 4
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lots_committed(desk, contract):
     """Lots held once everything working has filled."""
     return desk.held[contract] + desk.on_target[contract] + desk.on_order[contract]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def only_reduces(desk, order):
     """True when every leg makes the committed position smaller without changing its side."""
     for leg in range(order.legs):
@@ -54,7 +56,7 @@ def only_reduces(desk, order):
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def requirement_with(book, desk, terms, order):
     """Initial requirement of positions, all working lots and this order together, micros."""
     total = 0
@@ -68,9 +70,11 @@ def requirement_with(book, desk, terms, order):
     return total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go."""
+    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: whatever is held must close."""
+    if order.origin == FROM_LIQUIDATION:
+        return CAPACITY if book.orders_working == ORDERS else 0
     for leg in range(order.legs):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
@@ -90,7 +94,7 @@ def refusal(book, desk, terms, order):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def submit(book, desk, terms, order, orders, counts):
     """Numbers an order and lets it through the risk gate."""
     book.orders_made += 1
@@ -109,7 +113,7 @@ def submit(book, desk, terms, order, orders, counts):
     return code == 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def replace_targets(book, desk, first, last, orders, counts):
     """Cancels working target orders that touch one of the contracts named in requests ``first:last``."""
     ended = False
@@ -128,14 +132,25 @@ def replace_targets(book, desk, first, last, orders, counts):
         sweep_orders(book)
 
 
-@njit(cache=True, nogil=True)
+@inner
+def sort_by_contract(desk, first, last):
+    """Brings the requests ``first:last`` of one basket into contract order: the order of an order's legs."""
+    for request in range(first + 1, last):
+        contract, lots, at = desk.request_contract[request], desk.request_lots[request], request
+        while at > first and desk.request_contract[at - 1] > contract:
+            desk.request_contract[at], desk.request_lots[at] = desk.request_contract[at - 1], desk.request_lots[at - 1]
+            at -= 1
+        desk.request_contract[at], desk.request_lots[at] = contract, lots
+
+
+@inner
 def lots_to_target(desk, request):
     """What a request still lacks, once working target orders on its contract are cancelled; liquidations are not."""
     contract = desk.request_contract[request]
     return desk.request_lots[request] - desk.held[contract] - desk.on_target[contract]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def submit_basket(book, desk, terms, first, last, order, orders, counts):
     """One basket of targets, requests ``first:last``, becomes one order, or outrights where it cannot."""
     settled = True
@@ -145,8 +160,9 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
             settled = False
     if settled:
         return
+    sort_by_contract(desk, first, last)
     replace_targets(book, desk, first, last, orders, counts)
-    legs, units, largest = 0, 0, 0
+    legs, units, largest = 0, np.int64(0), 0
     for request in range(first, last):
         lots = abs(lots_to_target(desk, request))
         if lots:
@@ -176,7 +192,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
         book.orders_legged += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
     """One order of one leg; the caller has set its kind, life, origin and limit."""
     order.legs = 1
@@ -186,25 +202,26 @@ def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
     return submit(book, desk, terms, order, orders, counts)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def cancel_ticket(book, desk, ticket, orders, counts):
     """Cancels the working order of a ticket, if there still is one."""
     for slot in range(book.orders_working):
-        if book.order[slot].ticket == ticket:
+        if book.order[slot].origin == FROM_ORDER and book.order[slot].ticket == ticket:
             end_order(book, desk, book.order[slot], CANCELLED, desk.now, orders, counts)
             sweep_orders(book)
             return
 
 
-@njit(cache=True, nogil=True)
+@inner
 def serve_requests(book, desk, terms, order, orders, counts):
     """Serves the strategy's requests in the order they were made. ``order`` is scratch memory."""
-    request = 0
+    request = np.int64(0)
     while request < desk.request_count:
         kind = desk.request_kind[request]
         last = request + 1
         if kind == REQUEST_TARGET:
-            while last < desk.request_count and desk.request_basket[last] == desk.request_basket[request]:
+            while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
+                   and desk.request_basket[last] == desk.request_basket[request]):
                 last += 1
             submit_basket(book, desk, terms, request, last, order, orders, counts)
         elif kind == REQUEST_CANCEL:

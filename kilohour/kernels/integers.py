@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from kilohour.kernels.compiling import inner
 
 
-@njit(cache=True, nogil=True)
+@inner
 def half_even(numerator, denominator):
     """``numerator / denominator`` to the nearest integer, ties to even; ``0 < denominator < 2**62``."""
     if denominator == 1:
@@ -18,7 +18,7 @@ def half_even(numerator, denominator):
     return floor
 
 
-@njit(cache=True, nogil=True)
+@inner
 def share_half_even(amount, ppm, denominator):
     """``amount · ppm / denominator`` half-even, for ``amount ≥ 0`` whose product with ppm may exceed 64 bits.
 
@@ -34,7 +34,7 @@ def share_half_even(amount, ppm, denominator):
     return total
 
 
-@njit(cache=True, nogil=True)
+@inner
 def common_divisor(a, b):
     """Greatest common divisor of two whole numbers that are not negative."""
     while b:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.gate import submit_outright
 from kilohour.kernels.margin import initial_requirement, lots_to_free, maintenance_requirement
 from kilohour.kernels.matching import end_order
 from kilohour.kernels.records import FROM_LIQUIDATION, GTC, MARGIN_CALL, MARKET
 
 
-@njit(cache=True, nogil=True)
+@inner
 def measure_margin(book, desk, terms):
     """Brings both requirements up to date, in the book and on the desk."""
     initial, maintenance = 0, 0
@@ -25,7 +24,7 @@ def measure_margin(book, desk, terms):
     desk.initial_usd, desk.maintenance_usd = initial / 1e6, maintenance / 1e6
 
 
-@njit(cache=True, nogil=True)
+@inner
 def largest_requirement(book, desk, terms):
     """The tradable contract that binds most initial margin beyond its liquidation orders, -1 without one."""
     best, best_amount = -1, 0
@@ -38,7 +37,7 @@ def largest_requirement(book, desk, terms):
     return best
 
 
-@njit(cache=True, nogil=True)
+@inner
 def call_margin(book, desk, terms, order, orders, counts):
     """When equity is under maintenance: cancels what works, and reduces until the initial requirement is met."""
     if book.equity >= book.maintenance:

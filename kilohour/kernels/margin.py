@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import share_half_even
 
 
-@njit(cache=True, nogil=True)
+@inner
 def initial_requirement(term, lots, price):
     """Initial margin of ``lots`` of one contract at ``price``, micros."""
     size = abs(lots)
@@ -16,7 +15,7 @@ def initial_requirement(term, lots, price):
     return max(size * term.initial_floor, by_notional)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def maintenance_requirement(term, lots, price):
     """Maintenance margin of ``lots`` of one contract at ``price``, micros."""
     size = abs(lots)
@@ -24,7 +23,7 @@ def maintenance_requirement(term, lots, price):
     return max(size * term.maintenance_floor, by_notional)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lots_to_free(term, lots, price, excess):
     """The fewest lots to close so that the contract's initial requirement falls by ``excess``, at most all.
 

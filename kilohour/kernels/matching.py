@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from kilohour.kernels.books import book_fee_row, book_fill, fee_of_fill
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even
 from kilohour.kernels.output import write_fill, write_order
 from kilohour.kernels.records import FILLED, FROM_ORDER, LIMIT, MISSING
 
 
-@njit(cache=True, nogil=True)
+@inner
 def leave(desk, order, lots_sign, units):
     """Adds ``lots_sign · units`` of the order's legs to what is working; liquidations count towards targets."""
     for leg in range(order.legs):
@@ -22,7 +21,7 @@ def leave(desk, order, lots_sign, units):
             desk.on_order[order.contract[leg]] += lots
 
 
-@njit(cache=True, nogil=True)
+@inner
 def end_order(book, desk, order, status, ts, orders, counts):
     """Ends a working order; its slot is swept by :func:`sweep_orders`."""
     leave(desk, order, -1, order.units - order.filled)
@@ -31,7 +30,7 @@ def end_order(book, desk, order, status, ts, orders, counts):
     order.number = 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def sweep_orders(book):
     """Closes the gaps that ended orders left, keeping the order of age."""
     keep = 0
@@ -43,7 +42,7 @@ def sweep_orders(book):
     book.orders_working = keep
 
 
-@njit(cache=True, nogil=True)
+@inner
 def copy_order(source, target):
     """Copies one order record."""
     target.number, target.ticket, target.kind, target.life = source.number, source.ticket, source.kind, source.life
@@ -54,7 +53,7 @@ def copy_order(source, target):
         target.ratio[leg] = source.ratio[leg]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def lots_available(book, term, contract, volume, now):
     """Lots the bar still offers, computed once a timestamp and shared by all orders."""
     if book.stamp[contract] != now:
@@ -67,7 +66,7 @@ def lots_available(book, term, contract, volume, now):
     return book.available[contract]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def limit_price(limit, buys, half_spread, open, high, low):
     """The fill price of a limit order in one bar, MISSING when it does not fill; a touch is not a fill."""
     if buys:
@@ -79,7 +78,7 @@ def limit_price(limit, buys, half_spread, open, high, low):
     return limit if high > limit else MISSING
 
 
-@njit(cache=True, nogil=True)
+@inner
 def units_fillable(book, terms, order, volume, now):
     """Whole units that every leg's bar can take."""
     units = order.units - order.filled
@@ -92,7 +91,7 @@ def units_fillable(book, terms, order, volume, now):
     return units
 
 
-@njit(cache=True, nogil=True)
+@inner
 def leg_price(book, terms, order, leg, open, high, low):
     """Fill price of one leg in micros, MISSING when a limit is not reached."""
     contract = order.contract[leg]
@@ -103,7 +102,7 @@ def leg_price(book, terms, order, leg, open, high, low):
     return open[row] + half_spread if buys else open[row] - half_spread
 
 
-@njit(cache=True, nogil=True)
+@inner
 def fill_order(book, desk, terms, order, units, open, high, low, now, fills, ledger, counts):
     """Fills ``units`` of an order on all its legs."""
     for leg in range(order.legs):
@@ -123,7 +122,7 @@ def fill_order(book, desk, terms, order, units, open, high, low, now, fills, led
     order.filled += units
 
 
-@njit(cache=True, nogil=True)
+@inner
 def match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts):
     """Lets every working order, oldest first, meet the bars of ``desk.now``."""
     now = desk.now

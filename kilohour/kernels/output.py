@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from kilohour.kernels.compiling import inner
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_ledger(out, counts, ts, contract, kind, micros):
     """Appends one amount of cash."""
     row = out[counts.ledger]
@@ -14,7 +14,7 @@ def write_ledger(out, counts, ts, contract, kind, micros):
     counts.ledger += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_order(out, counts, ts, order, status, code):
     """Appends one row a leg of an order, with its status now."""
     for leg in range(order.legs):
@@ -28,7 +28,7 @@ def write_order(out, counts, ts, order, status, code):
         counts.orders += 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def write_fill(out, counts, ts, order, contract, lots, price, fee, half_spread, position_after):
     """Appends one leg's fill."""
     row = out[counts.fills]

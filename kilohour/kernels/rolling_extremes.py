@@ -6,11 +6,14 @@ beginning (van Herk 1992; Gil and Werman 1993). Exact; no branch depends on the 
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_min(x, window, out):
+def rolling_min(x: Floats, window: int, out: Floats) -> None:
     """Smallest of the last ``window`` values."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -43,7 +46,7 @@ def rolling_min(x, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_max(x, window, out):
+def rolling_max(x: Floats, window: int, out: Floats) -> None:
     """Largest of the last ``window`` values."""
     size = x.size
     out[: min(window - 1, size)] = np.nan

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rolling variance and z-score of an array.
 
-Blocks as in :mod:`kilohour.kernels.rolling_sums`, with sums of deviations and of their squares. A window's deviations are
-from the last value of the older block, which lies in the window: so an offset of the data costs no digits.
+Blocks as in :mod:`kilohour.kernels.rolling_sums`, with sums of deviations and of their squares. A window's deviations
+are from the last value of the older block, which lies in the window: so an offset of the data costs no digits.
 The streaming indicators do the same in the same order, so the results agree to the bit.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True, error_model="numpy")
-def suffix_moments(block, sums, squares):
+def suffix_moments(block: Floats, sums: Floats, squares: Floats) -> None:
     """``sums[k]``, ``squares[k]`` become Σd and Σd² of ``block[k:]``, d the deviation from the block's last value."""
     size = block.size
     origin = block[size - 1]
@@ -28,11 +31,21 @@ def suffix_moments(block, sums, squares):
 
 
 @njit(cache=True, error_model="numpy")
-def window_moments(block, origin, older, older_squares, newer, newer_squares, sums, squares):
-    """Σd and Σd² of the windows that end in ``block``, into ``sums`` and ``squares``; suffixes of the block into ``newer``.
+def window_moments(
+    block: Floats,
+    origin: float,
+    older: Floats,
+    older_squares: Floats,
+    newer: Floats,
+    newer_squares: Floats,
+    sums: Floats,
+    squares: Floats,
+) -> None:
+    """Σd and Σd² of the windows that end in ``block``, into ``sums`` and ``squares``; suffixes of the block into
+    ``newer``.
 
-    d is the deviation from ``origin``, the value before the block; for the last window of a full block, which is the block,
-    from the block's own last value.
+    d is the deviation from ``origin``, the value before the block; for the last window of a full block, which is the
+    block, from the block's own last value.
     """
     length = block.size
     last = block[length - 1]
@@ -61,7 +74,7 @@ def window_moments(block, origin, older, older_squares, newer, newer_squares, su
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_variance(x, window, ddof, out):
+def rolling_variance(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """Sample (``ddof`` 1) or population (0) variance of the last ``window`` values; never below zero."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -75,7 +88,8 @@ def rolling_variance(x, window, ddof, out):
     out[window - 1] = max(window * older_squares[0] - older[0] * older[0], 0.0) / scale
     for start in range(window, size, window):
         length = min(window, size - start)
-        window_moments(x[start : start + length], x[start - 1], older, older_squares, newer, newer_squares, sums, squares)
+        block = x[start : start + length]
+        window_moments(block, x[start - 1], older, older_squares, newer, newer_squares, sums, squares)
         result = out[start : start + length]
         for k in range(length):
             spread = window * squares[k] - sums[k] * sums[k]
@@ -85,7 +99,7 @@ def rolling_variance(x, window, ddof, out):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_z(x, window, ddof, out):
+def rolling_z(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """(x − mean) / deviation of each value among the last ``window``; NaN where they are all equal."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -112,7 +126,7 @@ def rolling_z(x, window, ddof, out):
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def z_of(deviation, total, square, window, scale):
+def z_of(deviation: float, total: float, square: float, window: int, scale: float) -> float:
     """The z-score of a value from the window's sums about the same origin."""
     spread = window * square - total * total
     found = (window * deviation - total) / np.sqrt(spread * scale)

@@ -2,18 +2,21 @@
 """Exponential averages of arrays, and what is made of them.
 
 A recursion ``m += (x − m)·w`` waits three operations for each value. Over a group of eight values its end is also
-m + Σ w·(1 − w)^(7 − j)·(x_j − m), which waits only once for m: the groups follow that formula, the values inside a group
-the recursion. Both are the same number up to rounding, which the weights shrink again at every step.
+m + Σ w·(1 − w)^(7 − j)·(x_j − m), which waits only once for m: the groups follow that formula, the values inside a
+group the recursion. Both are the same number up to rounding, which the weights shrink again at every step.
 
 All kernels: inputs float64, contiguous and finite; ``out`` float64 of the same length, overwritten, NaN until ready.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True, error_model="numpy")
-def seed_mean(x, window):
+def seed_mean(x: Floats, window: int) -> float:
     """Mean of the first ``window`` values, by the streaming indicators' running mean."""
     mean = 0.0
     for i in range(window):
@@ -22,8 +25,8 @@ def seed_mean(x, window):
 
 
 @njit(cache=True, error_model="numpy")
-def exponential_mean(x, window, weight, out):
-    """m += (x − m)·weight, seeded with the mean of the first ``window`` values; Wilder's smoothing has weight 1/window."""
+def exponential_mean(x: Floats, window: int, weight: float, out: Floats) -> None:
+    """m += (x − m)·weight from the mean of the first ``window`` values; Wilder's smoothing has weight 1/window."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
     if size < window:
@@ -58,14 +61,14 @@ def exponential_mean(x, window, weight, out):
 
 
 @njit(cache=True, error_model="numpy")
-def strength(gain, loss):
+def strength(gain: float, loss: float) -> float:
     """100·gain / (gain + loss), or 50 when neither moved."""
     moved = gain + loss
     return 100.0 * (gain / moved) if moved > 0.0 else 50.0
 
 
 @njit(cache=True, error_model="numpy")
-def relative_strength(x, window, out):
+def relative_strength(x: Floats, window: int, out: Floats) -> None:
     """Wilder's RSI; the first value after ``window`` + 1 prices."""
     size = x.size
     out[: min(window, size)] = np.nan
@@ -87,7 +90,7 @@ def relative_strength(x, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def average_true_range(high, low, close, window, out):
+def average_true_range(high: Floats, low: Floats, close: Floats, window: int, out: Floats) -> None:
     """Wilder's ATR; the first value after ``window`` + 1 bars."""
     size = close.size
     out[: min(window, size)] = np.nan
@@ -103,7 +106,7 @@ def average_true_range(high, low, close, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def ewma_volatility(x, decay, out):
+def ewma_volatility(x: Floats, decay: float, out: Floats) -> None:
     """√v, v = decay·v + (1 − decay)·change², seeded with the first change²."""
     size = x.size
     out[: min(1, size)] = np.nan

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rolling least-squares slope, and correlation of two arrays.
 
-Blocks and origins as in :mod:`kilohour.kernels.rolling_moments`; the results agree with the streaming indicators to the bit.
+Blocks and origins as in :mod:`kilohour.kernels.rolling_moments`; the results agree with the streaming indicators to
+the bit.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True, error_model="numpy")
-def suffix_slopes(block, sums, moments):
-    """``sums[k]``, ``moments[k]`` become Σd and Σd·(i − n) of ``block[k:]``, d the deviation from the block's last value."""
+def suffix_slopes(block: Floats, sums: Floats, moments: Floats) -> None:
+    """``sums[k]``, ``moments[k]`` become Σd and Σd·(i − n) of ``block[k:]``, d the deviation from its last."""
     size = block.size
     origin = block[size - 1]
     total = 0.0
@@ -26,7 +30,7 @@ def suffix_slopes(block, sums, moments):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_slope(x, window, out):
+def rolling_slope(x: Floats, window: int, out: Floats) -> None:
     """Slope of the least-squares line through the last ``window`` values, per place."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -69,7 +73,7 @@ def rolling_slope(x, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def suffix_products(x, y, sums):
+def suffix_products(x: Floats, y: Floats, sums: Floats) -> None:
     """Rows of ``sums``: Σa, Σb, Σa², Σb², Σab of ``x[k:]``, ``y[k:]``; a and b deviations from the last x and y."""
     size = x.size
     origin_x = x[size - 1]
@@ -92,8 +96,8 @@ def suffix_products(x, y, sums):
 
 
 @njit(cache=True, error_model="numpy")
-def window_products(x, y, origin_x, origin_y, older, sums):
-    """Σa, Σb, Σa², Σb², Σab of the windows that end in the block, about the values before it, into the rows of ``sums``."""
+def window_products(x: Floats, y: Floats, origin_x: float, origin_y: float, older: Floats, sums: Floats) -> None:
+    """Rows of ``sums``: Σa, Σb, Σa², Σb², Σab of the windows that end in the block, about the values before it."""
     total_x = total_y = total_xx = total_yy = total_xy = 0.0
     for k in range(x.size):
         a = x[k] - origin_x
@@ -111,7 +115,7 @@ def window_products(x, y, origin_x, origin_y, older, sums):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_correlation(x, y, window, out):
+def rolling_correlation(x: Floats, y: Floats, window: int, out: Floats) -> None:
     """Pearson's correlation of the last ``window`` pairs; NaN where all x or all y are equal."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -133,7 +137,7 @@ def rolling_correlation(x, y, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def correlations(sums, window, out):
+def correlations(sums: Floats, window: int, out: Floats) -> None:
     """Correlations from the rows that :func:`window_products` describes."""
     sums_x, sums_y, sums_xx, sums_yy, sums_xy = sums[0], sums[1], sums[2], sums[3], sums[4]
     for k in range(out.size):

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rolling sum and mean of an array.
 
-The array is cut into blocks of ``window``. A window is the end of one block and the beginning of the next: the sums to the
-end of a block are worked out backwards, those from its beginning forwards, and each output is one addition of the two. No
-value is ever subtracted, so nothing drifts; the two chains of additions overlap in the processor.
+The array is cut into blocks of ``window``. A window is the end of one block and the beginning of the next: the sums
+to the end of a block are worked out backwards, those from its beginning forwards, and each output is one addition of
+the two. No value is ever subtracted, so nothing drifts; the two chains of additions overlap in the processor.
 The streaming indicators do the same sums in the same order, so the results agree to the bit.
 
-All kernels: ``x`` float64, contiguous and finite; ``out`` float64 of the same length, overwritten, NaN before the window is full.
+All kernels: ``x`` float64, contiguous and finite; ``out`` float64 of the same length, overwritten, NaN before the
+window is full.
 """
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
 
 
 @njit(cache=True, error_model="numpy")
-def suffix_sums(block, sums):
+def suffix_sums(block: Floats, sums: Floats) -> None:
     """``sums[k]`` becomes the sum of ``block[k:]``; ``sums`` is one longer than the block."""
     total = 0.0
     sums[block.size] = 0.0
@@ -24,7 +28,7 @@ def suffix_sums(block, sums):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_sum(x, window, out):
+def rolling_sum(x: Floats, window: int, out: Floats) -> None:
     """Sum of the last ``window`` values."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
@@ -57,7 +61,7 @@ def rolling_sum(x, window, out):
 
 
 @njit(cache=True, error_model="numpy")
-def rolling_mean(x, window, out):
+def rolling_mean(x: Floats, window: int, out: Floats) -> None:
     """Mean of the last ``window`` values."""
     size = x.size
     out[: min(window - 1, size)] = np.nan

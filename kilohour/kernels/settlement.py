@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even
 from kilohour.kernels.records import MISSING, PREVIOUS_PRINT, REFUSE_MISSING
 
 
-@njit(cache=True, nogil=True)
+@inner
 def fixing_value(values, index, day_index, rule):
     """The print of one fixing day in micros, the latest earlier one under ``PREVIOUS_PRINT``, or MISSING.
 
@@ -25,7 +24,7 @@ def fixing_value(values, index, day_index, rule):
     return MISSING
 
 
-@njit(cache=True, nogil=True)
+@inner
 def mean_of_prints(values, index, days, first_day, rule, rounding):
     """Settles a fixing window. Returns (price, prints used, their sum, missing days, first missing day).
 

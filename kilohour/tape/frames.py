@@ -188,7 +188,8 @@ def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         wrong = [i for i, cell in enumerate(column) if isinstance(cell, bool | str) or not np.isscalar(cell)]
         row = wrong[0] if wrong else 0
-        raise DataError(f"row {row}, column {name!r}: must be a number, found {column.tolist()[row]!r} ({column.dtype})")
+        raise DataError(f"row {row}, column {name!r}: must be a number, "
+                        f"found {column.tolist()[row]!r} ({column.dtype})")
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 

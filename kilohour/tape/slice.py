@@ -18,32 +18,33 @@ CONTRACT_KINDS = tuple(int(kind) for kind in Kind if kind != Kind.PRINT)
 
 
 def between(tape: Tape, from_ns: int, to_ns: int) -> Tape:
-    """Events seen from ``from_ns`` on and before ``to_ns``, nanoseconds UTC.
+    """Events seen from ``from_ns`` to ``to_ns``, nanoseconds UTC, both included.
 
-    What was known at the start stays known: prints seen earlier are all kept, at the time of the start and
-    in their old order, so that a settlement inside the range has its prints and an adoption series its
-    history; contracts listed earlier are listed at the start. Contracts whose last trade came before the
-    start, or whose listing comes after the end, are left out with all their events. Prices are not carried in:
-    a contract has a price from its first bar in the range. A range that holds the whole tape gives
-    the tape itself.
+    What was known at the start stays known: prints seen earlier are all kept in their old order, given at the start
+    a nanosecond apart so that a strategy meets them one by one, and a settlement inside the range has its prints and
+    an adoption series its history; contracts listed earlier are listed at the start. The start is ``from_ns``, or
+    just so much earlier that those prints come before everything else. Contracts whose last trade came before the
+    start, or whose listing comes after the end, are left out with all their events. Prices are not carried in: a
+    contract has a price from its first bar in the range. A range that holds the whole tape gives the tape itself.
 
     Raises :class:`UsageError` with both dates and the tape's own range when no bar is left.
     """
-    if from_ns <= tape.start and to_ns > tape.end:
+    if from_ns <= tape.start and to_ns >= tape.end:
         return tape
     events, alive = tape.events, _alive(tape, from_ns, to_ns)
-    start = max(from_ns, tape.start)
     ts, kind = events["ts"], events["kind"]
-    inside = (ts >= from_ns) & (ts < to_ns)
+    inside = (ts >= from_ns) & (ts <= to_ns)
     of_contract = np.isin(kind, CONTRACT_KINDS)
     dead = of_contract & ~np.append(alive, False)[np.where(of_contract, events["ref"], -1)]
     earlier_print = (kind == Kind.PRINT) & (ts < from_ns)
     keep = (inside | earlier_print) & ~dead
-    if from_ns >= to_ns or not np.any(keep & (kind == Kind.BAR)):
+    if from_ns > to_ns or not np.any(keep & (kind == Kind.BAR)):
         raise UsageError(f"the range must hold at least one bar: from {_day(from_ns)} to {_day(to_ns)} has none; "
                          f"this tape runs from {_day(tape.start)} to {_day(tape.end)}")
     kept = {name: column[keep] for name, column in events.items()}
-    kept["ts"] = np.maximum(kept["ts"], start)
+    earlier = int(np.count_nonzero(kept["ts"] < from_ns))
+    start = min(max(from_ns, tape.start), int(kept["ts"][earlier]) - earlier)
+    kept["ts"][:earlier] = start + np.arange(earlier)
     listed_before = alive & np.isin(np.arange(len(alive)), events["ref"][(kind == Kind.LISTING) & (ts < from_ns)])
     joined = {name: np.concatenate([kept[name], rows]) for name, rows in _listings(tape, listed_before, start).items()}
     joined["ref"] = _renumbered(joined, alive)
@@ -52,8 +53,8 @@ def between(tape: Tape, from_ns: int, to_ns: int) -> Tape:
         tape,
         events={name: np.ascontiguousarray(joined[name][order]) for name in COLUMNS},
         contracts=tuple(c for c, lives in zip(tape.contracts, alive, strict=True) if lives),
-        notes=(*tape.notes, f"cut to {_day(start)} .. {_day(min(to_ns - 1, tape.end))} from a tape of "
-                            f"{_day(tape.start)} .. {_day(tape.end)}"),
+        notes=(*tape.notes, f"cut to {_day(max(from_ns, tape.start))} .. {_day(min(to_ns, tape.end))} "
+                            f"from a tape of {_day(tape.start)} .. {_day(tape.end)}"),
         sha256="",
     )
 
@@ -63,7 +64,7 @@ def _alive(tape: Tape, from_ns: int, to_ns: int) -> npt.NDArray[np.bool_]:
     rows = tape.events["kind"] == Kind.LISTING
     listing[tape.events["ref"][rows]] = tape.events["ts"][rows]
     last_trade = np.array([c.last_trade_at for c in tape.contracts], dtype=np.int64)
-    return (listing < to_ns) & (last_trade >= from_ns)
+    return (listing <= to_ns) & (last_trade >= from_ns)
 
 
 def _listings(tape: Tape, listed: npt.NDArray[np.bool_], start: int) -> dict[str, npt.NDArray[Any]]:

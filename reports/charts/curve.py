@@ -39,7 +39,8 @@ def products_of(curve: Table) -> tuple[str, ...]:
 def grid(curve: Table, product: str) -> tuple[Ints, Ints, Floats, Ints]:
     """Marks in dollars by day and place on the curve.
 
-    Returns (times (days,), places (months,), marks (days, months) with NaN where none, delivery months likewise, 0 where none).
+    Returns (times (days,), places (months,), marks (days, months) with NaN where there is none, delivery months
+    (days, months) with 0 where there is none).
     """
     own = curve.where(curve.labels("product").is_any(product) & (curve.integers("nth") > 0))
     times, day = np.unique(own.integers("ts"), return_inverse=True)
@@ -52,13 +53,16 @@ def grid(curve: Table, product: str) -> tuple[Ints, Ints, Floats, Ints]:
 
 
 def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
-    """Price over weeks and contracts ahead, at most ``weeks`` of them drawn; the report falls back to a heat map without WebGL."""
+    """Price over weeks and contracts ahead; at most ``weeks`` weeks are drawn.
+
+    Where a browser has no WebGL the report shows the same as a heat map.
+    """
     times, places, marks, _ = grid(curve, product)
     keep = spread_out(len(times), weeks)
     trace: dict[str, Any] = {
         "type": "surface", "x": places, "y": _dates(times[keep]), "z": single(marks[keep]), "colorscale": SEQUENCE,
-        "connectgaps": True, "colorbar": {"thickness": 10, "len": 0.7, "tickprefix": "$", "outlinewidth": 0},
-        "hovertemplate": "%{y|%Y-%m-%d}, contract %{x}: $%{z:,.4f}<extra></extra>",
+        "connectgaps": True, "colorbar": {"thickness": 10, "len": 0.7, "tickformat": "$~g", "outlinewidth": 0},
+        "hovertemplate": "%{y|%Y-%m-%d}, contract %{x}: %{z:$,.4f}<extra></extra>",
     }  # fmt: skip
     axis = {"gridcolor": GRID, "backgroundcolor": "rgba(0,0,0,0)", "showspikes": False}
     return {
@@ -68,19 +72,19 @@ def surface(curve: Table, product: str, weeks: int = 300) -> Figure:
             hovermode="closest",
             margin={"l": 0, "r": 0, "t": 0, "b": 0},
             scene={
-                "xaxis": {**axis, "title": {"text": "contracts ahead"}},
+                "xaxis": {**axis, "title": {"text": "contract"}},
                 "yaxis": {**axis, "title": {"text": ""}, "type": "date", "nticks": 6},
                 "zaxis": {**axis, "title": {"text": "USD"}},
                 "aspectmode": "manual",
                 "aspectratio": {"x": 1.0, "y": 1.7, "z": 0.7},
-                "camera": {"eye": {"x": -1.55, "y": -1.45, "z": 0.85}, "center": {"x": 0, "y": 0, "z": -0.12}},
+                "camera": {"eye": {"x": -1.8, "y": -1.9, "z": 0.9}, "center": {"x": 0.1, "y": 0.1, "z": -0.15}},
             },
         ),
     }
 
 
 def days(curve: Table, product: str, choices: int = 60) -> Figure:
-    """The curve on five days spread over the run, and on one day the reader picks with a slider of at most ``choices`` days."""
+    """The curve on five days spread over the run, and on one the reader picks (of ``choices`` at most)."""
     times, places, marks, months = grid(curve, product)
     traces = []
     fixed = spread_out(len(times), 5)
@@ -95,10 +99,10 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
     return {
         "data": traces,
         "layout": layout(
-            430,
+            460,
             margin={"l": 64, "r": 14, "t": 54, "b": 44},
             xaxis={"title": {"text": AHEAD, "font": {"size": 11}}, "showgrid": False, "linecolor": GRID, "nticks": 12},
-            yaxis=value_axis("USD", tickformat="~g", hoverformat=",.4f"),
+            yaxis=value_axis("USD", tickformat="$~g", hoverformat="$,.4f"),
             sliders=[_slider(times, marks, months, steps, len(traces) - 1)] if len(steps) else [],
         ),
     }
@@ -106,17 +110,18 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
 
 def _day_line(name: str, places: Ints, marks: Floats, months: Ints, colour: str, width: float) -> dict[str, Any]:
     return line(name, places, single(marks), colour, width, customdata=months.astype(np.int32), connectgaps=True,
-                hovertemplate="$%{y:,.4f} (delivery %{customdata})")  # fmt: skip
+                hovertemplate="%{y:$,.4f} (delivery %{customdata})")  # fmt: skip
 
 
 def _slider(times: Ints, marks: Floats, months: Ints, steps: Ints, trace: int) -> dict[str, Any]:
     # A slider's arguments are taken as they stand: plain lists, no packed arrays.
     return {
         "active": len(steps) - 1,
-        "pad": {"t": 34, "b": 6},
+        "pad": {"t": 62, "b": 4},
         "len": 1.0,
         "x": 0.0,
         "ticklen": 0,
+        "minorticklen": 0,
         "currentvalue": {"prefix": "Chosen day: ", "xanchor": "left", "font": {"size": 12}},
         "font": {"size": 10, "color": "rgba(0,0,0,0)"},
         "steps": [

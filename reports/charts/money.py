@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from kilohour.reports.charts.style import (
     VERMILION,
     Figure,
     dollars,
+    extent,
+    in_order,
     layout,
     line,
     milliseconds,
@@ -27,7 +30,8 @@ from kilohour.reports.charts.style import (
 from kilohour.reports.folder import month_of, product_of
 from kilohour.reports.profit import PARTS, Profit
 from kilohour.reports.statistics import drawdown_path
-from kilohour.reports.table import Floats, Ints, Table
+from kilohour.reports.table import Ints, Table
+from kilohour.units import MICROS, divide_half_even
 
 
 def equity(table: Table, start: int, points: int = 3000) -> Figure:
@@ -37,13 +41,18 @@ def equity(table: Table, start: int, points: int = 3000) -> Figure:
     """
     value, baseline = table.integers("equity_micros"), table.integers("baseline_micros")
     fall = drawdown_path(value, start)
-    keep = np.union1d(thin(value, points // 2), thin(baseline, points // 2)) if table.rows > points else thin(value, points)
+    keep = (
+        np.union1d(thin(value, points // 2), thin(baseline, points // 2))
+        if table.rows > points
+        else thin(value, points)
+    )
     x = milliseconds(table.integers("ts")[keep])
     ends = x[[0, -1]] if len(x) else x
-    hover = "$%{y:,.0f}"
+    hover = "%{y:$,.0f}"
     upper, lower = rows(2, [3, 1.2], 0.06)
+    dotted = {"dash": "dot"}
     traces = [
-        line("Nothing held", ends, np.full(len(ends), start / 1e6), GREY, 1.2, line={"dash": "dot"}, hovertemplate=hover),
+        line("Nothing held", ends, np.full(len(ends), start / 1e6), GREY, 1.2, line=dotted, hovertemplate=hover),
         line("Same average exposure, held and rolled", x, dollars(baseline[keep]), ORANGE, 1.3, hovertemplate=hover),
         line("Strategy", x, dollars(value[keep]), BLUE, 1.9, hovertemplate=hover),
         line("Drawdown", x, dollars(fall[keep]), VERMILION, 1.0, yaxis="y2", fill="tozeroy", showlegend=False,
@@ -65,7 +74,7 @@ def margin(table: Table, calls: Ints, points: int = 3000) -> Figure:
     ts, value = table.integers("ts"), table.integers("equity_micros")
     need = table.integers("margin_initial_micros")
     keep = np.union1d(thin(value, points // 2), thin(need, points // 2)) if table.rows > points else thin(value, points)
-    x, hover = milliseconds(ts[keep]), "$%{y:,.0f}"
+    x, hover = milliseconds(ts[keep]), "%{y:$,.0f}"
     low = dollars(table.integers("margin_maintenance_micros")[keep])
     at_call = value[np.clip(np.searchsorted(ts, calls), 0, max(0, table.rows - 1))] if table.rows else calls
     traces = [
@@ -77,47 +86,47 @@ def margin(table: Table, calls: Ints, points: int = 3000) -> Figure:
     if len(calls):
         traces.append({"type": "scatter", "mode": "markers", "name": "Margin call", "x": milliseconds(calls),
                        "y": dollars(at_call), "hovertemplate": "margin call",
-                       "marker": {"symbol": "x", "size": 9, "color": "#000000", "line": {"width": 1, "color": "#ffffff"}}})  # fmt: skip
-    return {"data": traces, "layout": layout(300, xaxis=time_axis(), yaxis=value_axis("USD", **MONEY))}
+                       "marker": {"symbol": "x", "size": 9, "color": "#000000",
+                                  "line": {"width": 1, "color": "#ffffff"}}})  # fmt: skip
+    return {"data": traces, "layout": layout(300, xaxis=time_axis(range=extent(ts)), yaxis=value_axis("USD", **MONEY))}
 
 
 def profit_by_purpose(part: Profit) -> Figure:
-    """A waterfall from trading through settlement and costs to net."""
+    """A waterfall from trading through settlement and costs to net; the amounts stand beside the names."""
     wanted = [name for name in PARTS if name in ("trading", "costs") or getattr(part, name)]
-    values = [getattr(part, name) / 1e6 for name in wanted]
-    labels = [PARTS[name] for name in wanted] + ["Net"]
+    micros = [getattr(part, name) for name in wanted]
+    names = [*(PARTS[name] for name in wanted), "Net"]
     trace: dict[str, Any] = {
-        "type": "waterfall", "orientation": "h", "y": labels, "x": [*values, part.net / 1e6],
-        "measure": ["relative"] * len(values) + ["total"],
-        "text": [_money(value) for value in (*values, part.net / 1e6)], "textposition": "outside", "cliponaxis": False,
-        "hoverinfo": "y+text", "connector": {"line": {"color": GREY, "width": 1}},
+        "type": "waterfall", "orientation": "h", "x": [value / 1e6 for value in (*micros, part.net)],
+        "y": [f"{name}<br><b>{_money(value)}</b>" for name, value in zip(names, (*micros, part.net), strict=True)],
+        "measure": ["relative"] * len(micros) + ["total"], "hoverinfo": "y",
+        "connector": {"line": {"color": GREY, "width": 1}},
         "increasing": {"marker": {"color": BLUE}}, "decreasing": {"marker": {"color": VERMILION}},
         "totals": {"marker": {"color": GREEN}},
     }  # fmt: skip
-    axis = value_axis("USD", **MONEY, range=_room(values))
     return {
         "data": [trace],
         "layout": layout(
-            90 + 40 * len(labels),
+            70 + 46 * len(names),
             hovermode="closest",
             showlegend=False,
             margin={"l": 10, "r": 20, "t": 10, "b": 44},
-            xaxis=axis,
+            xaxis=value_axis("USD", **MONEY),
             yaxis={"autorange": "reversed", "automargin": True, "showgrid": False},
         ),
     }
 
 
-def profit_by_contract(parts: dict[str, Profit]) -> Figure:
+def profit_by_contract(parts: dict[str, Profit], first: Sequence[str] = ()) -> Figure:
     """Net profit of each contract, a bar a contract, one colour a product."""
     traces = []
-    products = list(dict.fromkeys(product_of(name) for name in parts))
+    products = in_order((product_of(name) for name in parts), first)
     for place, code in enumerate(products):
         names = [name for name in parts if product_of(name) == code]
         traces.append({
             "type": "bar", "name": code, "x": [_delivery(name) for name in names],
             "y": [parts[name].net / 1e6 for name in names], "text": names, "textposition": "none",
-            "hovertemplate": "%{text}: $%{y:,.2f}<extra></extra>",
+            "hovertemplate": "%{text}: %{y:$,.2f}<extra></extra>",
             "marker": {"color": (BLUE, ORANGE, GREEN, GREY)[place % 4]},
         })  # fmt: skip
     dated = all(month_of(name) for name in parts)
@@ -135,13 +144,5 @@ def _delivery(contract: str) -> str:
     return f"{month // 100:04d}-{month % 100:02d}-01" if month else contract
 
 
-def _money(value: float) -> str:
-    return f"{'−' if value < 0 else ''}${abs(value):,.0f}"
-
-
-def _room(values: list[float]) -> list[float]:
-    # The labels stand outside the bars: leave them a fifth of the width on either side.
-    path: Floats = np.concatenate([[0.0], np.cumsum(values)])
-    low, high = float(path.min()), float(path.max())
-    width = (high - low) or 1.0
-    return [low - 0.22 * width, high + 0.22 * width]
+def _money(micros: int) -> str:
+    return f"{'−' if micros < 0 else ''}${divide_half_even(abs(micros), MICROS):,}"

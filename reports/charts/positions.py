@@ -3,34 +3,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from kilohour.reports.charts.style import DIVERGING, Figure, layout, milliseconds, rows, time_axis, value_axis
+from kilohour.reports.charts.style import DIVERGING, Figure, in_order, layout, milliseconds, rows, time_axis, value_axis
 from kilohour.reports.folder import by_product, months_of
 from kilohour.reports.table import Floats, Ints, Table
 
 PANELS = 4
 
 
-def positions(table: Table, marks: Ints, columns: int = 360) -> Figure:
-    """Lots held by months to delivery (down) and time (across); blue is long, orange short; a panel a product, at most four.
+def positions(table: Table, marks: Ints, products: Sequence[str] = (), columns: int = 360) -> Figure:
+    """Lots held by months to delivery (down) and time (across), a panel a product, at most four.
 
-    ``marks`` are the times of all mark groups, so that a time without a position stays empty. Each column
-    shows a contract's largest position of its stretch of time. A perpetual stands at zero months.
+    Blue is long, orange is short. ``marks`` are the times of all mark groups, so that a time without a position stays
+    empty. Each column shows a contract's largest position of its stretch of time. A perpetual stands at zero months.
     """
     labels = by_product(table.labels("contract"))
-    held = np.unique(labels.codes).tolist()[:PANELS]
+    held = in_order((labels.names[code] for code in np.unique(labels.codes).tolist()), products)[:PANELS]
     domains = rows(max(1, len(held)), [1.0] * max(1, len(held)), 0.09)
     largest = max(1, int(np.abs(table.integers("lots")).max(initial=0)))
     figure: dict[str, Any] = layout(
-        110 + 190 * max(1, len(held)), hovermode="closest", xaxis=time_axis(anchor=f"y{max(1, len(held))}"), annotations=[]
+        110 + 190 * max(1, len(held)),
+        hovermode="closest",
+        xaxis=time_axis(anchor=f"y{len(held)}" if len(held) > 1 else "y"),
+        annotations=[],
     )
     traces = []
-    for panel, code in enumerate(held):
+    for panel, name in enumerate(held):
         axis = "" if panel == 0 else str(panel + 1)
-        own = table.where(labels.codes == code)
+        own = table.where(labels.is_any(name))
         x, y, lots, months = _grid(own, marks, columns)
         traces.append({
             "type": "heatmap", "x": x, "y": y, "z": lots, "customdata": months, "yaxis": f"y{axis}", "zmid": 0,
@@ -38,10 +42,20 @@ def positions(table: Table, marks: Ints, columns: int = 360) -> Figure:
             "colorbar": {"thickness": 10, "title": {"text": "lots", "side": "top"}, "outlinewidth": 0},
             "hovertemplate": "%{x|%Y-%m-%d}, delivery %{customdata}: %{z:+,d} lots<extra></extra>",
         })  # fmt: skip
-        figure[f"yaxis{axis}"] = value_axis("Months to delivery", domain=domains[panel], zeroline=False)
+        figure[f"yaxis{axis}"] = value_axis(
+            "Months to delivery", domain=domains[panel], zeroline=False, dtick=max(1, -(-len(y) // 7))
+        )
         figure["annotations"].append(
-            {"text": labels.names[code], "xref": "paper", "yref": "paper", "x": 0, "y": domains[panel][1], "yanchor": "bottom",
-             "showarrow": False, "font": {"size": 12}}  # fmt: skip
+            {
+                "text": name,
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0,
+                "y": domains[panel][1],
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 12},
+            }
         )
     return {"data": traces, "layout": figure}
 

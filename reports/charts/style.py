@@ -2,11 +2,13 @@
 """Colours, layouts and thinning shared by all figures.
 
 The colours are of Okabe and Ito (2008), "Color Universal Design", which readers with any common colour vision tell
-apart; sequences use cividis (Nunez, Anderton and Renslow 2018). The report's script repaints text and grid to suit a dark page.
+apart; sequences use cividis (Nunez, Anderton and Renslow 2018). The report's script repaints text and grid to suit a
+dark page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,15 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
         "font": {"family": FONT, "size": 12, "color": INK},
         "hovermode": "x unified",
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left", "bgcolor": "rgba(0,0,0,0)"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1,
+            "yanchor": "bottom",
+            "xanchor": "left",
+            "bgcolor": "rgba(0,0,0,0)",
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GREY, "activecolor": BLUE},
         "colorway": list(CYCLE),
     }
     return {**base, **more}
@@ -53,11 +63,11 @@ def time_axis(**more: Any) -> dict[str, Any]:
 
 def value_axis(title: str, **more: Any) -> dict[str, Any]:
     """A vertical axis with thousands separators; the title says the unit."""
-    return {"title": {"text": title, "font": {"size": 11}, "standoff": 6}, "gridcolor": GRID, "zerolinecolor": "#b4bcc6",
-            "automargin": True, "nticks": 6, **more}  # fmt: skip
+    return {"title": {"text": title, "font": {"size": 11}, "standoff": 6}, "gridcolor": GRID,
+            "zerolinecolor": "#b4bcc6", "automargin": True, "nticks": 6, **more}  # fmt: skip
 
 
-MONEY = {"tickprefix": "$", "tickformat": "~s", "hoverformat": ",.2f"}
+MONEY = {"tickformat": "$~s", "hoverformat": "$,.2f"}
 
 
 def line(name: str, x: Any, y: Any, colour: str, width: float = 1.6, **more: Any) -> dict[str, Any]:
@@ -87,9 +97,21 @@ def milliseconds(ts: Ints) -> Floats:
     return ts / 1e6
 
 
+def extent(*times: Ints) -> list[float] | None:
+    """The first and last of some times as an axis' range in milliseconds; None when there are none."""
+    found = [ts for ts in times if len(ts)]
+    return [min(int(ts.min()) for ts in found) / 1e6, max(int(ts.max()) for ts in found) / 1e6] if found else None
+
+
 def dollars(micros: Ints) -> Floats:
     """Integer micros as floats of dollars; shape kept."""
     return micros / MICROS
+
+
+def in_order(names: Iterable[str], first: Sequence[str]) -> list[str]:
+    """Names in the order of ``first``, then the others by the alphabet."""
+    found = set(names)
+    return [name for name in first if name in found] + sorted(found.difference(first))
 
 
 def single(values: NDArray[Any]) -> NDArray[np.float32]:
@@ -98,9 +120,10 @@ def single(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def thin(values: NDArray[Any], limit: int) -> Ints:
-    """Row numbers, sorted, of at most about ``limit`` rows: the first, the last, and the lowest and highest of each stretch.
+    """Row numbers, sorted, of at most about ``limit`` rows.
 
-    So a drawn line keeps every peak and trough a screen can show. NaN rows are passed over, save the ends.
+    They are the first, the last, and the lowest and highest of each stretch, so a drawn line keeps every peak and
+    trough that a screen can show. NaN rows are passed over, save the ends.
     """
     count = len(values)
     if count <= max(limit, 4):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from kilohour.reports.charts.style import (
     VERMILION,
     Figure,
     dollars,
+    extent,
+    in_order,
     layout,
     line,
     milliseconds,
@@ -29,37 +32,45 @@ from kilohour.units import NANOS_PER_DAY
 
 PANELS = 4
 RECORDS = 6
-GREEK = ("Bought", "Sold")
 
 
-def trades(prices: Table, fills: Table, records: Table, points: int = 9000, markers: int = 2400) -> Figure:
+def trades(
+    prices: Table, fills: Table, records: Table, products: Sequence[str] = (), points: int = 9000, markers: int = 2400
+) -> Figure:
     """One panel a product (at most four) with prices and fills, one panel a recorded column (at most six).
 
-    Prices are drawn around the days a contract was traded. Fills of one contract, side, purpose and day are one marker at
-    their mean price. ``points`` and ``markers`` bound how much is drawn; longer stretches are merged then.
+    Prices are drawn around the days a contract was traded. Fills of one contract, side, purpose and day are one marker
+    at their mean price. ``points`` and ``markers`` bound how much is drawn; longer stretches are merged then.
     """
-    labels = by_product(prices.labels("contract"))
-    codes = np.unique(labels.codes).tolist()[:PANELS]
+    labels, sold = by_product(prices.labels("contract")), by_product(fills.labels("contract"))
+    codes = in_order((labels.names[code] for code in np.unique(labels.codes).tolist()), products)[:PANELS]
     names = recorded_names(records)[:RECORDS]
     weights = [2.6] * len(codes) + [1.0] * len(names)
     domains = rows(max(1, len(weights)), weights or [1.0], 0.05)
     figure: dict[str, Any] = layout(
         70 + 270 * max(1, len(codes)) + 120 * len(names),
         hovermode="closest",
-        xaxis=time_axis(anchor=f"y{max(1, len(weights))}" if len(weights) > 1 else "y"),
+        xaxis=time_axis(
+            anchor=f"y{len(weights)}" if len(weights) > 1 else "y",
+            range=extent(prices.integers("ts"), records.integers("ts")),
+        ),
     )
     traces: list[dict[str, Any]] = []
-    for panel, code in enumerate(codes):
+    for panel, name in enumerate(codes):
         axis = "y" if panel == 0 else f"y{panel + 1}"
-        name = labels.names[code]
-        figure["yaxis" + axis[1:]] = value_axis(f"{name}, USD", domain=domains[panel], tickformat="~g")
-        traces += _price_lines(prices.where(labels.codes == code), fills, axis, points // len(codes))
-        traces += _fill_marks(fills.where(by_product(fills.labels("contract")).is_any(name)), axis, panel, markers // len(codes))
+        figure["yaxis" + axis[1:]] = value_axis(f"{name}, USD", domain=domains[panel], tickformat="$~g")
+        traces += _price_lines(prices.where(labels.is_any(name)), fills, axis, points // len(codes))
+        traces += _fill_marks(fills.where(sold.is_any(name)), axis, markers // len(codes))
     for place, name in enumerate(names):
         panel = len(codes) + place
         axis = "y" if panel == 0 else f"y{panel + 1}"
         figure["yaxis" + axis[1:]] = value_axis(name, domain=domains[panel], nticks=3)
         traces.append(_record(records, name, axis, 1600 if len(names) < 4 else 900))
+    named: set[str] = set()
+    for trace in traces:
+        if "legendgroup" in trace:
+            trace["showlegend"] = trace["name"] not in named
+            named.add(trace["name"])
     return {"data": traces, "layout": figure}
 
 
@@ -96,11 +107,13 @@ def _price_lines(prices: Table, fills: Table, axis: str, points: int) -> list[di
         kept = kept[thin(close[kept], max(8, int(len(kept) * share)))]
         nan = np.array([np.nan])
         x = np.append(milliseconds(ts[kept]), milliseconds(ts[kept[-1:]]))
-        lines[place % len(CYCLE)].append((x, np.append(close[kept], nan), np.full(len(kept) + 1, delivery, dtype=np.int32)))
+        lines[place % len(CYCLE)].append(
+            (x, np.append(close[kept], nan), np.full(len(kept) + 1, delivery, dtype=np.int32))
+        )
     return [
-        line("Price", np.concatenate([p[0] for p in parts]), single(np.concatenate([p[1] for p in parts])), colour, 1.0, yaxis=axis,
-             customdata=np.concatenate([p[2] for p in parts]), opacity=0.65, showlegend=False,
-             hovertemplate="%{x|%Y-%m-%d} delivery %{customdata}: $%{y:,.4f}<extra></extra>")
+        line("Price", np.concatenate([p[0] for p in parts]), single(np.concatenate([p[1] for p in parts])), colour, 1.0,
+             customdata=np.concatenate([p[2] for p in parts]), opacity=0.65, showlegend=False, yaxis=axis,
+             hovertemplate="%{x|%Y-%m-%d} delivery %{customdata}: %{y:$,.4f}<extra></extra>")
         for colour, parts in zip(CYCLE, lines, strict=True) if parts
     ]  # fmt: skip
 
@@ -134,7 +147,7 @@ def merged_fills(fills: Table, span: int) -> tuple[Ints, Ints, Ints, Ints, Ints,
     return ts[first], contract[first], np.sign(lots[first]), purpose[first], volume, paid / volume
 
 
-def _fill_marks(fills: Table, axis: str, panel: int, limit: int) -> list[dict[str, Any]]:
+def _fill_marks(fills: Table, axis: str, limit: int) -> list[dict[str, Any]]:
     if not fills.rows:
         return []
     span = NANOS_PER_DAY
@@ -144,17 +157,20 @@ def _fill_marks(fills: Table, axis: str, panel: int, limit: int) -> list[dict[st
         ts, contract, side, purpose, lots, price = merged_fills(fills, span)
     names, purposes = fills.labels("contract").names, fills.labels("purpose").names
     forced = np.isin(purpose, [k for k, name in enumerate(purposes) if name == "liquidation"])
-    kinds = (("Bought", "triangle-up", BLUE, (side > 0) & ~forced), ("Sold", "triangle-down", VERMILION, (side < 0) & ~forced),
-             ("Liquidated", "x", "#000000", forced))  # fmt: skip
+    kinds = (
+        ("Bought", "triangle-up", BLUE, (side > 0) & ~forced),
+        ("Sold", "triangle-down", VERMILION, (side < 0) & ~forced),
+        ("Liquidated", "x", "#000000", forced),
+    )
     traces = []
     for label, symbol, colour, rows_wanted in kinds:
         chosen = np.flatnonzero(rows_wanted)
         if len(chosen):
             text = [f"{names[contract[k]]} {lots[k]:+,d} ({purposes[purpose[k]]})" for k in chosen.tolist()]
             traces.append({
-                "type": "scatter", "mode": "markers", "name": label, "legendgroup": label, "showlegend": panel == 0, "yaxis": axis,
+                "type": "scatter", "mode": "markers", "name": label, "legendgroup": label, "yaxis": axis,
                 "x": milliseconds(ts[chosen]), "y": single(price[chosen]), "text": text,
-                "hovertemplate": "%{x|%Y-%m-%d} %{text} at $%{y:,.4f}<extra></extra>",
+                "hovertemplate": "%{x|%Y-%m-%d} %{text} at %{y:$,.4f}<extra></extra>",
                 "marker": {"symbol": symbol, "size": 8, "color": colour, "line": {"width": 0.7, "color": "#ffffff"}},
             })  # fmt: skip
     return traces

@@ -331,9 +331,9 @@ class Oracle:
         if verb in ("target", "target_spread", "target_only", "flat"):
             self.target(ts, self.named(verb, arguments))
         elif verb == "cancel":
-            # Decision: cancelling what is not working, or a liquidation order, does nothing.
+            # Decision: only limit and market orders have a ticket; cancelling anything else does nothing.
             for order in self.working():
-                if order.number == arguments[0] and order.origin != "liquidation":
+                if order.number == arguments[0] and order.origin == "order":
                     order.status = "cancelled"
         elif verb in ("market", "limit"):
             code, lots, *price, tif = arguments
@@ -361,23 +361,21 @@ class Oracle:
         return names
 
     def active_of(self, products: set[str]) -> list[str]:
-        working = {code for order in self.working_targets() for code in order.ratios}
+        working = {code for order in (*self.working_from("target"), *self.working_from("liquidation"))
+                   for code in order.ratios}
         return [code for code, contract in self.contracts.items() if contract.product in products
                 and self.is_tradable(code) and (self.books[code].position or code in working)]
 
     def target(self, ts: int, names: Mapping[str, int]) -> None:
-        touching = [order for order in self.working_targets() if any(code in names for code in order.ratios)]
-        coming = dict.fromkeys(names, 0)
-        for order in touching:
-            for code, lots in order.lots_left().items():
-                if code in names:
-                    coming[code] += lots
-        if all(self.books[code].position + coming[code] == lots for code, lots in names.items()):
+        """Liquidation orders count as coming, and stay: only target orders are replaced."""
+        touching = [order for order in self.working_from("target") if any(code in names for code in order.ratios)]
+        coming = {code: self.books[code].position + self.lots_coming("liquidation", code) for code in names}
+        if all(coming[code] + self.lots_coming("target", code) == lots for code, lots in names.items()):
             return
         for order in touching:
             order.status = "replaced"
         # Decision: legs stand in contract order, whatever the order in which the verb names them.
-        gaps = {code: names[code] - self.books[code].position for code in sorted(names, key=lambda c: self.row[c])}
+        gaps = {code: names[code] - coming[code] for code in sorted(names, key=lambda c: self.row[c])}
         gaps = {code: gap for code, gap in gaps.items() if gap}
         if not gaps:
             return
@@ -437,8 +435,11 @@ class Oracle:
         self.unfinished = [order for order in self.unfinished if order.status == "working"]
         return self.unfinished
 
-    def working_targets(self) -> list[Order]:
-        return [order for order in self.working() if order.origin == "target"]
+    def working_from(self, origin: str) -> list[Order]:
+        return [order for order in self.working() if order.origin == origin]
+
+    def lots_coming(self, origin: str, code: str) -> int:
+        return sum(order.lots_left().get(code, 0) for order in self.working_from(origin))
 
     def end_orders(self, code: str, status: str, tif: str | None = None) -> None:
         for order in self.working():

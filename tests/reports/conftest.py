@@ -61,7 +61,9 @@ class Books:
         order = len(self.rows["orders"])
         self.held[contract] = self.held.get(contract, 0) + lots
         fee = abs(lots) * FEE
-        self.rows["orders"].append((order, ts - DAY, order, contract, lots, "market", -(2**63), "gtc", origin, "filled", "", lots))
+        self.rows["orders"].append(
+            (order, ts - DAY, order, contract, lots, "market", -(2**63), "gtc", origin, "filled", "", lots)
+        )
         self.rows["fills"].append(
             (order, order, ts, contract, lots, price, fee, abs(lots) * LOT * HALF_SPREAD, self.held[contract], purpose)
         )
@@ -70,7 +72,9 @@ class Books:
 
     def refuse(self, ts: int, contract: str, lots: int, code: str) -> None:
         order = len(self.rows["orders"])
-        self.rows["orders"].append((order, ts, order, contract, lots, "market", -(2**63), "gtc", "target", "refused", code, 0))
+        self.rows["orders"].append(
+            (order, ts, order, contract, lots, "market", -(2**63), "gtc", "target", "refused", code, 0)
+        )
 
     def mark(self, ts: int, contract: str, price: int) -> None:
         before = self.marks.get(contract, price)
@@ -85,7 +89,16 @@ class Books:
         self.book(ts, contract, "settlement", lots * LOT * (price - self.marks[contract]))
         self.book(ts, contract, "settlement_fee", -abs(lots) * 1_350_000)
         self.rows["settlements"].append(
-            (ts, contract, lots, price, len(prints), sum(prints), missing, "mean over business days, missing day: previous print")
+            (
+                ts,
+                contract,
+                lots,
+                price,
+                len(prints),
+                sum(prints),
+                missing,
+                "mean over business days, missing day: previous print",
+            )
         )
 
 
@@ -97,7 +110,9 @@ def code_of(product: str, month: int) -> str:
     return f"{product}-{1970 + month // 12:04d}-{month % 12 + 1:02d}"
 
 
-def simulate(products: list[str], days: int, lots: int, level: float, seed: int, start: int, trade: bool) -> tuple[Books, list]:
+def simulate(
+    products: list[str], days: int, lots: int, level: float, seed: int, start: int, trade: bool, shift: int
+) -> tuple[Books, list]:
     """A near-far spread, turned round every 60 days, rolled each month; in some months the near leg settles instead."""
     generator = np.random.default_rng(seed)
     books, records = Books(cash=start), []
@@ -110,14 +125,20 @@ def simulate(products: list[str], days: int, lots: int, level: float, seed: int,
         rolled = previous is not None and month != previous
         for product in products:
             walk[product] += generator.normal(0, 0.016) * abs(level) + 0.01 * (level - walk[product])
-            curve = {m: round((walk[product] - 0.015 * level * (m - month) + 0.05 * level * math.sin(step / 90)) * 100) * 10_000
-                     for m in range(month, month + 13)}
+            curve = {
+                m: round((walk[product] - 0.015 * level * (m - month) + 0.05 * level * math.sin(step / 90)) * 100)
+                * 10_000
+                + shift
+                for m in range(month, month + 13)
+            }
             move = 0
             for m, price in curve.items():
                 move += (price - books.marks.get(code_of(product, m), price)) if m == month + 1 else 0
                 books.mark(ts, code_of(product, m), price)
                 if step % 5 == 0 or step == days - 1:
-                    books.rows["curve"].append((ts, code_of(product, m), product, 1970 * 100 + (m // 12) * 100 + m % 12 + 1, m - month, price))
+                    books.rows["curve"].append(
+                        (ts, code_of(product, m), product, 1970 * 100 + (m // 12) * 100 + m % 12 + 1, m - month, price)
+                    )
             baseline += move * LOT * lots // 4
             if rolled and trade:
                 roll(books, product, ts, month, prints[product] or [curve[month]], curve)
@@ -179,33 +200,63 @@ def result_of(books: Books, start: int, days: int) -> dict:
     }  # fmt: skip
 
 
-def make_run_folder(folder: Path, *, products: tuple[str, ...] = ("SIM:H100",), days: int = 504, lots: int = 10, level: float = 2.8,
-                    seed: int = 7, start: int = 250_000_000_000, trade: bool = True, records: bool = True, calls: int = 0) -> Path:
-    """Writes a run folder whose books balance; ``level`` near zero gives negative prices, ``lots`` in the thousands ruin."""
+def make_run_folder(
+    folder: Path,
+    *,
+    products: tuple[str, ...] = ("SIM:H100",),
+    days: int = 504,
+    lots: int = 10,
+    level: float = 2.8,
+    seed: int = 7,
+    start: int = 250_000_000_000,
+    trade: bool = True,
+    records: bool = True,
+    calls: int = 0,
+    shift: int = 0,
+) -> Path:
+    """Writes a run folder whose books balance; ``shift`` below zero (micros) gives negative prices, many lots ruin."""
     folder.mkdir(parents=True, exist_ok=True)
-    books, recorded = simulate(list(products), days, lots, level, seed, start, trade)
+    books, recorded = simulate(list(products), days, lots, level, seed, start, trade, shift)
     for row in books.rows["equity"][40 : 40 + calls]:
-        books.rows["orders"].append((len(books.rows["orders"]), row[0], 0, code_of(products[0], 601), -1, "market", -(2**63), "gtc",
-                                     "liquidation", "filled", "", -1))
+        books.rows["orders"].append(
+            (
+                len(books.rows["orders"]),
+                row[0],
+                0,
+                code_of(products[0], 601),
+                -1,
+                "market",
+                -(2**63),
+                "gtc",
+                "liquidation",
+                "filled",
+                "",
+                -1,
+            )
+        )
     result = result_of(books, start, days)
     result["margin_calls"] = calls
     for name, schema in SCHEMAS.items():
         write_table(folder, name, books.rows[name], schema)
     names = ["ts", "z", "spread"] if records else ["ts"]
     values = list(zip(*recorded, strict=True)) if recorded and records else [[], [], []]
-    pq.write_table(pa.table({n: pa.array(values[k], type=pa.int64() if n == "ts" else pa.float64()) for k, n in enumerate(names)}),
-                   folder / "records.parquet")
+    pq.write_table(
+        pa.table({n: pa.array(values[k], type=pa.int64() if n == "ts" else pa.float64()) for k, n in enumerate(names)}),
+        folder / "records.parquet",
+    )
     manifest = {
         "kilohour": "0.1.0", "run": "calendar-spread-20291231",
         "strategy": {"name": "calendar-spread", "class": "CalendarSpread", "file": "calendar_spread.py",
                      "doc": "Fade a rich or cheap front of the curve, near against far, in whole lots."},
-        "parameters": {"product": products[0], "near": 1, "far": 4, "window": 60, "entry": 2.0, "exit": 0.5, "lots": lots},
+        "parameters": {"product": products[0], "near": 1, "far": 4, "window": 60, "entry": 2.0, "exit": 0.5,
+                       "lots": lots},
         "tape": {"source": "embedded market, seed 7", "sha256": "3f1c" * 16, "start": "2020-01-02", "end": "2029-12-31",
                  "events": 91_234, "bars": 80_101, "contracts": 156,
                  "notes": ["Filled at the next settlement: an assumption.", "31 settles were snapped to the tick."]},
         "products": list(products),
-        "assumptions": [{"file": "gpu1-2026.toml", "sha256": "ab" * 32, "product": products[0], "term": "margin_initial_ppm",
-                         "value": "200000", "source": "assumed: the initial margin AX publishes for its own contracts"}],
+        "assumptions": [{"file": "gpu1-2026.toml", "sha256": "ab" * 32, "product": products[0],
+                         "term": "margin_initial_ppm", "value": "200000",
+                         "source": "assumed: the initial margin AX publishes for its own contracts"}],
         "modelled": ["All prices are synthetic: a seeded model made them. Profit on them is no evidence.",
                      "Orders fill at the next bar's open, half a spread away, at most 10 % of its volume."],
         "result": result, "face": "compiled", "seed": 7,

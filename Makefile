@@ -1,0 +1,45 @@
+# kilohour: `make backtest` shows it, `make test` checks everything. Both build .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install backtest test quick bench soak clean
+
+help:
+	@echo "make backtest   run the calendar spread on the embedded market and write its report"
+	@echo "make test       every check: ruff, mypy, import-linter, pytest"
+	@echo "make quick      pytest without the slow tests"
+	@echo "make bench      speed and memory, beside peers where they install"
+	@echo "make soak       long studies"
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $(STAMP)
+
+install: $(STAMP)
+
+backtest: $(STAMP)
+	$(BIN)/kilohour backtest calendar-spread --out runs/calendar-spread
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels
+	$(BIN)/python -m pytest
+
+quick: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow"
+
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]' || echo "some peers do not install here"
+	$(BIN)/python -m kilohour.backtests.bench --json bench.json
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

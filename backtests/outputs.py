@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A session's output rows as the tables of a run folder: words for codes, contract codes for rows, one row a leg.
+
+Times are nanoseconds UTC in ``ts``, money is integer micros, lots are signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.desk import column_name
+from kilohour.kernels import records as r
+from kilohour.session import Session
+from kilohour.units import MISSING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Array = npt.NDArray[Any]
+
+KINDS = {r.MARKET: "market", r.LIMIT: "limit"}
+LIVES = {r.GTC: "gtc", r.DAY: "day"}
+ORIGINS = {r.FROM_TARGET: "target", r.FROM_ORDER: "order", r.FROM_LIQUIDATION: "liquidation"}
+STATUSES = {
+    r.WORKING: "working", r.FILLED: "filled", r.REPLACED: "replaced", r.CANCELLED: "cancelled", r.LAPSED: "lapsed",
+    r.EXPIRED: "expired", r.MARGIN_CALL: "margin_call", r.REFUSED: "refused",
+}  # fmt: skip
+REFUSALS = {
+    0: "", r.NOT_LISTED: "not_listed", r.NO_PRICE: "no_price", r.SIZE: "size", r.TICK: "tick", r.CAPACITY: "capacity",
+    r.MARGIN: "margin",
+}  # fmt: skip
+LEDGER_KINDS = {
+    r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
+    r.UNSETTLED: "unsettled",
+}  # fmt: skip
+PURPOSES = ("open", "close", "roll", "liquidation")
+OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
+
+
+def tables_of(session: Session) -> dict[str, pa.Table]:
+    """Tables ``orders fills ledger equity positions settlements records``; call it after :meth:`Session.close`.
+
+    ``equity`` has no baseline: it needs the market's marks, not the session's rows.
+    """
+    codes = [contract.code for contract in session.market.tape.contracts]
+    orders = one_row_a_leg(session)
+    return {
+        "orders": _orders_table(orders, codes),
+        "fills": _fills_table(session, orders, codes),
+        "ledger": _ledger_table(session.table("ledger"), codes),
+        "equity": _equity_table(session.table("equity")),
+        "positions": _positions_table(session.table("positions"), codes),
+        "settlements": _settlements_table(session),
+        "records": _records_table(session),
+    }
+
+
+def one_row_a_leg(session: Session) -> Array:
+    """Order rows, each as it was accepted and with the status and the filled lots it has now, by order number."""
+    rows = session.table("orders")
+    begun = np.isin(rows["status"], (r.WORKING, r.REFUSED))
+    orders, ends = rows[begun].copy(), rows[~begun]
+    ends = ends[np.argsort(ends["order"], kind="stable")]
+    ended = np.isin(orders["order"], ends["order"])
+    for name in ("status", "filled_lots"):
+        orders[name][ended] = ends[name]
+    book = session.book[0]
+    for order in book["order"][: int(book["orders_working"])]:
+        orders["filled_lots"][orders["order"] == order["number"]] = order["ratio"][: order["legs"]] * order["filled"]
+    orders["limit_micros"][orders["kind"] == r.MARKET] = MISSING
+    return orders
+
+
+def purposes_of(fills: Array, orders: Array, product_of: Array) -> Array:
+    """What each fill was for, as a place in :data:`PURPOSES`.
+
+    A fill closes when it makes the position smaller, and opens otherwise. It rolls when another order leg of the same
+    product, decided at the same timestamp, does the opposite in the other direction: what was long (or short) in
+    one contract becomes long (or short) in another.
+    """
+    before = fills["position_after"] - fills["lots"]
+    purposes = np.where(np.abs(fills["position_after"]) < np.abs(before), CLOSE, OPEN)
+    purposes[fills["origin"] == r.FROM_LIQUIDATION] = LIQUIDATION
+    first_row = np.searchsorted(orders["order"], fills["order"])
+    decided = np.unique(orders["ts"][first_row], return_inverse=True)[1]
+    group = (decided * r.PRODUCTS + product_of[fills["contract"]]) * 2
+    buys = (fills["lots"] > 0).astype(np.int64)
+    rolls = np.zeros(len(fills), dtype=bool)
+    for here, there in ((OPEN, CLOSE), (CLOSE, OPEN)):
+        mine = purposes == here
+        rolls |= mine & np.isin(group + buys, (group + 1 - buys)[purposes == there])
+    purposes[rolls] = ROLL
+    return purposes
+
+
+def _words(codes: Array, words: dict[int, str]) -> pa.Array:
+    table = [words.get(code, "") for code in range(max(words) + 1)]
+    return _names(codes, table)
+
+
+def _names(rows: Array, names: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    places = pa.array(np.ascontiguousarray(rows, dtype=np.int32))
+    return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string())).dictionary_decode()
+
+
+def _plain(rows: Array, *columns: str) -> dict[str, Array]:
+    return {name: np.ascontiguousarray(rows[name]) for name in columns}
+
+
+def _orders_table(orders: Array, codes: list[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({
+        **_plain(orders, "order", "ts", "basket"),
+        "contract": _names(orders["contract"], codes),
+        **_plain(orders, "lots"),
+        "kind": _words(orders["kind"], KINDS),
+        **_plain(orders, "limit_micros"),
+        "tif": _words(orders["tif"], LIVES),
+        "origin": _words(orders["origin"], ORIGINS),
+        "status": _words(orders["status"], STATUSES),
+        "code": _words(orders["code"], REFUSALS),
+        **_plain(orders, "filled_lots"),
+    })
+
+
+def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
+    import pyarrow as pa
+
+    fills = session.table("fills")
+    purposes = purposes_of(fills, orders, session.market.desk[0]["product_of"])
+    return pa.table({
+        "fill": np.arange(1, len(fills) + 1, dtype=np.int64),
+        **_plain(fills, "order", "ts"),
+        "contract": _names(fills["contract"], codes),
+        **_plain(fills, "lots", "price_micros", "fee_micros", "half_spread_micros", "position_after"),
+        "purpose": _names(purposes, PURPOSES),
+    })
+
+
+def _ledger_table(rows: Array, codes: list[str]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({
+        **_plain(rows, "ts"),
+        "contract": _names(rows["contract"], codes),
+        "kind": _words(rows["kind"], LEDGER_KINDS),
+        **_plain(rows, "micros"),
+    })
+
+
+def _equity_table(rows: Array) -> pa.Table:
+    import pyarrow as pa
+
+    names = ("ts", "equity_micros", "cash_micros", "margin_initial_micros", "margin_maintenance_micros")
+    return pa.table(_plain(rows, *names))
+
+
+def _positions_table(rows: Array, codes: list[str]) -> pa.Table:
+    """Contracts in tape order within a timestamp; the engine lists them as they were opened."""
+    import pyarrow as pa
+
+    rows = rows[np.lexsort((rows["contract"], rows["ts"]))]
+    return pa.table({
+        **_plain(rows, "ts"),
+        "contract": _names(rows["contract"], codes),
+        **_plain(rows, "lots", "mark_micros"),
+    })
+
+
+def _settlements_table(session: Session) -> pa.Table:
+    import pyarrow as pa
+
+    rows, contracts = session.table("settlements"), session.market.tape.contracts
+    days = [len(contracts[row].fixing_days) for row in rows["contract"]]
+    rules = [_rule(int(fixings), of) for fixings, of in zip(rows["fixings"], days, strict=True)]
+    return pa.table({
+        **_plain(rows, "ts"),
+        "contract": _names(rows["contract"], [contract.code for contract in contracts]),
+        **_plain(rows, "lots", "price_micros", "fixings", "prints_sum_micros", "missing"),
+        "rule": pa.array(rules, pa.string()),
+    })
+
+
+def _rule(fixings: int, days: int) -> str:
+    if fixings == 0:
+        return "stated by the venue"
+    return "single print" if days == 1 else f"mean of {fixings} print{'s' if fixings > 1 else ''}"
+
+
+def _records_table(session: Session) -> pa.Table:
+    import pyarrow as pa
+
+    rows, desk = session.table("records"), session.desk[0]
+    names = [column_name(int(key)) for key in desk["column_key"][: int(desk["column_count"])]]
+    columns = {name: np.ascontiguousarray(rows["values"][:, at]) for at, name in enumerate(names)}
+    return pa.table({**_plain(rows, "ts"), **columns})

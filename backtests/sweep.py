@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sweep: the same strategy over a grid of parameters, on every core, every trial counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import math
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kilohour.backtests.backtest import Progress, between
+from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry
+from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, prepare
+from kilohour.backtests.resolve import strategy_class
+from kilohour.backtests.trial import play_trial
+from kilohour.errors import UsageError
+from kilohour.reports import statistics
+from kilohour.session import Session
+from kilohour.strategy import Strategy
+from kilohour.tape.tape import Tape
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIALS_MAX = 1_000_000
+_SHARED: list[Prepared] = []
+"""What a forked worker of an interpreted sweep inherits."""
+
+
+@dataclass(slots=True)
+class Sweep:
+    """The outcome of a sweep. ``result`` is the object that ``--json`` prints; ``trials`` has a row a parameter set."""
+
+    manifest: dict[str, Any]
+    columns: dict[str, list[Any]]
+    folder: Path | None = None
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """Counts, the best trial, its deflated Sharpe ratio."""
+        found: dict[str, Any] = self.manifest["result"]
+        return found
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: the parameters that were varied, then the results."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes manifest, ``trials.parquet`` and the report; returns the report's path.
+
+        Raises :class:`UsageError` when something that is not a sweep is there.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from kilohour.reports.sweep import write_sweep_report
+
+        target = Path(folder)
+        if target.exists() and not (target / "trials.parquet").is_file() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError(f"{target}: a sweep is only written to a new folder, an empty one, or over a sweep")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            draft.chmod(0o755)
+            pq.write_table(pa.table(self.columns), draft / "trials.parquet", compression="zstd")
+            self.result["report"] = str(target / "report.html")
+            (draft / "manifest.json").write_text(json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_sweep_report(draft)
+            if target.exists():
+                shutil.rmtree(target)
+            os.rename(draft, target)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        self.folder = target
+        return target / "report.html"
+
+    def __repr__(self) -> str:
+        return f"<Sweep of {self.result['strategy']}: {self.result['trials']} trials, best {self.result['best']}>"
+
+
+def sweep(
+    strategy: str | type[Strategy],
+    tape: Tape | str | Path,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    out_of_sample: float = 0.0,
+    cores: int | None = None,
+    cash: float = CASH_USD,
+    start: dt.date | str | None = None,
+    end: dt.date | str | None = None,
+    assume: Sequence[str | Path] = (),
+    contracts: str | Path | None = None,
+    interpreted: bool = False,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **parameters: Any,
+) -> Sweep:
+    """Runs every combination of ``grid`` (parameter name to values) and returns the :class:`Sweep`.
+
+    ``out_of_sample``: the share of the time at the end that nothing is chosen on, 0 to below 1. Combinations that the
+    strategy itself refuses are counted as skipped; all others are trials. Other arguments are those of
+    :func:`~kilohour.backtests.backtest.backtest`.
+
+    Raises :class:`UsageError` and the errors of a backtest.
+    """
+    began = time.perf_counter()
+    face = strategy_class(strategy)
+    if not 0.0 <= out_of_sample < 1.0:
+        raise UsageError(f"out_of_sample must be at least 0 and below 1, found {out_of_sample}")
+    if not grid or not all(len(values) for values in grid.values()):
+        raise UsageError("a sweep needs at least one parameter with at least one value, as --set window=20:120:10")
+    count = math.prod(len(values) for values in grid.values())
+    if count > TRIALS_MAX:
+        raise UsageError(f"a sweep has at most {TRIALS_MAX:,} trials, found {count:,}")
+    both = [name for name in grid if name in parameters]
+    if both:
+        raise UsageError(f"parameter {both[0]!r} is given twice, once with one value and once with several")
+    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    accepted, refusals = _accepted(face, combinations, parameters)
+    if not accepted:
+        raise UsageError(f"the strategy refuses every combination; the first: {refusals[0]}")
+    prepared = prepare(face, whole, parameters={**parameters, **accepted[0]}, cash=cash, assume=assume, contracts=contracts,
+                       interpreted=interpreted)
+    split = _split(prepared.market.tape, out_of_sample)
+    loaded = time.perf_counter()
+    prepared.session(quiet=True)
+    compiled = time.perf_counter()
+    rows = _play(prepared, accepted, split, cores or os.cpu_count() or 1, progress)
+    seconds = {"load": loaded - began, "compile": compiled - loaded, "run": time.perf_counter() - compiled}
+    columns: dict[str, list[Any]] = {name: [a[name] for a in accepted] for name in grid}
+    bars = sum(row.pop("bars") for row in rows)
+    for metric in rows[0]:
+        columns[metric] = [row[metric] for row in rows]
+    name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__
+    best, deflated = _best(prepared, columns, accepted, split)
+    result = {
+        "run": Path(out).name if out is not None else name, "strategy": name, "tape": whole.source,
+        "grid": {k: list(v) for k, v in grid.items()}, "parameters": parameters, "trials": len(accepted), "skipped": len(refusals),
+        "best": best, "deflated_sharpe": deflated, "out_of_sample": out_of_sample, "cores": cores or os.cpu_count() or 1,
+        "bars": int(bars), "seconds": seconds, "bars_per_second": bars / seconds["run"] if seconds["run"] > 0 else None, "report": None,
+    }  # fmt: skip
+    manifest = {"kilohour": _version(), "run": result["run"], "strategy": strategy_entry(prepared, name),
+                "tape": tape_entry(whole, prepared.market.tape), "assumptions": assumption_rows(prepared),
+                "modelled": modelled_sentences(prepared), "trials": len(accepted), "best": best, "deflated_sharpe": deflated,
+                "result": result}
+    found = Sweep(manifest, columns)
+    if out is not None:
+        found.save(out)
+    return found
+
+
+def _version() -> str:
+    import kilohour
+
+    return kilohour.__version__
+
+
+def _accepted(face: type[Strategy], combinations: list[dict[str, Any]], fixed: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Combinations the strategy's own check lets pass, and what it said of the others."""
+    accepted, refusals = [], []
+    for values in combinations:
+        checked = parameter_values(face, {**fixed, **values})
+        plain = {k: v for k, v in checked.items() if not isinstance(v, str)}
+        try:
+            face(**plain)
+        except UsageError as error:
+            refusals.append(str(error))
+        else:
+            accepted.append({name: checked[name] for name in values})
+    return accepted, refusals
+
+
+def _split(tape: Tape, out_of_sample: float) -> int:
+    """The first event of the out-of-sample part: whole timestamps, by time."""
+    if out_of_sample == 0.0:
+        return len(tape)
+    at = tape.start + round((tape.end - tape.start) * (1.0 - out_of_sample))
+    split = int(np.searchsorted(tape.events["ts"], at, side="left"))
+    if split == 0 or split == len(tape):
+        raise UsageError(f"out_of_sample leaves one part of the tape empty, found {out_of_sample}")
+    return split
+
+
+def _play(prepared: Prepared, trials: list[dict[str, Any]], split: int, cores: int, progress: Progress | None) -> list[dict[str, float]]:
+    """Compiled trials run in threads (the engine lets go of the interpreter), interpreted ones in processes."""
+    if prepared.interpreted and cores > 1 and len(trials) > 1:
+        _SHARED[:] = [prepared]
+        with multiprocessing.get_context("fork").Pool(cores) as pool:
+            found = _counted(pool.imap(_forked_trial, [(values, split) for values in trials]), len(trials), progress)
+        _SHARED.clear()
+        return found
+    with ThreadPoolExecutor(cores) as threads:
+        run: Callable[[dict[str, Any]], dict[str, float]] = lambda values: play_trial(prepared, values, split)  # noqa: E731
+        return _counted(threads.map(run, trials), len(trials), progress)
+
+
+def _forked_trial(job: tuple[dict[str, Any], int]) -> dict[str, float]:
+    return play_trial(_SHARED[0], *job)
+
+
+def _counted(rows: Iterator[dict[str, float]], total: int, progress: Progress | None) -> list[dict[str, float]]:
+    found = []
+    for row in rows:
+        found.append(row)
+        if progress is not None:
+            progress(len(found), total)
+    return found
+
+
+def _best(prepared: Prepared, columns: dict[str, list[Any]], trials: list[dict[str, Any]], split: int) -> tuple[dict[str, Any], float | None]:
+    """The trial with the best Sharpe ratio in sample (net profit when none is defined), and its deflated Sharpe ratio."""
+    ratios = np.array(columns["sharpe"], dtype=float)
+    at = int(np.nanargmax(ratios)) if not np.isnan(ratios).all() else int(np.argmax(columns["net_usd"]))
+    best = {name: _plain(values[at]) for name, values in columns.items()}
+    days = prepared.market.tape.days_per_year
+    defined = ratios[~np.isnan(ratios)] / math.sqrt(days)
+    if not len(defined) or math.isnan(ratios[at]):
+        return best, None
+    changes = _daily_changes(prepared.session(**trials[at]), split, prepared.cash_micros)
+    variance = float(defined.var(ddof=1)) if len(defined) > 1 else 0.0
+    return best, statistics.deflated_sharpe(changes, len(trials), variance)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _daily_changes(session: Session, split: int, cash: int) -> np.ndarray[Any, Any]:
+    from kilohour.backtests.trial import run_until
+
+    run_until(session, split)
+    session.close()
+    _, closes = statistics.daily_closes(session.table("equity")["ts"], session.table("equity")["equity_micros"])
+    return np.diff(np.r_[cash, closes]).astype(np.float64) / 1e6

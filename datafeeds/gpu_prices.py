@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Observed GPU rental prices as a tape of monthly futures whose forwards are a model.
+
+The index of each chip is real: the daily median of a market segment, known when the day is over. The futures are ours:
+nobody traded them. Each day's price of a contract is the mean of its fixing days, taking the prints already known and,
+for the others, spot times the forward of :mod:`kilohour.datafeeds.commitments`. Profit on such a tape is no evidence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts import Contract, Product, Registry
+from kilohour.datafeeds.adoption import add_adoption
+from kilohour.datafeeds.commitments import Commitments, Curve, years_between
+from kilohour.datafeeds.reading import Progress, count_of, read_table, refuse_first
+from kilohour.errors import DataError, UnknownName
+from kilohour.tape import Index, Tape, TapeBuilder
+from kilohour.units import MICROS, MISSING, NANOS_PER_DAY, date_of
+
+Ints = npt.NDArray[np.int64]
+
+PRODUCTS = Path(__file__).with_name("gpu_products.toml")
+CHIPS = ("A100-40", "H100")
+CARRY = ("refuse", "last")
+ON_DEMAND, ONE_YEAR, THREE_YEARS = "gcp_ondemand_us", "gcp_cud_1y_us", "gcp_cud_3y_us"
+FLAT_DAYS_MIN = 20
+"""Days without any change that a note speaks of."""
+
+SEGMENT_NOTES = {
+    "aws_spot_us": "aws_spot_us is Amazon's spot price over the availability zones of four US regions: 7 or 8 zones "
+                   "of the A100-40 but only 2 to 4 of the H100; until September or October 2023 Amazon held spot at a "
+                   "floor of 30 % of on demand, 70 % for the H100, so nothing moved before",
+}
+"""What a trader should know of a segment."""
+
+
+def import_prices(prices_csv: str | Path, adoption_csv: str | Path | None = None, *, segment: str = "aws_spot_us",
+                  carry: str = "refuse", release_lag_days: int = 45, progress: Progress | None = None) -> Tape:
+    """A tape of ``DATA:A100-40`` and ``DATA:H100`` over the stretch in which ``segment`` has both.
+
+    ``prices_csv`` holds ``date``, ``chip``, ``segment``, ``median`` (USD per GPU-hour). A day's median is known at
+    midnight UTC after it; a bar and a mark at each business day's close use what is known then. Contracts are the
+    months whose every fixing day lies after the start. ``carry`` says what a business day without a price does:
+    ``refuse`` stops the import, ``last`` repeats the last price, and a note says how often. With ``adoption_csv``
+    (``date``, ``metric``, ``value``, ``verification``) the tape carries adoption as known ``release_lag_days`` after
+    its date. The products come with the tape. ``progress`` is called with contracts (done, total).
+
+    Raises :class:`DataError` with file, column, row or day; :class:`UnknownName` for a segment or carry rule.
+    """
+    if carry not in CARRY:
+        raise UnknownName("carry rule", carry, CARRY)
+    name = Path(prices_csv).name
+    series = _read_prices(prices_csv, segment)
+    registry = Registry.shipped(PRODUCTS)
+    products = [registry.product(f"DATA:{chip}") for chip in CHIPS]
+    first, last = _stretch(name, segment, series)
+    commitments = {chip: _commitments(chip, series) for chip in CHIPS}
+    builder = TapeBuilder(source=f"gpu-prices: {name}, segment {segment}", days_per_year=252, products=products)
+    lives = [_contracts(product, first, last) for product in products]
+    total, done = sum(map(len, lives)), 0
+    builder.notes.append(f"prices are observed daily medians of segment {segment}, {date_of(first)} to "
+                         f"{date_of(last)}, the stretch in which {' and '.join(CHIPS)} are both there; contracts, "
+                         "forwards, fees, spread and margin are ours")
+    if segment in SEGMENT_NOTES:
+        builder.notes.append(SEGMENT_NOTES[segment])
+    for product, contracts, chip in zip(products, lives, CHIPS, strict=True):
+        spot, notes = _spot(name, segment, product, series[segment][chip], (first, last), contracts, carry)
+        index = builder.index(Index(code=str(product.index), unit="USD per GPU-hour",
+                                    note=f"daily median of {segment} in {name}, known at midnight UTC after the day"))
+        days = np.array(list(spot))
+        values = np.array([round(price * MICROS) for price in spot.values()])
+        builder.prints(index, days, (days + 1) * NANOS_PER_DAY, values)
+        curves = _curves(product, commitments, chip, first, last)
+        for contract in contracts:
+            _add_contract(builder, product, contract, spot, curves.by_day)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+        builder.notes += [*notes, curves.note]
+    if adoption_csv is not None:
+        builder.notes += add_adoption(builder, adoption_csv, release_lag_days=release_lag_days,
+                                      start=(first + 1) * NANOS_PER_DAY, end=(last + 1) * NANOS_PER_DAY)
+    builder.notes += MODEL
+    return builder.build()
+
+
+MODEL = (
+    "forward of an hour in T years = spot · (w + (1 − w)·exp(−k·T)), USD per GPU-hour, with w and k from what one- and "
+    "three-year commitments cost relative to on demand, as known that day; a month's price is the mean over its fixing "
+    "days",
+    "a commitment's discount also pays for credit and for binding oneself, and it is of another provider and tier than "
+    "the spot price: the forwards are a model, not what anyone expected",
+    "the curve falls from spot at all times, so a long position earns that fall wherever spot stands still: the model "
+    "pays it, not a market",
+    "no volume: fills are not limited",
+    "forwards are modelled, so profit on this tape is no evidence",
+)
+"""The last notes of every tape of GPU prices."""
+
+Series = dict[str, dict[str, dict[int, float]]]
+"""Segment, chip, day: price."""
+
+
+def _read_prices(path: str | Path, segment: str) -> Series:
+    name = Path(path).name
+    table = read_table(path, {"date": "day", "chip": "text", "segment": "text", "median": "number or empty"})
+    again = table.duplicated(["date", "chip", "segment"]).to_numpy()
+    refuse_first(again, name, "date", table["date"].map(date_of),
+                 "must have one price a date, chip and segment")
+    used = table["chip"].isin(CHIPS) & table["segment"].isin([segment, ON_DEMAND, ONE_YEAR, THREE_YEARS])
+    bad = used & ~((table["median"] > 0) & (table["median"] <= 1000))
+    refuse_first(bad.to_numpy(), name, "median", table["median"], "must be above 0 and at most 1000 dollars")
+    known = sorted(set(table["segment"]))
+    if segment not in known:
+        raise UnknownName("segment", segment, known, where=f"{name}, column 'segment'")
+    series: Series = {known_segment: {chip: {} for chip in CHIPS} for known_segment in known}
+    table = table[used].sort_values("date")
+    columns = (table[column].tolist() for column in ("date", "chip", "segment", "median"))
+    for day, chip, of, median in zip(*columns, strict=True):
+        series[of][chip][day] = median
+    for needed in (ON_DEMAND, ONE_YEAR, THREE_YEARS):
+        if needed not in series:
+            raise DataError(f"{name}: column 'segment': must have {needed!r} for the forwards, "
+                            f"found {', '.join(known)}")
+    return series
+
+
+def _stretch(name: str, segment: str, series: Series) -> tuple[int, int]:
+    spans = []
+    for chip in CHIPS:
+        days = list(series[segment][chip])
+        if not days:
+            raise DataError(f"{name}: segment {segment!r} must have prices of {chip}, found none")
+        spans.append((days[0], days[-1]))
+    first, last = max(span[0] for span in spans), min(span[1] for span in spans)
+    if last - first < 62:
+        raise DataError(f"{name}: segment {segment!r} must have both chips for two months, found them together from "
+                        f"{date_of(first)} to {date_of(last)}")
+    return first, last
+
+
+def _contracts(product: Product, first: int, last: int) -> list[Contract]:
+    """Contracts tradable in the stretch whose fixing days all lie in or after it."""
+    return [contract for contract in product.contracts(date_of(first + 1), date_of(last))
+            if dt.date(contract.month // 100, contract.month % 100, 1) >= date_of(first)]
+
+
+def _spot(name: str, segment: str, product: Product, observed: Mapping[int, float], stretch: tuple[int, int],
+          contracts: Sequence[Contract], carry: str) -> tuple[dict[int, float], list[str]]:
+    """Price by day over the stretch: each observed day, and each business day by the carry rule."""
+    first, last = stretch
+    spot, carried, worst, value, at = {}, 0, 0, math.nan, first
+    business = set(product.business_days().between(first, last).tolist())
+    for day in range(first, last + 1):
+        if day in observed:
+            spot[day], value, at = observed[day], observed[day], day
+        elif day in business:
+            if carry == "refuse":
+                raise _gap(name, segment, product, day, contracts)
+            spot[day] = value
+            carried, worst = carried + 1, max(worst, day - at)
+    code = product.index
+    notes = [f"{code}: {count_of(len(spot) - carried, 'day')} observed" + (
+        f", {count_of(carried, 'business day')} carried from the last price, at most {count_of(worst, 'day')} old"
+        if carried else ", every business day among them, none carried")]
+    return spot, notes + _market_notes(str(code), {day: price for day, price in spot.items() if day in observed})
+
+
+def _gap(name: str, segment: str, product: Product, day: int, contracts: Sequence[Contract]) -> DataError:
+    held = [contract.code for contract in contracts if day in contract.fixing_days]
+    where = f"it fixes {held[0]}" if held else "it is a business day of the stretch"
+    return DataError(f"{name}: column 'date', segment {segment!r}, chip {product.chip!r}: must have a price on "
+                     f"{date_of(day)}, for {where}, found none; carry='last' repeats the last one and counts how often")
+
+
+def _market_notes(code: str, observed: Mapping[int, float]) -> list[str]:
+    days, prices = list(observed), list(observed.values())
+    ends = [i for i in range(len(days)) if i + 1 == len(days) or prices[i] != prices[i + 1]]
+    begins = [0, *(end + 1 for end in ends[:-1])]
+    runs = [(days[end] - days[begin] + 1, begin, end) for begin, end in zip(begins, ends, strict=True)]
+    flat = [run for run in runs if run[0] >= FLAT_DAYS_MIN]
+    notes = []
+    if flat:
+        length, begin, end = max(flat, key=lambda run: (run[0], -run[1]))
+        notes.append(f"{code}: no change at all in {count_of(len(flat), 'stretch')} of {FLAT_DAYS_MIN} days or more, "
+                     f"{sum(run[0] for run in flat):,} days together, the longest at {prices[begin]:g} for {length} "
+                     f"days from {date_of(days[begin])} to {date_of(days[end])}: set by the seller, not a market "
+                     "at rest")
+    moves = [abs(after / before - 1) for before, after in itertools.pairwise(prices)]
+    at = int(np.argmax(moves))
+    return [*notes, f"{code}: {min(prices):g} to {max(prices):g}, largest change from one observation to the next "
+                    f"{moves[at]:.1%} on {date_of(days[at + 1])}; nothing was removed as an outlier"]
+
+
+def _commitments(chip: str, series: Series) -> Commitments:
+    on_demand, one, three = (series[name][chip] for name in (ON_DEMAND, ONE_YEAR, THREE_YEARS))
+    days = [day for day in on_demand if day in one and day in three]
+    ratios = tuple((one[day] / on_demand[day], three[day] / on_demand[day]) for day in days)
+    return Commitments(chip, tuple(days), ratios)
+
+
+@dataclass(frozen=True, slots=True)
+class _Curves:
+    """The forward curve of each business day of a stretch."""
+
+    by_day: Mapping[int, Curve]
+    note: str
+
+
+def _curves(product: Product, commitments: Mapping[str, Commitments], chip: str, first: int, last: int) -> _Curves:
+    """Curves as known on each day: the chip's own commitments, before it has any those of the others."""
+    by_day, borrowed, oldest, lenders = {}, 0, 0, set()
+    others = [chip, *(other for other in CHIPS if other != chip)]
+    for day in product.trading_days().between(first + 1, last).tolist():
+        found = ((source, commitments[source].known_on(day)) for source in others)
+        source, known = next(((source, known) for source, known in found if known is not None), (chip, None))
+        if known is None:
+            raise DataError(f"forwards of {chip} on {date_of(day)} need a commitment price known by then, found none")
+        by_day[day] = commitments[source].curve(known[0])
+        oldest = max(oldest, day - known[0])
+        if source != chip:
+            borrowed += 1
+            lenders.add(source)
+    ends = [by_day[min(by_day)], by_day[max(by_day)]]
+    note = (f"{product.index}: forwards of one year at {ends[0].forward(1.0):.0%} of spot at the start and "
+            f"{ends[1].forward(1.0):.0%} at the end; commitment prices in use at most {count_of(oldest, 'day')} old")
+    if borrowed:
+        note += (f"; on {borrowed} of {count_of(len(by_day), 'business day')} no commitment price of {chip} was known "
+                 f"yet and those of {' and '.join(sorted(lenders))} were taken")
+    return _Curves(by_day, note)
+
+
+def _add_contract(builder: TapeBuilder, product: Product, contract: Contract, spot: Mapping[int, float],
+                  curves: Mapping[int, Curve]) -> None:
+    tick = int(product.ratio("tick") * MICROS)
+    times, prices = [], []
+    for day, curve in curves.items():
+        close = product.close_at(day)
+        if contract.listed_at <= close <= contract.last_trade_at:
+            times.append(close)
+            prices.append(round(_fair(contract.fixing_days, day, spot, curve) * MICROS / tick) * tick)
+    if not times:
+        return
+    ts, price = np.array(times), np.array(prices)
+    ref = builder.contract(contract)
+    builder.bars(ref, ts, price, price, price, price, np.full(len(ts), MISSING))
+    builder.marks(ref, ts, price)
+
+
+def _fair(fixing_days: Sequence[int], day: int, spot: Mapping[int, float], curve: Curve) -> float:
+    """Mean over the fixing days: prints known at the close of ``day``, and spot times forward for the others."""
+    now = _last_known(spot, day)
+    known = [spot[fixing] for fixing in fixing_days if fixing < day]
+    ahead = [now * curve.forward(years_between(day, fixing)) for fixing in fixing_days if fixing >= day]
+    return math.fsum(known + ahead) / len(fixing_days)
+
+
+def _last_known(spot: Mapping[int, float], day: int) -> float:
+    # The print of a day is known when that day is over, so at a close the newest one is of the day before or earlier.
+    back = day - 1
+    while back not in spot:
+        back -= 1
+    return spot[back]
+
+

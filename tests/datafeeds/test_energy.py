@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The energy strip as a tape: a small file by hand, and the real one where it is there."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kilohour.datafeeds import importer
+from kilohour.datafeeds.energy import ASSUMPTIONS, import_strip
+from kilohour.errors import DataError, KilohourError, UnknownName
+from kilohour.tape import Kind
+from kilohour.tape.check import check
+from kilohour.units import MISSING, nanos_of
+
+DATA = Path(os.environ.get("KILOHOUR_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+STRIP, EXPIRIES = DATA / "futures_strip_energy.parquet", DATA / "futures_expiry_energy.csv"
+needs_data = pytest.mark.skipif(not STRIP.exists(), reason="the real settlements are not here: set KILOHOUR_DATA")
+
+
+def utc(*args):
+    return nanos_of(dt.datetime(*args, tzinfo=dt.UTC))
+
+
+ROWS = [
+    # root   date          contract  settle
+    ("CL", "2020-04-17", 202005, 18.27),
+    ("CL", "2020-04-20", 202005, -37.63),
+    ("CL", "2020-04-21", 202005, 10.01),
+    ("CL", "2020-04-17", 202006, 25.03),
+    ("CL", "2020-04-20", 202006, 20.43),
+    ("CL", "2020-04-22", 202006, 13.78),
+    ("NG", "2020-04-20", 202005, 1.924),
+]
+LAST_TRADES = [("CL", 202005, "2020-04-21"), ("CL", 202006, "2020-05-19"), ("NG", 202005, "2020-04-28")]
+
+
+def write(tmp_path, rows=ROWS, last_trades=LAST_TRADES, dtype="float32"):
+    strip = pd.DataFrame(rows, columns=["root", "date", "contract", "settle"])
+    strip["date"] = pd.to_datetime(strip["date"], format="mixed")
+    if dtype is not None:
+        strip["settle"] = strip["settle"].astype(dtype)
+    strip.to_parquet(tmp_path / "strip.parquet")
+    pd.DataFrame(last_trades, columns=["root", "contract", "last_trade"]).to_csv(tmp_path / "expiries.csv", index=False)
+    return tmp_path / "strip.parquet", tmp_path / "expiries.csv"
+
+
+def events(tape, kind, code=None):
+    keep = tape.events["kind"] == kind
+    if code is not None:
+        keep = keep & (tape.events["ref"] == tape.contract_ref(code))
+    return {name: column[keep].tolist() for name, column in tape.events.items()}
+
+
+def test_settlements_become_bars_and_marks_at_half_past_two_in_new_york(tmp_path):
+    tape = import_strip(*write(tmp_path))
+    found = events(tape, Kind.BAR, "NYMEX:CL-2020-05")
+    assert found["ts"] == [utc(2020, 4, day, 18, 30) for day in (17, 20, 21)]
+    for name in ("open", "high", "low", "close"):
+        assert found[name] == [18_270_000, -37_630_000, 10_010_000]
+    assert found["volume"] == [MISSING] * 3
+    assert events(tape, Kind.MARK, "NYMEX:CL-2020-05")["close"] == [18_270_000, -37_630_000, 10_010_000]
+    assert events(tape, Kind.BAR, "NYMEX:NG-2020-05")["close"] == [1_924_000]
+
+
+def test_a_contract_ends_in_cash_at_the_settlement_of_its_last_day(tmp_path):
+    tape = import_strip(*write(tmp_path))
+    final = events(tape, Kind.FINAL)
+    assert final["ts"] == [utc(2020, 4, 21, 18, 30)]
+    assert final["close"] == [10_010_000]
+    assert events(tape, Kind.EXPIRY)["ts"] == [utc(2020, 4, 21, 18, 30)]
+    assert ASSUMPTIONS[-1].startswith("physical delivery is modelled as cash")
+    assert tape.notes[-len(ASSUMPTIONS):] == ASSUMPTIONS
+
+
+def test_notes_count_what_was_done(tmp_path):
+    notes = "\n".join(import_strip(*write(tmp_path)).notes)
+    assert "NYMEX:CL: 6 settlements of 2 contracts, 2020-04-17 to 2020-04-22; each was snapped to the tick of 0.01 " \
+           "USD, 0 of them were off it" in notes
+    assert "NYMEX:CL: 1 settlement at zero or below, the lowest -37.63 on 2020-04-20" in notes
+    assert "NYMEX:CL: 1 contract alive at the end of the data" in notes
+    assert "NYMEX:CL: 1 settlement missing between" in notes
+    assert "NYMEX:CL: the last trading days are those of the registry's rule, without exception" in notes
+
+
+def test_a_settle_off_the_tick_is_snapped_and_counted(tmp_path):
+    rows = [(*row[:3], 18.2749) if i == 0 else row for i, row in enumerate(ROWS)]
+    tape = import_strip(*write(tmp_path, rows))
+    assert events(tape, Kind.BAR, "NYMEX:CL-2020-05")["close"][0] == 18_270_000
+    words = "1 of them were off it by more than the file's precision, the worst by 0.0049"
+    assert any(words in note for note in tape.notes)
+
+
+def test_without_a_row_on_the_last_day_the_last_settlement_seen_is_final_and_counted(tmp_path):
+    tape = import_strip(*write(tmp_path, [row for row in ROWS if row[1] != "2020-04-21"]))
+    assert events(tape, Kind.FINAL)["close"] == [-37_630_000]
+    assert any("1 contract without a settlement on the last trading day" in note for note in tape.notes)
+
+
+def test_last_trading_days_that_differ_from_the_rule_are_taken_and_counted(tmp_path):
+    last_trades = [("CL", 202005, "2020-04-22"), *LAST_TRADES[1:]]
+    tape = import_strip(*write(tmp_path, last_trades=last_trades))
+    assert events(tape, Kind.FINAL)["ts"] == [utc(2020, 4, 22, 18, 30)]
+    words = "1 last trading day not as by the registry's rule (first NYMEX:CL-2020-05: 2020-04-22, by rule 2020-04-21)"
+    assert any(words in note for note in tape.notes)
+
+
+def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path):
+    first = import_strip(*write(tmp_path)).save(tmp_path / "a")
+    again = import_strip(*write(tmp_path, ROWS[::-1])).save(tmp_path / "b")
+    assert first.sha256 == again.sha256
+    for name in ("events.parquet", "manifest.json", "contracts.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_progress_counts_contracts(tmp_path):
+    seen = []
+    import_strip(*write(tmp_path), progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def replaced(row, column, value):
+    changed = [list(r) for r in ROWS]
+    changed[row][column] = value
+    return changed
+
+
+REFUSED = [
+    # what is wrong, rows, row, column, and what the message says of it
+    ("no settle", replaced(2, 3, np.nan), 2, "settle", "must be a finite number, found 'nan'"),
+    ("infinite settle", replaced(1, 3, np.inf), 1, "settle", "must be a finite number, found 'inf'"),
+    ("absurd settle", replaced(1, 3, 2e6), 1, "settle", "must be under 1e6 dollars, found '2e+06'"),
+    ("no such month", replaced(0, 2, 202013), 0, "contract", "must be a month YYYYMM, found '202013'"),
+    ("no expiry", replaced(3, 2, 202107), 3, "contract", "must have its last trading day in the expiries"),
+    ("after the last day", replaced(2, 1, "2020-04-22"), 2, "date", "must not be after the last trade of CL 202005 on"),
+    ("twice", [*ROWS, ROWS[4]], 7, "date", "must have one settlement a contract and day, found '2020-04-20'"),
+    ("a time of day", replaced(0, 1, "2020-04-17 10:00"), 0, "date", "must be a date without a time of day"),
+]
+
+
+@pytest.mark.parametrize(("rows", "row", "column", "words"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_a_fault_is_refused_with_file_row_and_column(tmp_path, rows, row, column, words):
+    with pytest.raises(DataError) as error:
+        import_strip(*write(tmp_path, rows))
+    assert f"strip.parquet: row {row}, column {column!r}: {words}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_root_we_do_not_know_is_refused(tmp_path):
+    with pytest.raises(UnknownName, match=r"unknown root 'HO' in strip.parquet, row 6, column 'root'"):
+        import_strip(*write(tmp_path, replaced(6, 0, "HO")))
+
+
+def test_a_text_settle_and_a_missing_column_and_file_are_refused(tmp_path):
+    strip, expiries = write(tmp_path)
+    text = pd.read_parquet(strip).astype({"settle": str})
+    text.loc[3, "settle"] = "n/a"
+    text.to_csv(tmp_path / "text.csv", index=False)
+    with pytest.raises(DataError, match=r"text.csv: row 3, column 'settle': must be a (finite )?number, found 'nan'"):
+        import_strip(tmp_path / "text.csv", expiries)
+    text.drop(columns="settle").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(DataError, match=r"less.csv: column 'settle' is missing, found root, date, contract"):
+        import_strip(tmp_path / "less.csv", expiries)
+    with pytest.raises(DataError, match=r"nowhere.csv: must be a file, found nothing there"):
+        import_strip(strip, tmp_path / "nowhere.csv")
+    (tmp_path / "broken.parquet").write_text("not parquet")
+    with pytest.raises(DataError, match=r"broken.parquet: must be a CSV or Parquet table, found"):
+        import_strip(tmp_path / "broken.parquet", expiries)
+
+
+def test_two_last_trading_days_of_one_contract_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"expiries.csv: row 3, column 'contract': must have one row a contract"):
+        import_strip(*write(tmp_path, last_trades=[*LAST_TRADES, LAST_TRADES[0]]))
+
+
+def test_importers_are_found_by_name():
+    assert importer("energy-strip") is import_strip
+    with pytest.raises(KilohourError, match="did you mean 'energy-strip'"):
+        importer("energy-strips")
+
+
+@pytest.fixture(scope="module")
+def real():
+    return import_strip(STRIP, EXPIRIES)
+
+
+@needs_data
+def test_the_real_strip_holds_every_row_and_the_day_oil_was_negative(real):
+    rows = pd.read_parquet(STRIP)
+    assert real.bars == len(rows) == 338_328
+    front = events(real, Kind.MARK, "NYMEX:CL-2020-05")
+    by_time = dict(zip(front["ts"], front["close"], strict=True))
+    assert by_time[utc(2020, 4, 20, 18, 30)] == -37_630_000
+    assert by_time[utc(2020, 4, 21, 18, 30)] == 10_010_000
+    assert events(real, Kind.FINAL, "NYMEX:CL-2020-05")["close"] == [10_010_000]
+
+
+@needs_data
+def test_every_real_settle_is_the_files_own_to_half_a_tick(real):
+    rows = pd.read_parquet(STRIP).sort_values(["date", "root", "contract"])
+    bars = real.frame(Kind.BAR)
+    bars[["product", "month"]] = bars["code"].str.extract(r"NYMEX:(\w+)-(.*)")
+    bars["month"] = bars["month"].str.replace("-", "").astype(int)
+    bars["day"] = bars["time"].dt.tz_convert("America/New_York").dt.date
+    bars = bars.sort_values(["day", "product", "month"])
+    assert bars["day"].tolist() == rows["date"].dt.date.tolist()
+    np.testing.assert_allclose(bars["close"].to_numpy(), rows["settle"].astype(float).to_numpy(), atol=1e-5, rtol=0)
+
+
+@needs_data
+def test_the_real_contracts_end_as_the_expiries_say(real):
+    expiries = pd.read_csv(EXPIRIES)
+    wanted = {f"NYMEX:{r.root}-{r.contract // 100}-{r.contract % 100:02d}": r.last_trade for r in expiries.itertuples()}
+    ended = events(real, Kind.EXPIRY)
+    assert len(ended["ref"]) == len(events(real, Kind.FINAL)["ref"]) == 448
+    for ref, ts in zip(ended["ref"], ended["ts"], strict=True):
+        day = pd.Timestamp(ts, tz="UTC").tz_convert("America/New_York").date().isoformat()
+        assert day == wanted[real.contracts[ref].code]
+    assert sum("without exception" in note for note in real.notes) == 2
+
+
+@needs_data
+def test_the_real_strip_has_one_odd_day(real):
+    """Six Henry Hub months settle on 3 July 2009, a holiday; the other thirty have no row that day."""
+    findings = check(real)
+    assert {(f.rule, f.day) for f in findings} == {("missing bar", "2009-07-03")}
+    assert len(findings) == 30
+    words = "6 settlements on 1 day on which its calendar has no session (first 2009-07-03)"
+    assert any(words in note for note in real.notes)

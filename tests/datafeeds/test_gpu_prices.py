@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Observed GPU prices as a tape of modelled futures: a small file by hand, and the real one where it is there."""
+
+import datetime as dt
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kilohour.contracts import engine_terms
+from kilohour.datafeeds import importer
+from kilohour.datafeeds.gpu_prices import MODEL, import_prices
+from kilohour.errors import DataError, KilohourError, UnknownName, UsageError
+from kilohour.tape import Kind, Tape
+from kilohour.tape.check import check
+from kilohour.units import MISSING, day_of, nanos_of
+
+DATA = Path(os.environ.get("KILOHOUR_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+PRICES, ADOPTION = DATA / "gpu_price_daily.csv", DATA / "ai_adoption.csv"
+needs_data = pytest.mark.skipif(not PRICES.exists(), reason="the real GPU prices are not here: set KILOHOUR_DATA")
+
+ONE, THREE = 0.6245, 0.3514
+
+
+def utc(*args):
+    return nanos_of(dt.datetime(*args, tzinfo=dt.UTC))
+
+
+def day(text):
+    return day_of(dt.date.fromisoformat(text))
+
+
+def price_rows(segment="aws_spot_us", start="2024-01-10", end="2024-04-30", a100=0.8, h100=8.0, every=1):
+    days = pd.date_range(start, end, freq=f"{every}D").strftime("%Y-%m-%d").tolist()
+    rows = [(d, chip, segment, price) for chip, price in (("A100-40", a100), ("H100", h100)) for d in days]
+    for name, ratio in (("gcp_ondemand_us", 1.0), ("gcp_cud_1y_us", ONE), ("gcp_cud_3y_us", THREE)):
+        rows.append(("2023-06-01", "A100-40", name, 4.0 * ratio))
+    return rows
+
+
+def write(tmp_path, rows, name="prices.csv"):
+    pd.DataFrame(rows, columns=["date", "chip", "segment", "median"]).to_csv(tmp_path / name, index=False)
+    return tmp_path / name
+
+
+ADOPTION_ROWS = [
+    # date          metric                                    value   verification
+    ("2023-06-30", "chatgpt_weekly_active_users_million",     80.0,   "recall"),
+    ("2023-09-30", "chatgpt_weekly_active_users_million",     90.0,   "corpus"),
+    ("2024-01-31", "chatgpt_weekly_active_users_million",     120.0,  "corpus"),
+    ("2024-04-01", "chatgpt_weekly_active_users_million",     150.0,  "corpus"),
+    ("2024-01-28", "nvidia_data_center_revenue_usd_bn",       18.4,   "recall (total confirmed)"),
+    *[("2023-12-31", f"capex_{name}_usd_bn", value, "recall") for name, value in
+      (("alphabet", 11.019), ("amazon", 14.588), ("meta", 7.9), ("microsoft", 9.735))],
+    ("2024-03-31", "capex_meta_usd_bn",                       6.72,   "corpus"),
+]
+
+
+def write_adoption(tmp_path, rows=ADOPTION_ROWS):
+    table = pd.DataFrame(rows, columns=["date", "metric", "value", "verification"])
+    table.to_csv(tmp_path / "adoption.csv", index=False)
+    return tmp_path / "adoption.csv"
+
+
+def events(tape, kind, code=None):
+    keep = tape.events["kind"] == kind
+    if code is not None:
+        codes = [i.code for i in tape.indices] if kind == Kind.PRINT else [c.code for c in tape.contracts]
+        keep = keep & (tape.events["ref"] == codes.index(code))
+    return {name: column[keep].tolist() for name, column in tape.events.items()}
+
+
+def test_the_products_come_with_the_tape_and_have_costs(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows())).save(tmp_path / "tape")
+    loaded = Tape.load(tmp_path / "tape")
+    assert [product.code for product in loaded.products] == ["DATA:A100-40", "DATA:H100"]
+    for product in loaded.products:
+        terms = engine_terms(product)
+        assert (terms.lot_num, terms.lot_den, terms.tick_micros) == (730, 1, 1_000)
+        assert terms.fee_per_lot_micros > 0
+        assert terms.half_spread_micros > 0
+        assert product.unknown_terms == ()
+    assert tape.days_per_year == 252
+
+
+def test_a_days_median_is_known_at_midnight_after_it(tmp_path):
+    prints = events(import_prices(write(tmp_path, price_rows())), Kind.PRINT, "DATA-H100")
+    assert prints["ts_event"][0] == utc(2024, 1, 10)
+    assert prints["ts"][0] == utc(2024, 1, 11)
+    assert len(prints["ts"]) == (dt.date(2024, 4, 30) - dt.date(2024, 1, 10)).days + 1
+    assert set(prints["close"]) == {8_000_000}
+
+
+def test_only_months_that_begin_inside_the_stretch_have_a_contract(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows()))
+    months = sorted(c.month for c in tape.contracts if c.product == "DATA:H100")
+    assert months[:2] == [202402, 202403]
+    assert months[-1] == 202503  # on 30 April 2024, its last trade, April is the first of twelve
+    assert len(months) == 14
+
+
+def test_bars_are_at_nine_in_the_evening_utc_on_business_days_with_unknown_volume(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows()))
+    bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
+    assert bars["ts"][0] == utc(2024, 1, 11, 21)
+    assert bars["ts"][-1] == utc(2024, 3, 28, 21)  # Good Friday is the 29th
+    assert utc(2024, 2, 19, 21) not in bars["ts"]  # Presidents' Day
+    assert bars["volume"] == [MISSING] * len(bars["ts"])
+    marks = events(tape, Kind.MARK, "DATA:H100-2024-03")
+    assert bars["open"] == bars["high"] == bars["low"] == bars["close"] == marks["close"]
+    assert bars["ts"] == marks["ts"]
+
+
+def reference_curve():
+    """Level and decay by brute force: the decay on a fine grid that comes closest to the three-year commitment."""
+    decay = np.linspace(1.0, 1.5, 500_001)
+    average = (1 - np.exp(-decay)) / decay
+    level = (ONE - average) / (1 - average)
+    best = np.argmin(np.abs(level + (1 - level) * (1 - np.exp(-3 * decay)) / (3 * decay) - THREE))
+    return level[best], decay[best]
+
+
+def test_a_price_before_the_window_is_spot_times_the_mean_forward_of_its_fixing_days(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows()))
+    bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
+    fixing = [d for d in range(day("2024-03-01"), day("2024-03-29") + 1)
+              if dt.date.fromordinal(d + 719_163).weekday() < 5 and d != day("2024-03-29")]
+    assert list(tape.contracts[tape.contract_ref("DATA:H100-2024-03")].fixing_days) == fixing
+    level, decay = reference_curve()
+    years = [(d - day("2024-01-11")) / 365 for d in fixing]
+    wanted = 8.0 * sum(level + (1 - level) * math.exp(-decay * ahead) for ahead in years) / len(fixing)
+    assert bars["close"][0] / 1e6 == pytest.approx(wanted, abs=0.0006)  # half a tick and the grid
+
+
+def test_inside_the_window_known_prints_count_as_they_are(tmp_path):
+    rows = [(d, c, s, 6.0 if c == "H100" and d >= "2024-03-11" else v) for d, c, s, v in price_rows()]
+    tape = import_prices(write(tmp_path, rows))
+    bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
+    price = dict(zip(bars["ts"], bars["close"], strict=True))
+    # At the close of the 28th, 19 of 20 days are fixed: six at 8, thirteen at 6; the last counts as the newest print.
+    assert price[utc(2024, 3, 28, 21)] == round(Fraction(6 * 8 + 14 * 6, 20) * 1000) * 1000
+    # The drop of the 11th is known at midnight after it, so it is in the price of the 12th and not of the 11th.
+    assert price[utc(2024, 3, 11, 21)] > 7_700_000 > price[utc(2024, 3, 12, 21)]
+
+
+def test_changing_the_future_changes_no_earlier_price(tmp_path):
+    first = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path))
+    rows = [(d, c, s, v * 3 if d >= "2024-03-15" else v) for d, c, s, v in price_rows()]
+    rows += [("2024-03-15", "H100", name, value) for name, value in
+             (("gcp_ondemand_us", 10.0), ("gcp_cud_1y_us", 7.0), ("gcp_cud_3y_us", 4.5))]
+    other = import_prices(write(tmp_path, rows, "other.csv"), write_adoption(tmp_path))
+    cut = utc(2024, 3, 16)
+    early = first.events["ts"] < cut
+    same = other.events["ts"] < cut
+    for name in first.events:
+        np.testing.assert_array_equal(first.events[name][early], other.events[name][same], err_msg=name)
+    assert not np.array_equal(first.events["close"][~early], other.events["close"][~same])
+
+
+def test_own_commitments_are_used_from_the_day_after_they_are_there(tmp_path):
+    rows = price_rows() + [("2024-02-15", "H100", name, value) for name, value in
+                           (("gcp_ondemand_us", 10.0), ("gcp_cud_1y_us", 8.0), ("gcp_cud_3y_us", 6.0))]
+    tape = import_prices(write(tmp_path, rows))
+    bars = events(tape, Kind.BAR, "DATA:H100-2024-12")
+    price = dict(zip(bars["ts"], bars["close"], strict=True))
+    assert price[utc(2024, 2, 16, 21)] > price[utc(2024, 2, 15, 21)] * 1.2
+    assert abs(price[utc(2024, 2, 15, 21)] / price[utc(2024, 2, 14, 21)] - 1) < 0.01
+    borrowed = [note for note in tape.notes if "no commitment price of H100 was known" in note]
+    assert "on 25 of 76 business days" in borrowed[0]
+
+
+def test_a_gap_is_refused_by_default_and_named(tmp_path):
+    rows = [row for row in price_rows() if row[:2] != ("2024-03-12", "H100")]
+    with pytest.raises(DataError) as error:
+        import_prices(write(tmp_path, rows))
+    assert "prices.csv: column 'date', segment 'aws_spot_us', chip 'H100': must have a price on 2024-03-12, for it " \
+           "fixes DATA:H100-2024-03, found none; carry='last'" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_gap_on_a_weekend_is_none(tmp_path):
+    rows = [row for row in price_rows() if row[0] != "2024-03-10"]
+    tape = import_prices(write(tmp_path, rows))
+    assert utc(2024, 3, 10) not in events(tape, Kind.PRINT, "DATA-H100")["ts_event"]
+
+
+def test_carrying_the_last_price_says_how_often_and_how_old(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows(every=7)), carry="last")
+    note = next(note for note in tape.notes if note.startswith("DATA-H100: 16 days observed"))
+    # 10 January to 24 April 2024, sixteen Wednesdays: 76 weekdays, three holidays, sixteen observed.
+    assert "57 business days carried from the last price, at most 6 days old" in note
+    assert check(tape) == []
+    assert len(events(tape, Kind.FINAL)["ts"]) == 4  # February and March of two chips
+
+
+def test_adoption_is_known_a_lag_after_its_date(tmp_path):
+    tape = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=45)
+    users = events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")
+    start = utc(2024, 1, 11)
+    assert list(zip(users["ts"], users["close"], strict=True)) == [
+        (start, 80_000_000), (start + 1, 90_000_000), (utc(2024, 3, 16), 120_000_000)]
+    capex = events(tape, Kind.PRINT, "ADOPTION-CAPEX")
+    assert list(zip(capex["ts"], capex["close"], strict=True)) == [(utc(2024, 2, 14), 43_242_000)]
+    notes = "\n".join(tape.notes)
+    assert "adoption is known 45 days after its date, an assumption" in notes
+    assert "6 of 10 rows are recalled from memory" in notes
+    assert "ADOPTION-CHATGPT-USERS: 3 prints known by the end of the tape, 1 recalled, 2 known before its start and " \
+           "given there; 1 later ones left out" in notes
+    later = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=10)
+    assert len(events(later, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 4
+
+
+def test_the_last_notes_say_what_is_modelled(tmp_path):
+    notes = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path)).notes
+    assert notes[-len(MODEL):] == MODEL
+    assert notes[-1] == "forwards are modelled, so profit on this tape is no evidence"
+    assert "no volume: fills are not limited" in notes
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    first = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path)).save(tmp_path / "a")
+    rows = price_rows()[::-1]
+    again = import_prices(write(tmp_path, rows), write_adoption(tmp_path, ADOPTION_ROWS[::-1])).save(tmp_path / "b")
+    assert first.sha256 == again.sha256
+    for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_progress_counts_contracts(tmp_path):
+    seen = []
+    tape = import_prices(write(tmp_path, price_rows()), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(tape.contracts), len(tape.contracts))
+
+
+def with_row(row, column, value):
+    rows = [list(r) for r in price_rows()]
+    rows[row][column] = value
+    return rows
+
+
+REFUSED = [
+    # what is wrong, rows, and what the message holds
+    ("zero", with_row(5, 3, 0.0), "row 5, column 'median': must be above 0 and at most 1000 dollars, found '0.0'"),
+    ("empty", with_row(6, 3, None), "row 6, column 'median': must be above 0 and at most 1000 dollars, found"),
+    ("infinite", with_row(7, 3, np.inf), "row 7, column 'median': must be a finite number, found 'inf'"),
+    ("text", with_row(8, 3, "cheap"), "row 8, column 'median': must be a number, found 'cheap'"),
+    ("no date", with_row(9, 0, "soon"), "row 9, column 'date': must be a date like 2020-04-20, found 'soon'"),
+    ("twice", [*price_rows(), price_rows()[3]], "row 227, column 'date': must have one price a date, chip and segment"),
+    ("no commitments", price_rows()[:-1], "column 'segment': must have 'gcp_cud_3y_us' for the forwards"),
+    ("one chip", [r for r in price_rows() if r[1] == "A100-40"], "segment 'aws_spot_us' must have prices of H100"),
+    ("too short", price_rows(start="2024-04-01"), "must have both chips for two months, found them together from"),
+    ("known too late", [("2024-02-01", *r[1:]) if r[2].startswith("gcp") else r for r in price_rows()],
+     "forwards of A100-40 on 2024-01-11 need a commitment price known by then, found none"),
+    ("odd commitments", [(*r[:3], 5.0) if r[2] == "gcp_cud_1y_us" else r for r in price_rows()],
+     "commitments of A100-40 on 2023-06-01: one- and three-year commitments must cost 0 < three < one < 1"),
+]
+
+
+@pytest.mark.parametrize(("rows", "words"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_a_fault_is_refused_in_one_line(tmp_path, rows, words):
+    with pytest.raises(DataError) as error:
+        import_prices(write(tmp_path, rows))
+    assert words in str(error.value)
+    assert "prices.csv: " in str(error.value) or "commitment" in words
+    assert "\n" not in str(error.value)
+
+
+def test_names_and_lags_that_are_wrong_are_refused(tmp_path):
+    path = write(tmp_path, price_rows())
+    with pytest.raises(UnknownName, match="did you mean 'aws_spot_us'"):
+        import_prices(path, segment="aws_spot")
+    with pytest.raises(UnknownName, match=r"unknown carry rule 'next' \(known: last, refuse\)"):
+        import_prices(path, carry="next")
+    with pytest.raises(UsageError, match="release_lag_days must be a whole number from 0 to 3650, found -1"):
+        import_prices(path, write_adoption(tmp_path), release_lag_days=-1)
+
+
+@pytest.mark.parametrize(("rows", "words"), [
+    ([*ADOPTION_ROWS, ADOPTION_ROWS[0]], "adoption.csv: row 10, column 'date': must have one value a metric and date"),
+    ([("2024-01-01", ADOPTION_ROWS[0][1], -5.0, "recall")], "adoption.csv: row 0, column 'value': must not be negative"),
+    (ADOPTION_ROWS[4:], "adoption.csv: column 'metric': must have 'chatgpt_weekly_active_users_million', found"),
+])
+def test_faults_of_adoption_are_refused(tmp_path, rows, words):
+    with pytest.raises(DataError) as error:
+        import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path, rows))
+    assert words in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return import_prices(PRICES, ADOPTION)
+
+
+@needs_data
+def test_the_importer_is_found_by_name():
+    assert importer("gpu-prices") is import_prices
+
+
+@needs_data
+def test_the_real_stretch_is_observed_every_business_day(real):
+    assert check(real) == []
+    notes = "\n".join(real.notes)
+    assert "2023-07-26 to 2024-05-01" in notes
+    for index in ("DATA-A100-40", "DATA-H100"):
+        assert f"{index}: 281 days observed, every business day among them, none carried" in notes
+    assert "65 of 90 rows are recalled from memory" in notes
+    assert "on 193 of 193 business days no commitment price of H100 was known yet" in notes
+    finals = events(real, Kind.FINAL)
+    assert len(finals["ts"]) == 18  # August 2023 to April 2024, two chips
+    assert set(finals["close"]) == {MISSING}  # the rule decides, from the prints
+
+
+@needs_data
+def test_the_real_prints_are_the_files_medians(real):
+    rows = pd.read_csv(PRICES)
+    for chip in ("A100-40", "H100"):
+        wanted = rows[(rows["segment"] == "aws_spot_us") & (rows["chip"] == chip)]
+        wanted = wanted[wanted["date"] >= "2023-07-26"]
+        prints = events(real, Kind.PRINT, f"DATA-{chip}")
+        assert [value / 1e6 for value in prints["close"]] == wanted["median"].tolist()
+        assert [pd.Timestamp(ts).strftime("%Y-%m-%d") for ts in prints["ts_event"]] == wanted["date"].tolist()
+
+
+@needs_data
+def test_real_forwards_are_never_spot(real):
+    """Every contract that is not fixing yet lies below the newest print, the more so the further out."""
+    frame = real.frame(Kind.MARK)
+    frame["product"], frame["month"] = frame["code"].str[:-8], frame["code"].str[-7:]
+    spot = real.frame(Kind.PRINT).query("code == 'DATA-H100'").set_index("time")["close"]
+    for time, day_marks in frame[frame["product"] == "DATA:H100"].groupby("time"):
+        ahead = day_marks[day_marks["month"] > time.strftime("%Y-%m")].sort_values("month")["close"]
+        assert (ahead.diff().dropna() < 0).all()
+        assert ahead.iloc[0] < spot[:time].iloc[-1]
+
+
+@needs_data
+def test_a_segment_with_weekly_prices_needs_the_carry_rule():
+    with pytest.raises(KilohourError, match="carry='last'"):
+        import_prices(PRICES, segment="gcp_spot_us")
+    tape = import_prices(PRICES, ADOPTION, segment="gcp_spot_us", carry="last")
+    assert any("440 business days carried from the last price, at most 20 days old" in note for note in tape.notes)
+    assert len(events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 8
