@@ -168,6 +168,7 @@ class Session:
         self.scratch = np.zeros(1, r.ORDER)
         rows = 1 if self.quiet else ROWS
         self.outputs = {name: np.zeros(rows, dtype) for name, dtype in OUTPUTS.items()}
+        self.outputs["records"]["values"] = np.nan  # a column is absent before the strategy first names it
         self.counts = np.zeros(1, r.COUNTS)
         self.tables = {name: [] for name in OUTPUTS}
         self.wants_events = int(wants_events(self.face))

@@ -72,7 +72,7 @@ def requirement_with(book, desk, terms, order):
 
 @inner
 def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: whatever is held must close."""
+    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: what is held must close."""
     if order.origin == FROM_LIQUIDATION:
         return CAPACITY if book.orders_working == ORDERS else 0
     for leg in range(order.legs):
