@@ -53,7 +53,7 @@ def _headline(manifest: dict[str, Any]) -> str:
     boxes = [
         ("Trials", number(count), "every one counts against the best"),
         ("Best Sharpe ratio", number(best.get("sharpe"), 2), "a year, in sample"),
-        ("Deflated Sharpe ratio", number(deflated, 3), "probability that the best has skill"),
+        ("Deflated Sharpe ratio", number(deflated, 3), "probability of more than luck, every trial counted"),
         ("Best net profit", _usd(best.get("net_usd")), "in sample, after all costs"),
     ]
     if charts.OUTSIDE + "sharpe" in best:
@@ -67,9 +67,9 @@ def _headline(manifest: dict[str, Any]) -> str:
 def _verdict(count: int, deflated: float | None) -> str:
     if deflated is None:
         return f"{count:,} trials; the best one's Sharpe ratio is undefined, so nothing can be said about its skill."
-    chance = f"the probability that the best of {count:,} trials has any skill is {percent(deflated)}"
+    chance = f"the probability that the best is better than luck makes the best of {count:,} is {percent(deflated)}"
     if deflated >= 0.95:
-        return f"Counting every trial, {chance}: more than luck, if the prices it was found on are real."
+        return f"Counting every trial, {chance}: beyond the usual 95%, which says nothing about modelled prices."
     return f"Counting every trial, {chance}: not to be told from luck at the usual 95%."
 
 
