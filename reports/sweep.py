@@ -39,8 +39,9 @@ def write_sweep_report(folder: Path) -> Path:
 
 def _body(name: str, manifest: dict[str, Any], trials: Table) -> list[str]:
     tape = manifest.get("tape", {})
+    first, last = str(tape.get("start"))[:10], str(tape.get("end"))[:10]
     header = (
-        f"<header><h1>Sweep of {escape(name)}</h1><p>{escape(tape.get('start'))} to {escape(tape.get('end'))} (UTC) · "
+        f"<header><h1>Sweep of {escape(name)}</h1><p>{escape(first)} to {escape(last)} (UTC) · "
         f"prices: {escape(tape.get('source'))}</p></header>"
     )
     footer = f"<footer>kilohour {escape(manifest.get('kilohour'))}. This file loads nothing from the network.</footer>"

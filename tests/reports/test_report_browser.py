@@ -49,15 +49,14 @@ def test_opens_offline_at_desk_and_phone_width(make_run, tmp_path, kind):
         f'<iframe src="{probed.as_uri()}" style="width:{w}px;height:900px;border:0"></iframe>' for w in (1400, 390)
     )
     (tmp_path / "frame.html").write_text(FRAME + frames, encoding="utf-8")
+    assert CHROMIUM is not None
     done = subprocess.run(
         [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frame.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    said = [
-        json.loads(line)
-        for line in re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.S).group(1).split("\n")
-        if line
-    ]
+    answers = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.S)
+    assert answers is not None, done.stderr[-2000:]
+    said = [json.loads(line) for line in answers.group(1).split("\n") if line]
     assert sorted(answer["width"] for answer in said) == [390, 1400]
     for answer in said:
         assert answer["trouble"] == []

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,7 @@ from kilohour.reports.folder import COLUMNS
 from kilohour.reports.report import SIZE_MAX, write_report
 from kilohour.reports.sections import CONTENTS
 
-RUNS = {
+RUNS: dict[str, dict[str, Any]] = {
     "plain": {},
     "one day": {"days": 1},
     "no trades": {"trade": False, "records": False, "days": 40},
@@ -41,15 +42,20 @@ RUNS = {
 class Page(HTMLParser):
     """What a browser would load, the sections, the text outside scripts, and the figures."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self.loads, self.sections, self.words, self.figures, self.places = [], [], [], {}, []
-        self.inside, self.figure = None, None
+        self.loads: list[str] = []
+        self.sections: list[str | None] = []
+        self.words: list[str] = []
+        self.places: list[str | None] = []
+        self.figures: dict[str, Any] = {}
+        self.inside: str | None = None
+        self.figure: str | None = None
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         got = dict(attrs)
-        self.loads += [got[key] for key in ("src", "href", "srcset", "data", "action", "poster") if got.get(key)]
+        self.loads += [link for key in ("src", "href", "srcset", "data", "action", "poster") if (link := got.get(key))]
         self.loads += re.findall(r"url\(([^)]*)\)", got.get("style") or "")
         if tag == "section":
             self.sections.append(got["id"])
@@ -134,7 +140,7 @@ def test_the_assumptions_stand_above_every_figure(page):
         assert 0 < text.find(sentence.replace("'", "&#x27;")) < first
 
 
-def unpack(array):
+def unpack(array: Any) -> np.ndarray[Any, Any]:
     if isinstance(array, dict):
         return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
     return np.array(array, dtype=float)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +18,7 @@ from kilohour.reports.profit import profit_by_contract, profit_by_product, total
 from kilohour.reports.table import table_of
 
 
-def by_loops(folder, contract):
+def by_loops(folder: Path, contract: str) -> tuple[int, ...]:
     """Trading, settlement, costs, roll, liquidation, settlement fees of one contract, in plain Python."""
     ledger = [r for r in pq.read_table(folder / "ledger.parquet").to_pylist() if r["contract"] == contract]
     fills = [r for r in pq.read_table(folder / "fills.parquet").to_pylist() if r["contract"] == contract]
@@ -77,7 +81,7 @@ def test_a_ledger_a_reader_can_follow():
     assert part.net == 77_350_000
 
 
-def spoil(folder, name, column, change):
+def spoil(folder: Path, name: str, column: str, change: Callable[[list[Any]], list[Any]]) -> None:
     table = pq.read_table(folder / f"{name}.parquet")
     values = change(table.column(column).to_pylist())
     index = table.column_names.index(column)

@@ -103,7 +103,7 @@ PAPER_ANNUAL, PAPER_DAYS, PAPER_VARIANCE = 2.5, 250, 0.5
 """Bailey and Lopez de Prado (2014), "A numerical example": five years of days, skew -3, kurtosis 10."""
 
 
-def paper(trials, skew=-3.0, kurtosis=10.0):
+def paper(trials: int, skew: float = -3.0, kurtosis: float = 10.0) -> tuple[float, float]:
     luck = s.expected_maximum_sharpe(trials, PAPER_VARIANCE / PAPER_DAYS)
     return luck, s.probabilistic_sharpe(PAPER_ANNUAL / math.sqrt(PAPER_DAYS), luck, 1250, skew, kurtosis)
 
@@ -127,8 +127,8 @@ def test_expected_maximum_equals_scipy_and_nears_the_true_expectation(trials):
     found = s.expected_maximum_sharpe(trials, 0.04)
     assert found == pytest.approx(0.2 * high, rel=1e-12)
 
-    def density(x):
-        return x * trials * stats.norm.pdf(x) * stats.norm.cdf(x) ** (trials - 1)
+    def density(x: float) -> float:
+        return float(x * trials * stats.norm.pdf(x) * stats.norm.cdf(x) ** (trials - 1))
 
     true = integrate.quad(density, -8, 8, limit=400)[0]
     # The paper's formula is an approximation from extreme value theory; it is good for more than a few trials.
@@ -137,11 +137,12 @@ def test_expected_maximum_equals_scipy_and_nears_the_true_expectation(trials):
 
 def test_one_trial_needs_no_deflation_and_impossible_input_is_refused():
     assert s.expected_maximum_sharpe(1, 0.3) == 0.0
-    for call in (lambda: s.expected_maximum_sharpe(0, 1.0), lambda: s.expected_maximum_sharpe(5, -1.0),
-                 lambda: s.expected_maximum_sharpe(5, math.nan), lambda: s.probabilistic_sharpe(1.0, 0.0, 1, 0.0, 3.0),
-                 lambda: s.probabilistic_sharpe(1.0, 0.0, 9, 9.0, 3.0)):  # fmt: skip
+    for trials, variance in ((0, 1.0), (5, -1.0), (5, math.nan)):
+        with pytest.raises(ValueError, match="found"):
+            s.expected_maximum_sharpe(trials, variance)
+    for observations, skew in ((1, 0.0), (9, 9.0)):
         with pytest.raises(ValueError, match=r"found|cannot"):
-            call()
+            s.probabilistic_sharpe(1.0, 0.0, observations, skew, 3.0)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=8, max_size=200).filter(lambda v: np.std(v) > 1e-3))

@@ -8,7 +8,7 @@ import json
 
 from rich.console import Console
 
-from kilohour.reports.summary import result_html, result_table
+from kilohour.reports.summary import result_table, summary_html
 
 EXPECTED = """
 Dates             2020-01-02 to 2029-12-31
@@ -17,7 +17,7 @@ Equity            $10,000.00 to $8,765.43
 Largest drawdown  $2,000.00 (18.5% of a peak at worst)
 Sharpe ratio      n/a
 Fees              $11.00
-Orders            5, of them 1 refused
+Orders            5 accepted, 1 refused
 Fills             4, 1,200 lots
 Settlements       0
 Margin            $900.00 at its peak, 1 call
@@ -25,7 +25,8 @@ Bars              80,101 in 0.004 s, 20,000,000 a second
 Report            runs/1/report.html
 """
 RESULT = {
-    "strategy": "calendar-spread", "start": "2020-01-02", "end": "2029-12-31", "net_micros": -1_234_570_000,
+    "strategy": "calendar-spread", "start": "2020-01-02T21:00:00Z", "end": "2029-12-31T21:00:00Z",
+    "net_micros": -1_234_570_000,
     "equity_start_micros": 10_000_000_000, "equity_end_micros": 8_765_430_000, "max_drawdown_micros": 2_000_000_000,
     "max_drawdown": 0.185, "sharpe": None, "fees_micros": 11_000_000, "orders": 5, "refused": 1, "fills": 4,
     "lots_traded": 1200, "settlements": 0, "margin_peak_micros": 900_000_000, "margin_calls": 1, "bars": 80101,
@@ -41,9 +42,10 @@ def test_the_terminal_shows_every_line():
 
 
 def test_a_notebook_shows_the_same_and_escapes():
-    text = result_html({**RESULT, "strategy": "<b>mine</b>"})
+    text = summary_html({"result": {**RESULT, "strategy": "<b>mine</b>"}, "modelled": ["All prices are synthetic."]})
     assert "&lt;b&gt;mine" in text
     assert "−$1,234.57" in text
+    assert "All prices are synthetic." in text
 
 
 def test_a_made_run_has_its_table(make_run):

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,12 @@ from kilohour.reports import figures
 from kilohour.reports.sweep import write_sweep_report
 
 
-def trials(windows=(20, 40, 60), entries=(1.0, 2.0), lots=(5, 10), outside=True):
+def trials(
+    windows: Sequence[int] = (20, 40, 60),
+    entries: Sequence[float] = (1.0, 2.0),
+    lots: Sequence[int] = (5, 10),
+    outside: bool = True,
+) -> pd.DataFrame:
     generator = np.random.default_rng(2)
     frame = pd.DataFrame(
         [(w, e, q) for w in windows for e in entries for q in lots], columns=["window", "entry", "lots"]
@@ -27,12 +34,12 @@ def trials(windows=(20, 40, 60), entries=(1.0, 2.0), lots=(5, 10), outside=True)
     return frame.assign(out_of_sample_sharpe=frame.sharpe / 2) if outside else frame
 
 
-def sweep_folder(tmp_path, frame, deflated=0.62, **more):
+def sweep_folder(tmp_path: Path, frame: pd.DataFrame, deflated: float | None = 0.62) -> Path:
     frame.to_parquet(tmp_path / "trials.parquet", index=False)
-    best = frame.loc[frame.sharpe.idxmax()].to_dict() if frame.sharpe.notna().any() else None
+    best = frame.iloc[int(np.nanargmax(frame.sharpe))].to_dict() if frame.sharpe.notna().any() else None
     manifest = {"kilohour": "0.1.0", "strategy": {"name": "calendar-spread"}, "trials": len(frame), "best": best,
                 "deflated_sharpe": deflated, "tape": {"source": "embedded", "start": "2020-01-02", "end": "2029-12-31"},
-                "modelled": ["All prices are synthetic."], "assumptions": [], **more}  # fmt: skip
+                "modelled": ["All prices are synthetic."], "assumptions": []}  # fmt: skip
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
 
