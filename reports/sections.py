@@ -16,7 +16,7 @@ def title(run: RunFolder) -> str:
     """The page's title: the strategy, its products, the dates."""
     result = run.result
     products = ", ".join(run.products) or "no product"
-    return f"{strategy_name(run)} on {products}, {result.get('start')} to {result.get('end')}"
+    return f"{strategy_name(run)} on {products}, {_day(result, 'start')} to {_day(result, 'end')}"
 
 
 def strategy_name(run: RunFolder) -> str:
@@ -32,7 +32,7 @@ def header(run: RunFolder) -> str:
     return (
         f"<header><h1>{escape(strategy_name(run))} on {escape(', '.join(run.products) or 'no product')}</h1>"
         f"<p>{escape(doc)}</p>"
-        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · "
+        f"<p>{escape(_day(result, 'start'))} to {escape(_day(result, 'end'))} (UTC) · "
         f"prices: {escape(tape.get('source'))} · run <code>{escape(run.manifest.get('run'))}</code></p>"
         f"<nav>{links}</nav></header>"
     )
@@ -67,7 +67,7 @@ def headline(run: RunFolder) -> str:
         ("Fees paid", usd(_micros(r, "fees")),
          f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
         ("Peak margin", usd(_micros(r, "margin_peak")), _calls(r)),
-        ("Orders", number(r.get("orders")), f"{number(r.get('refused'))} refused"),
+        ("Orders", number(r.get("orders")), f"accepted, and {number(r.get('refused'))} refused"),
         ("Settlements", number(r.get("settlements")), "positions held to the final price"),
     ]  # fmt: skip
     return f'<p class="verdict">{verdict(run)}</p>{tiles(boxes)}'
@@ -94,7 +94,8 @@ def verdict(run: RunFolder) -> str:
 def modelled(manifest: dict[str, Any]) -> str:
     """The box of what is modelled and assumed; it stands above every figure."""
     tape = manifest.get("tape", {})
-    notes = [str(line) for line in [*manifest.get("modelled", ()), *tape.get("notes", ())]]
+    # What the tape's maker said is often repeated by the run: once is enough.
+    notes = list(dict.fromkeys(str(line) for line in [*manifest.get("modelled", ()), *tape.get("notes", ())]))
     said = "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in notes) + "</ul>" if notes else (
         "<p>The run states nothing that is modelled.</p>"
     )  # fmt: skip
@@ -183,6 +184,10 @@ def _month_cell(month: MonthReturn | None, worst: float) -> str:
 def _calls(result: dict[str, Any]) -> str:
     calls = int(result.get("margin_calls") or 0)
     return "no margin call" if not calls else f"{calls:,} margin call{'s' if calls > 1 else ''}"
+
+
+def _day(result: dict[str, Any], name: str) -> str:
+    return str(result.get(name) or "no date")[:10]
 
 
 def _micros(result: dict[str, Any], name: str) -> int | None:
