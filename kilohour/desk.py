@@ -9,6 +9,7 @@ lots, times nanoseconds UTC. A row out of range, or a question without an answer
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,6 +43,15 @@ def column_key(name: str) -> int:
 def column_name(key: int) -> str:
     """The name behind a key, for every name this process has seen."""
     return _COLUMN_NAMES[key]
+
+
+def know_columns(functions: Iterable[Any]) -> None:
+    """Makes the names that functions may record known: code that comes from the cache never names them to this process."""
+    for function in functions:
+        code = function.__code__
+        for value in (*code.co_consts, *(function.__globals__.get(name) for name in code.co_names)):
+            if isinstance(value, str):
+                column_key(value)
 
 
 class Desk(Face):

@@ -13,7 +13,7 @@ from typing import Any
 from numba import carray, cfunc, config, from_dtype, types
 from numba.core import errors as numba_errors
 
-from kilohour.desk import Desk, register_desk
+from kilohour.desk import Desk, know_columns, register_desk
 from kilohour.errors import CannotCompile
 from kilohour.faces import lowering
 from kilohour.faces.cache import prune, strategy_folder
@@ -66,7 +66,7 @@ def compiled_step(face: type) -> CompiledStep:
     Raises :class:`CannotCompile` naming the line, the replacement and the two ways out.
     """
     if face not in _COMPILED:
-        check_class(face)
+        know_columns(check_class(face))
         lowering.register(face)
         register_desk()
         _COMPILED[face] = _compile(face)

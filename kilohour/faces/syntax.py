@@ -130,8 +130,8 @@ def helpers_of(function: Any) -> list[Any]:
     return [f for f in dict.fromkeys(f for f in found if inspect.isfunction(f)) if not f.__module__.startswith("kilohour.maths")]
 
 
-def check_class(face: type) -> None:
-    """Checks every method of a strategy, of its parts, and every plain helper they call.
+def check_class(face: type) -> list[Any]:
+    """Checks every method of a strategy, of its parts, and every plain helper they call; returns those functions.
 
     Raises :class:`CannotCompile` naming file, line, the replacement and the two ways out.
     """
@@ -147,6 +147,7 @@ def check_class(face: type) -> None:
         seen[function] = None
         check_function(function)
         waiting += helpers_of(function)
+    return list(seen)
 
 
 @functools.cache
