@@ -115,6 +115,21 @@ class Desk(Face):
         """Days until the last trade."""
         return (self.last_trade_at[contract] - self.now) / 86400e9
 
+    def date(self) -> int:
+        """Today in UTC as YYYYMMDD.
+
+        Source: Reingold and Dershowitz, Calendrical Calculations, chapter 2: a year that begins in March has its leap day
+        at its end, so months are runs of 153 days in five.
+        """
+        days = self.now // NANOS_PER_DAY + 719_468
+        century_days = days - days // 146_097 * 146_097
+        year = (century_days - century_days // 1460 + century_days // 36_524 - century_days // 146_096) // 365
+        day_of_year = century_days - (365 * year + year // 4 - year // 100)
+        month = (5 * day_of_year + 2) // 153
+        day = day_of_year - (153 * month + 2) // 5 + 1
+        year += days // 146_097 * 400 + (1 if month > 9 else 0)
+        return (year * 100 + (month + 3 if month < 10 else month - 9)) * 100 + day
+
     # -- prices -----------------------------------------------------------------------------------------------
 
     def price(self, contract: int) -> float:
@@ -267,6 +282,21 @@ class Desk(Face):
         if self._holds_other(product, -1, -1):
             self._close_other(product, -1, -1)
             self.basket_count += 1
+
+    def close_outside(self, first: int, last: int) -> None:
+        """Closes, one by one, every listed contract of a product that delivers before ``first`` or after ``last``.
+
+        For a strip: what left it is closed, whatever its place. Raises ValueError unless both are of one product.
+        """
+        product = self.product_of[first]
+        if self.product_of[last] != product:
+            raise ValueError("desk.close_outside: first and last must be of one product")
+        for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
+            other = self.chain[at]
+            outside = self.delivery_month[other] < self.delivery_month[first] or self.delivery_month[other] > self.delivery_month[last]
+            if outside and self._is_off(other, 0):
+                self._name(other, 0)
+                self.basket_count += 1
 
     # -- level 2: orders --------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from numba import njit, types
 from numba.core.imputils import lower_builtin
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr
 from numba.core.utils import pysignature
 from numba.extending import typeof_impl
@@ -32,6 +33,15 @@ def register(face: type) -> None:
     names = dtype_of(face).names
     assert names is not None
     _CLASSES[names[0]] = face
+    _ask_us_first()
+
+
+def _ask_us_first() -> None:
+    """numba asks those who know a type's attributes in turn, and its own for records raises KeyError where it knows
+    none; when something was compiled before this module was imported, ours stands behind it."""
+    context = cpu_target.typing_context
+    context.refresh()
+    context._attributes[types.Record].sort(key=lambda template: not isinstance(template, _FaceMethods))
 
 
 def literal_method(tag: str, name: str, make: Any) -> None:
