@@ -17,7 +17,6 @@ from kilohour import maths
 from kilohour.faces.face import Face
 from kilohour.kernels.records import (
     CHAIN,
-    COLUMNS,
     DAY,
     DESK,
     GTC,
@@ -62,6 +61,7 @@ class Desk(Face):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     # -- contracts of a product -------------------------------------------------------------------------------
 
@@ -398,7 +398,7 @@ def _recorder(name: str) -> Any:
     """``record`` with its name already a number: what the compiled face calls."""
     key = column_key(name)
 
-    def record(self: Any, name: str, value: float) -> None:
+    def record(self: Any, _name: str, value: float) -> None:
         self._put(key, value)
 
     return record

@@ -61,7 +61,7 @@ def dispatchers() -> dict[Any, Any]:
     return dict(_DISPATCHERS)
 
 
-@typeof_impl.register(python_types.FunctionType)
+@typeof_impl.register(python_types.FunctionType)  # type: ignore[untyped-decorator]
 def _typeof_function(function: Any, _context: Any) -> Any:
     if (function.__module__ or "").split(".")[0] in ("numba", "numpy", "llvmlite"):
         return None
@@ -109,7 +109,7 @@ def _lower_calls(name: str) -> None:
         return
     _LOWERED.add(name)
 
-    @lower_builtin((types.Record, name), types.Record, types.VarArg(types.Any))
+    @lower_builtin((types.Record, name), types.Record, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
     def _call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         dispatcher = _method(signature.args[0], name, signature.args[1:])
         function_type = types.Dispatcher(dispatcher)

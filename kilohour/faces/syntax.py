@@ -9,7 +9,6 @@ replacement is in the message).
 from __future__ import annotations
 
 import ast
-import functools
 import inspect
 import textwrap
 from typing import Any
@@ -150,9 +149,17 @@ def check_class(face: type) -> list[Any]:
     return list(seen)
 
 
-@functools.cache
+_NAMES: dict[type, frozenset[str]] = {}
+
+
 def names_used(face: type) -> frozenset[str]:
     """Every attribute and global that the methods of a class, of its parts and their plain helpers name."""
+    if face not in _NAMES:
+        _NAMES[face] = frozenset(_names_of(face))
+    return _NAMES[face]
+
+
+def _names_of(face: type) -> set[str]:
     found: set[str] = set()
     seen: dict[Any, None] = {}
     waiting = methods_of(face)
@@ -167,4 +174,4 @@ def names_used(face: type) -> frozenset[str]:
             found.update(code.co_names)
             codes += [c for c in code.co_consts if inspect.iscode(c)]
         waiting += [f for n in function.__code__.co_names if inspect.isfunction(f := function.__globals__.get(n))]
-    return frozenset(found)
+    return found

@@ -268,10 +268,9 @@ def advance(
             elif what == EXPIRY:
                 end_orders_of(book, desk, at, False, EXPIRED, orders, counts)
                 expire_contract(desk, at)
-            elif what == LISTING:
-                if not list_contract(desk, at):
-                    book.failed_ref = at
-                    return OVERFLOW
+            elif what == LISTING and not list_contract(desk, at):
+                book.failed_ref = at
+                return OVERFLOW
             i += 1
         move_fronts(desk)
         if has_mark or desk.tracks_equity:

@@ -230,7 +230,7 @@ def serve_requests(book, desk, terms, order, orders, counts):
             order.kind = LIMIT if kind == REQUEST_LIMIT else MARKET
             order.life, order.origin = desk.request_life[request], FROM_ORDER
             order.ticket = desk.request_ticket[request]
-            order.limit = int(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
+            order.limit = np.int64(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
             submit_outright(book, desk, terms, desk.request_contract[request], desk.request_lots[request], order, orders, counts)
         request = last
     desk.request_count = 0

@@ -198,7 +198,9 @@ OUT_FILLS = np.dtype(
      ("half_spread_micros", I8), ("position_after", I8), ("origin", I8)]
 )
 OUT_LEDGER = np.dtype([("ts", I8), ("contract", I8), ("kind", I8), ("micros", I8)])
-OUT_EQUITY = np.dtype([("ts", I8), ("equity_micros", I8), ("cash_micros", I8), ("margin_initial_micros", I8), ("margin_maintenance_micros", I8)])
+OUT_EQUITY = np.dtype(
+    [(name, I8) for name in ("ts", "equity_micros", "cash_micros", "margin_initial_micros", "margin_maintenance_micros")]
+)
 OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
 OUT_SETTLEMENTS = np.dtype(
     [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]

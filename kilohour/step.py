@@ -100,6 +100,9 @@ def _check_compiled(known: set[Any], folder: Path) -> None:
         raise
 
 
+_REASONS = ("Unknown attribute", "Untyped global", "Cannot unify", "No implementation", "not supported", "Invalid use", "undefined")
+
+
 def _explain(error: numba_errors.NumbaError, face: type) -> str:
     """numba's message, cut to the user's line and the reason."""
     text = str(error)
@@ -108,7 +111,7 @@ def _explain(error: numba_errors.NumbaError, face: type) -> str:
     location = places[-1].removeprefix("File ").rstrip(":") if places else face.__name__
     reason = next((line for line in reversed(lines) if not line.startswith(("File ", "During", "^", "<source"))), lines[0])
     for line in lines:
-        if any(word in line for word in ("Unknown attribute", "Untyped global", "Cannot unify", "No implementation", "not supported", "Invalid use", "undefined")):
+        if any(word in line for word in _REASONS):
             reason = line
     location = location.replace('"', "")
     return f"{location}: cannot be compiled: {reason}; {WAYS_OUT}"
