@@ -253,7 +253,9 @@ class Desk(Face):
             self.basket_count += 1
 
     def target_spread(self, near: int, far: int, lots: int) -> None:
-        """Brings ``near`` to ``lots`` and ``far`` to ``-lots``; the legs fill together."""
+        """Brings ``near`` to ``lots`` and ``far`` to ``-lots``; the legs fill together. Raises when they are the same."""
+        if near == far:
+            raise ValueError("desk.target_spread: near and far must be two contracts")
         if self._is_off(near, lots) or self._is_off(far, -lots):
             self._name(near, lots)
             self._name(far, -lots)
@@ -261,6 +263,8 @@ class Desk(Face):
 
     def target_only(self, near: int, far: int, lots: int) -> None:
         """:meth:`target_spread`, which also closes every other contract of the two products."""
+        if near == far:
+            raise ValueError("desk.target_only: near and far must be two contracts")
         off = self._is_off(near, lots) or self._is_off(far, -lots)
         first, second = self.product_of[near], self.product_of[far]
         off = off or self._holds_other(first, near, far)

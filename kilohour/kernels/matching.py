@@ -114,8 +114,9 @@ def fill_order(book, desk, terms, order, units, open, high, low, now, fills, led
         book.available[contract] -= abs(lots)
         book_fill(book, desk, term, contract, lots, price, fee)
         if not book.quiet:
-            away = abs(price - open[book.bar_row[contract]]) if order.kind != LIMIT else 0
-            cost = half_even(abs(lots) * away * term.lot_num, term.lot_den)
+            # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
+            paid = price - open[book.bar_row[contract]]
+            cost = half_even(max(lots * paid, 0) * term.lot_num, term.lot_den)
             write_fill(fills, counts, now, order, contract, lots, price, fee, cost, book.position[contract])
             book_fee_row(book, contract, fee, now, ledger, counts)
     leave(desk, order, -1, units)
