@@ -137,8 +137,8 @@ def equity(run: RunFolder, points: int) -> str:
     from kilohour.reports.charts import money
 
     lead = (
-        "Against two baselines: the run's average lots, held throughout and rolled without a view or costs, and nothing "
-        "held. A strategy that does not beat both has earned its exposure's return at best."
+        "Against two baselines: the run's average lots, held throughout and rolled without a view or costs, and "
+        "nothing held. A strategy that does not beat both has earned its exposure's return at best."
     )
     if not run["equity"].rows:
         return section(
