@@ -96,7 +96,8 @@ class Figures:
     def names(self) -> tuple[str, ...]:
         """Methods that have something to show for this run."""
         needs = {"equity": "equity", "margin": "equity", "curve_surface": "curve", "curve_days": "curve",
-                 "positions": "positions", "trades": "prices", "profit_by_purpose": "ledger", "profit_by_contract": "ledger"}  # fmt: skip
+                 "positions": "positions", "trades": "prices",
+                 "profit_by_purpose": "ledger", "profit_by_contract": "ledger"}  # fmt: skip
         return tuple(name for name, table in needs.items() if _table(self._tables[table], table).rows)
 
     def equity(self) -> go.Figure:

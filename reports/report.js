@@ -74,6 +74,8 @@
     });
   }
 
+  if (narrow()) for (const part of document.querySelectorAll(".notice details")) part.removeAttribute("open");
+
   // A figure inside a closed part has no width yet: it is drawn when the part opens.
   const holders = Array.from(document.querySelectorAll(".figure"));
   for (const holder of holders) if (!holder.closest("details:not([open])")) draw(holder);

@@ -100,7 +100,13 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
         "layout": layout(
             460,
             margin={"l": 64, "r": 14, "t": 54, "b": 44},
-            xaxis={"title": {"text": AHEAD, "font": {"size": 11}}, "showgrid": False, "linecolor": GRID, "nticks": 12},
+            xaxis={
+                "title": {"text": AHEAD, "font": {"size": 11}},
+                "showgrid": False,
+                "linecolor": GRID,
+                "nticks": 12,
+                "zeroline": False,
+            },
             yaxis=value_axis("USD", tickformat="$~g", hoverformat="$,.4f"),
             sliders=[_slider(times, marks, months, steps, len(traces) - 1)] if len(steps) else [],
         ),

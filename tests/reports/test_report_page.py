@@ -140,6 +140,17 @@ def test_the_assumptions_stand_above_every_figure(page):
         assert 0 < text.find(sentence.replace("'", "&#x27;")) < first
 
 
+def test_notes_on_products_not_traded_are_left_to_the_manifest(make_run):
+    folder = make_run(days=30)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["tape"]["notes"] = ["SIM:H100: two prints were restated", "NYMEX:NG: 30 settlements missing", "no volume"]
+    manifest["modelled"] += manifest["tape"]["notes"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    text = write_report(folder).read_text(encoding="utf-8")
+    box = text[text.index('id="assumptions"') : text.index('id="equity"')]
+    assert [box.count(note) for note in manifest["tape"]["notes"]] == [1, 0, 1]
+
+
 def unpack(array: Any) -> np.ndarray[Any, Any]:
     if isinstance(array, dict):
         return np.frombuffer(base64.b64decode(array["bdata"]), dtype=array["dtype"])
