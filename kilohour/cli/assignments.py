@@ -13,13 +13,28 @@ if TYPE_CHECKING:
     from kilohour.strategy import Strategy
 
 VALUES_MAX = 1_000_000
-TAKEN = frozenset({"strategy", "tape", "grid", "out_of_sample", "cores", "cash", "start", "end", "assume", "contracts",
-                   "interpreted", "out", "progress"})  # fmt: skip
+TAKEN = frozenset(
+    {
+        "strategy",
+        "tape",
+        "grid",
+        "out_of_sample",
+        "cores",
+        "cash",
+        "start",
+        "end",
+        "assume",
+        "contracts",
+        "interpreted",
+        "out",
+        "progress",
+    }
+)
 """Arguments of :func:`kilohour.backtest` and :func:`kilohour.sweep`, which no field can be told apart from."""
 
 
 def split_assignments(texts: Sequence[str]) -> dict[str, str]:
-    """Field name to the text given for it. Raises :class:`UsageError` without an equals sign or for a field set twice."""
+    """Field name to its text. Raises :class:`UsageError` without an equals sign or for a field that is set twice."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -35,7 +50,7 @@ def _refuse_taken(names: Iterable[str]) -> None:
     for name in names:
         if name in TAKEN:
             raise UsageError(
-                f"--set {name}: a field must not be called as an argument of a run ({', '.join(sorted(TAKEN))}), rename it"
+                f"--set {name}: a field must not be named like an argument ({', '.join(sorted(TAKEN))}), rename it"
             )
 
 

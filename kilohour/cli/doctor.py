@@ -14,9 +14,11 @@ from kilohour.cli import options
 
 NEEDED = ("numpy", "numba", "pandas", "pyarrow", "scipy", "exchange_calendars", "pydantic", "typer", "rich", "plotly")
 OPTIONAL = {
-    "ccxt": "crypto venues, live", "backtrader": "the bridge: pip install 'kilohour[backtrader]'",
-    "jupyterlab": "notebooks: pip install 'kilohour[notebook]'", "vectorbt": "a peer of make bench: pip install 'kilohour[bench]'",
-}  # fmt: skip
+    "ccxt": "crypto venues, live",
+    "backtrader": "the bridge: pip install 'kilohour[backtrader]'",
+    "jupyterlab": "notebooks: pip install 'kilohour[notebook]'",
+    "vectorbt": "a peer of make bench: pip install 'kilohour[bench]'",
+}
 FOLDERS = ("strategies", "datafeeds", "execution", "backtests", "reports")
 
 
@@ -49,7 +51,7 @@ def look() -> dict[str, Any]:
     size, compiled = _cache_contents(cache)
     problems = [f"{name} is needed and not installed" for name, version in versions.items() if version is None]
     problems += [
-        f"the folder kilohour/{name} is missing: the checkout has no symbolic links, or the wheel was built from one without"
+        f"the folder kilohour/{name} is missing: the checkout was made without symbolic links"
         for name, there in folders.items()
         if not there
     ]
@@ -58,11 +60,19 @@ def look() -> dict[str, Any]:
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         problems.append("NUMBA_DISABLE_JIT is set: nothing runs compiled")
     return {
-        "ok": not problems, "kilohour": kilohour.__version__, "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count() or 1, "versions": versions,
-        "folders": folders, "cache": str(cache), "cache_bytes": size, "compiled": compiled,
-        "optional": {name: _version(name) for name in OPTIONAL}, "problems": problems,
-    }  # fmt: skip
+        "ok": not problems,
+        "kilohour": kilohour.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count() or 1,
+        "versions": versions,
+        "folders": folders,
+        "cache": str(cache),
+        "cache_bytes": size,
+        "compiled": compiled,
+        "optional": {name: _version(name) for name in OPTIONAL},
+        "problems": problems,
+    }
 
 
 def _version(package: str) -> str | None:

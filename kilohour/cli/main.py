@@ -16,6 +16,7 @@ the reader of a pipe went away         141        nothing
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -28,11 +29,15 @@ from kilohour.errors import KilohourError
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
 
 app = typer.Typer(
-    name="kilohour", rich_markup_mode="rich", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="kilohour",
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
-)  # fmt: skip
+)
 for command in (backtest, sweep, contracts, data, new, report, doctor):
     command.add_to(app)
 
@@ -55,12 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KilohourError as error:
         return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("kilohour: interrupted\n")
-        return INTERRUPTED
-    except BrokenPipeError:
+        code = INTERRUPTED
+    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when a pipe is closed, and only then
         return _pipe_closed()
     except Exception as error:
         return _unexpected(error)
+    if code == INTERRUPTED:
+        sys.stderr.write("kilohour: interrupted\n")
     return code if isinstance(code, int) else 0
 
 
@@ -88,8 +94,6 @@ def _unexpected(error: Exception) -> int:
 
 def _pipe_closed() -> int:
     """What is still buffered goes nowhere, so that the interpreter's own flush at exit does not fail again."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
     return PIPE_CLOSED

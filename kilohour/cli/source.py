@@ -78,7 +78,7 @@ def cached(market: EmbeddedMarket, contracts: Path | None = None) -> Tape | Path
 
 
 def key_of(market: EmbeddedMarket, contracts: Path | None = None) -> str:
-    """A hash of all that decides a market: its configuration and seed, products, calendars, and the code that makes it."""
+    """A hash of all that decides a market: configuration, seed, products, calendars, and the code that makes it."""
     from importlib.metadata import version
 
     import kilohour

@@ -28,13 +28,22 @@ def describe(tape: Tape, product: str | None = None) -> dict[str, Any]:
         raise UnknownName("product", product, tape.product_codes, where="this tape")
     kinds = np.bincount(tape.events["kind"], minlength=max(Kind) + 1)
     found: dict[str, Any] = {
-        "source": tape.source, "sha256": tape.sha256, "start": _time(tape.start), "end": _time(tape.end), "events": len(tape),
-        "kinds": {kind.name.lower(): int(kinds[kind]) for kind in Kind if kinds[kind]}, "contracts": len(tape.contracts),
-        "days_per_year": tape.days_per_year, "assumptions": list(tape.assumptions), "notes": list(tape.notes),
+        "source": tape.source,
+        "sha256": tape.sha256,
+        "start": _time(tape.start),
+        "end": _time(tape.end),
+        "events": len(tape),
+        "kinds": {kind.name.lower(): int(kinds[kind]) for kind in Kind if kinds[kind]},
+        "contracts": len(tape.contracts),
+        "days_per_year": tape.days_per_year,
+        "assumptions": list(tape.assumptions),
+        "notes": list(tape.notes),
         "products": [_product(tape, code) for code in tape.product_codes if product in (None, code)],
-        "series": [{"code": index.code, "unit": index.unit, "note": index.note, "prints": count}
-                   for index, count in zip(tape.indices, _prints(tape), strict=True)],
-    }  # fmt: skip
+        "series": [
+            {"code": index.code, "unit": index.unit, "note": index.note, "prints": count}
+            for index, count in zip(tape.indices, _prints(tape), strict=True)
+        ],
+    }
     if product is not None:
         found["contract_list"] = _contracts(tape, product)
     return found
@@ -68,7 +77,7 @@ def print_tape(found: Mapping[str, Any]) -> None:
         ("SHA-256", found["sha256"]),
     ]
     show(grid("", ("What", "Value"), rows))
-    columns = ("code", "contracts", "bars", "first", "last")
+    columns: tuple[str, ...] = ("code", "contracts", "bars", "first", "last")
     show(
         grid(
             "Products",
@@ -103,7 +112,7 @@ def print_tape(found: Mapping[str, Any]) -> None:
 def _refusing(tape: Tape) -> set[str]:
     from kilohour.contracts import Registry
 
-    products = Registry.shipped().by_code | {product.code: product for product in tape.products}
+    products = {**Registry.shipped().by_code, **{product.code: product for product in tape.products}}
     return {code for code in tape.product_codes if products[code].get("missing_day") == "refuse"}
 
 
