@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 BLOCK = 65_536
 """Events between two looks at the clock, the progress bar and Ctrl-C."""
-ROWS = 16_384
-OUTPUTS = {
-    "orders": r.OUT_ORDERS, "fills": r.OUT_FILLS, "ledger": r.OUT_LEDGER, "equity": r.OUT_EQUITY,
-    "positions": r.OUT_POSITIONS, "settlements": r.OUT_SETTLEMENTS, "records": r.OUT_RECORDS,
-}
 Array = npt.NDArray[Any]
 
 
@@ -166,11 +161,10 @@ class Session:
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
-        rows = 1 if self.quiet else ROWS
-        self.outputs = {name: np.zeros(rows, dtype) for name, dtype in OUTPUTS.items()}
-        self.outputs["records"]["values"] = np.nan  # a column is absent before the strategy first names it
-        self.counts = np.zeros(1, r.COUNTS)
-        self.tables = {name: [] for name in OUTPUTS}
+        self.out = np.zeros(1, r.OUT)
+        if not self.quiet:
+            self.out["record_row"]["values"] = np.nan  # a column is absent before the strategy first names it
+        self.tables = {name: [] for name in r.TABLES}
         self.wants_events = int(wants_events(self.face))
         self.python: PythonStep | None = None
         self.step = None if self.interpreted else compiled_step(self.face)
@@ -203,9 +197,9 @@ class Session:
 
         if self.quiet:
             return
-        if int(self.counts["ledger"][0]) + len(self.market.tape.contracts) > ROWS:
+        if int(self.out["ledger"][0]) + len(self.market.tape.contracts) > r.ROWS:
             self._drain()
-        close_books(self.desk, self.book, self.market.terms, self.outputs["ledger"], self.counts)
+        close_books(self.desk, self.book, self.market.terms, self.out)
         self._drain()
 
     def table(self, name: str) -> Array:
@@ -214,7 +208,7 @@ class Session:
         if name == "records":
             width = int(self.desk["column_count"][0])
             parts = [_widen(part, width) for part in parts]
-        return np.concatenate(parts) if parts else np.zeros(0, OUTPUTS[name])
+        return np.concatenate(parts) if parts else np.zeros(0, r.TABLES[name][1])
 
     @property
     def cursor(self) -> int:
@@ -224,13 +218,12 @@ class Session:
     def _advance(self, until: int) -> int:
         from kilohour.kernels.engine import advance
 
-        market, events, out = self.market, self.market.tape.events, self.outputs
+        market, events = self.market, self.market.tape.events
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.scratch,
-            out["orders"], out["fills"], out["ledger"], out["equity"], out["positions"], out["settlements"], out["records"],
-            self.counts, self._step_address(), self.state.ctypes.data, self.desk.ctypes.data, until,
+            self.out, self._step_address(), self.state.ctypes.data, self.desk.ctypes.data, until,
         ))  # fmt: skip
 
     def _step_address(self) -> int:
@@ -243,15 +236,15 @@ class Session:
         return self.python.address
 
     def _drain(self) -> None:
-        for name, rows in self.outputs.items():
-            used = int(self.counts[name][0])
+        for name, (row, _) in r.TABLES.items():
+            used, rows = int(self.out[name][0]), self.out[row][0]
             if used:
                 kept = _narrow(rows[:used], int(self.desk["column_count"][0])) if name == "records" else rows[:used].copy()
                 self.tables[name].append(kept)
-            self.counts[name] = 0
+            self.out[name] = 0
 
     def _memory(self) -> list[Array]:
-        return [self.state, self.desk, self.book, self.latest, self.first, self.counts]
+        return [self.state, self.desk, self.book, self.latest, self.first]
 
     def _snapshot(self) -> list[Array]:
         return [part.copy() for part in self._memory()]
@@ -267,7 +260,7 @@ class Session:
             self.step = None
             until = len(self.market.tape)
             while (status := self._advance(until)) == r.FULL:
-                self.counts[0] = 0
+                self._drain()
             if status != r.FAILED:
                 raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
         assert self.python is not None

@@ -38,6 +38,7 @@ from kilohour.kernels.records import (
     ORDERS,
     OVERFLOW,
     PRINT,
+    ROWS,
     UNSETTLED,
 )
 from kilohour.kernels.settlement import mean_of_prints
@@ -134,10 +135,10 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
     if lots:
         book.settlements += 1
         if not book.quiet:
-            row = settlements[counts.settlements]
+            row = out.settlement_row[out.settlements]
             row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
             row.fixings, row.prints_sum_micros, row.missing = used, total, missing
-            counts.settlements += 1
+            out.settlements += 1
     return True
 
 
@@ -160,23 +161,23 @@ def note_day(book, desk, out):
     book.margin_peak = max(book.margin_peak, book.initial)
     if book.quiet:
         return
-    row = equity_rows[counts.equity]
+    row = out.equity_row[out.equity]
     row.ts, row.equity_micros, row.cash_micros = desk.now, equity, book.cash
     row.margin_initial_micros, row.margin_maintenance_micros = book.initial, book.maintenance
-    counts.equity += 1
+    out.equity += 1
     for line in range(book.open_count):
         contract = book.open_contract[line]
         if book.position[contract]:
-            held = position_rows[counts.positions]
+            held = out.position_row[out.positions]
             held.ts, held.contract, held.lots, held.mark_micros = (
                 desk.now, contract, book.position[contract], book.value_price[contract])
-            counts.positions += 1
+            out.positions += 1
 
 
 @inner
 def note_columns(desk, out):
     """The columns that the strategy recorded at this timestamp."""
-    row = records[counts.records]
+    row = out.record_row[out.records]
     row.ts = desk.now
     written = False
     for column in range(desk.column_count):
@@ -185,7 +186,7 @@ def note_columns(desk, out):
         written = written or value == value
         desk.column_value[column] = math.nan
     if written:
-        counts.records += 1
+        out.records += 1
 
 
 @inner
@@ -199,12 +200,12 @@ def forget_news(desk):
 
 
 @inner
-def is_full(book, capacity, counts):
+def is_full(book, out):
     """True when the rows of one more timestamp might not fit."""
     if book.quiet:
         return False
-    used = max(counts.out.fills, counts.out.equity, counts.positions, counts.settlements, counts.records)
-    return used + ROWS_PER_GROUP > capacity
+    used = max(out.orders, out.fills, out.ledger, out.equity, out.positions, out.settlements, out.records)
+    return used + ROWS_PER_GROUP > ROWS
 
 
 @inner
@@ -227,22 +228,20 @@ def see_bars(book, desk, i, ts, kind, ref, close, volume):
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
     wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days, scratch,
-    orders, fills, ledger, equity_rows, position_rows, settlements, records, counter,
-    step_address, strategy_address, desk_address, end,
+    outs, step_address, strategy_address, desk_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
-    ``desks``, ``books``, ``scratch``, ``counter``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
+    ``desks``, ``books``, ``scratch``, ``outs``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
     ``latest``, ``first``: (indices, days) prints known so far;
     ``fixes_from``, ``fixes_contract``: contracts that fix on each (index, day), compressed rows. On FAILED the cursor still points
     at the timestamp that failed.
     """
-    desk, book, counts, order = desks[0], books[0], counter[0], scratch[0]
+    desk, book, out, order = desks[0], books[0], outs[0], scratch[0]
     n = ts.shape[0]
-    capacity = orders.shape[0]
     i = book.cursor
     while i < end:
-        if is_full(book, capacity, counts):
+        if is_full(book, out):
             return FULL
         now = ts[i]
         desk.now = now
@@ -295,9 +294,9 @@ def advance(
 
 
 @entry
-def close_books(desks, books, terms, ledger, counter):
+def close_books(desks, books, terms, outs):
     """End of the run: what is still open is marked at its value price, so that the ledger adds up to equity."""
-    book, counts = books[0], counter[0]
+    book, out = books[0], outs[0]
     for contract in range(desks[0].contract_count):
         if book.open_slot[contract] >= 0:
             amount = book_mark(book, terms[contract], contract, book.value_price[contract])

@@ -7,32 +7,32 @@ from kilohour.kernels.compiling import inner
 
 
 @inner
-def write_ledger(out, counts, ts, contract, kind, micros):
+def write_ledger(out, ts, contract, kind, micros):
     """Appends one amount of cash."""
-    row = out[counts.ledger]
+    row = out.ledger_row[out.ledger]
     row.ts, row.contract, row.kind, row.micros = ts, contract, kind, micros
-    counts.ledger += 1
+    out.ledger += 1
 
 
 @inner
-def write_order(out, counts, ts, order, status, code):
+def write_order(out, ts, order, status, code):
     """Appends one row a leg of an order, with its status now."""
     for leg in range(order.legs):
-        row = out[counts.orders]
+        row = out.order_row[out.orders]
         row.order, row.ts, row.basket = order.number, ts, order.number
         row.contract = order.contract[leg]
         row.lots = order.ratio[leg] * order.units
         row.kind, row.limit_micros, row.tif = order.kind, order.limit, order.life
         row.origin, row.status, row.code = order.origin, status, code
         row.filled_lots = order.ratio[leg] * order.filled
-        counts.orders += 1
+        out.orders += 1
 
 
 @inner
-def write_fill(out, counts, ts, order, contract, lots, price, fee, half_spread, position_after):
+def write_fill(out, ts, order, contract, lots, price, fee, half_spread, position_after):
     """Appends one leg's fill."""
-    row = out[counts.fills]
+    row = out.fill_row[out.fills]
     row.order, row.ts, row.contract, row.lots = order.number, ts, contract, lots
     row.price_micros, row.fee_micros, row.half_spread_micros = price, fee, half_spread
     row.position_after, row.origin = position_after, order.origin
-    counts.fills += 1
+    out.fills += 1

@@ -17,6 +17,7 @@ REQUESTS = 64
 COLUMNS = 16
 ORDERS = 256
 LEGS = 8
+ROWS = 16_384
 MISSING = -(2**63)
 
 BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
@@ -206,5 +207,10 @@ OUT_SETTLEMENTS = np.dtype(
     [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]
 )
 OUT_RECORDS = np.dtype([("ts", I8), ("values", F8, (COLUMNS,))])
-COUNTS = np.dtype([(name, I8) for name in ("orders", "fills", "ledger", "equity", "positions", "settlements", "records")])
-"""How many rows of each output are in use."""
+TABLES = {
+    "orders": ("order_row", OUT_ORDERS), "fills": ("fill_row", OUT_FILLS), "ledger": ("ledger_row", OUT_LEDGER),
+    "equity": ("equity_row", OUT_EQUITY), "positions": ("position_row", OUT_POSITIONS),
+    "settlements": ("settlement_row", OUT_SETTLEMENTS), "records": ("record_row", OUT_RECORDS),
+}
+"""Name of each table of a run to its rows in OUT; the number of rows in use carries the table's name."""
+OUT = np.dtype([(name, I8) for name in TABLES] + [(row, dtype, (ROWS,)) for row, dtype in TABLES.values()], align=True)

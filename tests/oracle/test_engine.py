@@ -17,7 +17,8 @@ from kilohour.backtests.outputs import tables_of
 from kilohour.errors import DataError
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
-from kilohour.session import OUTPUTS, Session
+from kilohour.kernels.records import TABLES as OUTPUTS
+from kilohour.session import Session
 from kilohour.tape import Kind
 from tests.oracle import reference
 from tests.oracle.books import Result
