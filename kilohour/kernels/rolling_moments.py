@@ -78,11 +78,11 @@ def rolling_variance(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """Sample (``ddof`` 1) or population (0) variance of the last ``window`` values; never below zero."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_squares = np.empty(window + 1), np.empty(window + 1)
     newer, newer_squares = np.empty(window + 1), np.empty(window + 1)
     sums, squares = np.empty(window), np.empty(window)
-    if size < window:
-        return
     suffix_moments(x[:window], older, older_squares)
     scale = window * (window - ddof)
     out[window - 1] = max(window * older_squares[0] - older[0] * older[0], 0.0) / scale
@@ -103,11 +103,11 @@ def rolling_z(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """(x − mean) / deviation of each value among the last ``window``; NaN where they are all equal."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_squares = np.empty(window + 1), np.empty(window + 1)
     newer, newer_squares = np.empty(window + 1), np.empty(window + 1)
     sums, squares = np.empty(window), np.empty(window)
-    if size < window:
-        return
     suffix_moments(x[:window], older, older_squares)
     scale = window / (window - ddof)
     out[window - 1] = z_of(0.0, older[0], older_squares[0], window, scale)

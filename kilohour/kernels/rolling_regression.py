@@ -34,11 +34,11 @@ def rolling_slope(x: Floats, window: int, out: Floats) -> None:
     """Slope of the least-squares line through the last ``window`` values, per place."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_moments = np.empty(window + 1), np.empty(window + 1)
     newer, newer_moments = np.empty(window + 1), np.empty(window + 1)
     sums, moments = np.empty(window), np.empty(window)
-    if size < window:
-        return
     scale = 12.0 / (window * (window * float(window) - 1.0))
     half = 0.5 * (window + 1)
     suffix_slopes(x[:window], older, older_moments)
