@@ -54,9 +54,7 @@ def sort_places(block: Floats, places: Places, values: Floats, spare_places: Pla
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def merge(
-    from_places: Places, from_values: Floats, start: int, middle: int, end: int, to_places: Places, to_values: Floats
-) -> None:
+def merge(from_places: Places, from_values: Floats, start: int, middle: int, end: int, to_places: Places, to_values: Floats) -> None:
     """Merges the sorted runs ``start .. middle`` and ``middle .. end``."""
     left, right, k = start, middle, start
     while left < middle and right < end:
@@ -93,9 +91,7 @@ def link(places: Places, ranks: Places, before: Places, after: Places) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sort_block(
-    block: Floats, spare: tuple[Places, Places, Floats], values: Floats, ranks: Places, before: Places, after: Places
-) -> None:
+def sort_block(block: Floats, spare: tuple[Places, Places, Floats], values: Floats, ranks: Places, before: Places, after: Places) -> None:
     """A block as sorted ``values`` with an infinite sentinel, the rank of each place, and its linked list."""
     size = block.size
     places, spare_places, spare_values = spare

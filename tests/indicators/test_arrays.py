@@ -79,9 +79,7 @@ def test_correlation_equals_the_streaming_class(x, window, seed):
 def test_bars_and_curves_equal_the_streaming_classes(seed):
     rng = np.random.default_rng(seed)
     high, low, close = bars(rng, 200)
-    np.testing.assert_array_equal(
-        arrays.atr(high, low, close, 9), interpreted(indicators.Atr(window=9), high, low, close)
-    )
+    np.testing.assert_array_equal(arrays.atr(high, low, close, 9), interpreted(indicators.Atr(window=9), high, low, close))
     channel = indicators.Donchian(window=9)
     levels = [(channel.update(h, lo), channel.upper(), channel.lower()) for h, lo in zip(high, low, strict=True)]
     upper, lower = arrays.donchian(high, low, 9)
