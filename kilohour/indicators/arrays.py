@@ -178,9 +178,7 @@ def curve_curvature(near: Any, middle: Any, far: Any, years_near: Any, years_far
     return _over((near, middle, far, years_near, years_far), kernel, None)
 
 
-def s_curve_surprise(
-    t_years: Any, values: Any, ceiling: float, *, memory: float = 2.0, warmup: int = 4, out: Floats | None = None
-) -> Any:
+def s_curve_surprise(t_years: Any, values: Any, ceiling: float, *, memory: float = 2.0, warmup: int = 4, out: Floats | None = None) -> Any:
     """value / (S-curve fitted to the earlier values) − 1; see :class:`kilohour.indicators.SCurve`."""
     warmup = _whole("warmup", warmup, 2)
     for name, number in (("ceiling", ceiling), ("memory", memory)):

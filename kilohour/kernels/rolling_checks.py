@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float64]
 CHUNK = 4096
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def first_unfit(values: Floats, largest: float) -> int:
     """The place of the first NaN, infinity or value beyond ``largest`` in size; −1 if there is none."""
     for start in range(0, values.size, CHUNK):

@@ -12,7 +12,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_min(x: Floats, window: int, out: Floats) -> None:
     """Smallest of the last ``window`` values."""
     size = x.size
@@ -45,7 +45,7 @@ def rolling_min(x: Floats, window: int, out: Floats) -> None:
         start += window
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_max(x: Floats, window: int, out: Floats) -> None:
     """Largest of the last ``window`` values."""
     size = x.size

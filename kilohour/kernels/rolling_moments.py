@@ -13,7 +13,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def suffix_moments(block: Floats, sums: Floats, squares: Floats) -> None:
     """``sums[k]``, ``squares[k]`` become Σd and Σd² of ``block[k:]``, d the deviation from the block's last value."""
     size = block.size
@@ -30,7 +30,7 @@ def suffix_moments(block: Floats, sums: Floats, squares: Floats) -> None:
         squares[k] = square
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def window_moments(
     block: Floats,
     origin: float,
@@ -73,16 +73,16 @@ def window_moments(
         squares[length - 1] = suffix_square
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_variance(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """Sample (``ddof`` 1) or population (0) variance of the last ``window`` values; never below zero."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_squares = np.empty(window + 1), np.empty(window + 1)
     newer, newer_squares = np.empty(window + 1), np.empty(window + 1)
     sums, squares = np.empty(window), np.empty(window)
-    if size < window:
-        return
     suffix_moments(x[:window], older, older_squares)
     scale = window * (window - ddof)
     out[window - 1] = max(window * older_squares[0] - older[0] * older[0], 0.0) / scale
@@ -98,16 +98,16 @@ def rolling_variance(x: Floats, window: int, ddof: int, out: Floats) -> None:
         older_squares, newer_squares = newer_squares, older_squares
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_z(x: Floats, window: int, ddof: int, out: Floats) -> None:
     """(x − mean) / deviation of each value among the last ``window``; NaN where they are all equal."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_squares = np.empty(window + 1), np.empty(window + 1)
     newer, newer_squares = np.empty(window + 1), np.empty(window + 1)
     sums, squares = np.empty(window), np.empty(window)
-    if size < window:
-        return
     suffix_moments(x[:window], older, older_squares)
     scale = window / (window - ddof)
     out[window - 1] = z_of(0.0, older[0], older_squares[0], window, scale)
@@ -125,7 +125,7 @@ def rolling_z(x: Floats, window: int, ddof: int, out: Floats) -> None:
         older_squares, newer_squares = newer_squares, older_squares
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def z_of(deviation: float, total: float, square: float, window: int, scale: float) -> float:
     """The z-score of a value from the window's sums about the same origin."""
     spread = window * square - total * total

@@ -19,7 +19,7 @@ List = tuple[Floats, Places, Places, Places]
 RUN = 8
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def sort_places(block: Floats, places: Places, values: Floats, spare_places: Places, spare_values: Floats) -> None:
     """Fills ``values`` with the block in increasing order and ``places`` with where each stood, ties in order of place.
 
@@ -53,10 +53,8 @@ def sort_places(block: Floats, places: Places, values: Floats, spare_places: Pla
         values[:] = spare_values
 
 
-@njit(cache=True, error_model="numpy")
-def merge(
-    from_places: Places, from_values: Floats, start: int, middle: int, end: int, to_places: Places, to_values: Floats
-) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def merge(from_places: Places, from_values: Floats, start: int, middle: int, end: int, to_places: Places, to_values: Floats) -> None:
     """Merges the sorted runs ``start .. middle`` and ``middle .. end``."""
     left, right, k = start, middle, start
     while left < middle and right < end:
@@ -79,7 +77,7 @@ def merge(
         k += 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def link(places: Places, ranks: Places, before: Places, after: Places) -> None:
     """Links the ranks 0 .. n − 1 of a sorted block in a ring through the sentinel n, and inverts ``places``."""
     size = places.size
@@ -92,10 +90,8 @@ def link(places: Places, ranks: Places, before: Places, after: Places) -> None:
     before[size] = size - 1
 
 
-@njit(cache=True, error_model="numpy")
-def sort_block(
-    block: Floats, spare: tuple[Places, Places, Floats], values: Floats, ranks: Places, before: Places, after: Places
-) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def sort_block(block: Floats, spare: tuple[Places, Places, Floats], values: Floats, ranks: Places, before: Places, after: Places) -> None:
     """A block as sorted ``values`` with an infinite sentinel, the rank of each place, and its linked list."""
     size = block.size
     places, spare_places, spare_values = spare
@@ -104,7 +100,7 @@ def sort_block(
     link(places[:size], ranks, before, after)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def unwind(ranks: Places, before: Places, after: Places) -> None:
     """Takes every value out of the list, the last place first, so that :func:`slide` can put them back in order."""
     for k in range(ranks.size - 1, -1, -1):
@@ -113,7 +109,7 @@ def unwind(ranks: Places, before: Places, after: Places) -> None:
         before[after[rank]] = before[rank]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def slide(order: int, part: float, old_list: List, new_list: List, out: Floats) -> None:
     """Moves the window on through the newer block: order statistic ``order``, and ``part`` of the way to the next one.
 
@@ -161,7 +157,7 @@ def slide(order: int, part: float, old_list: List, new_list: List, out: Floats) 
         out[k] = found
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_quantile(x: Floats, window: int, quantile: float, out: Floats) -> None:
     """The ``quantile`` of the last ``window`` values, linear between the two nearest order statistics."""
     size = x.size

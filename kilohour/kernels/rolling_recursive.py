@@ -15,7 +15,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def seed_mean(x: Floats, window: int) -> float:
     """Mean of the first ``window`` values, by the streaming indicators' running mean."""
     mean = 0.0
@@ -24,7 +24,7 @@ def seed_mean(x: Floats, window: int) -> float:
     return mean
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def exponential_mean(x: Floats, window: int, weight: float, out: Floats) -> None:
     """m += (x − m)·weight from the mean of the first ``window`` values; Wilder's smoothing has weight 1/window."""
     size = x.size
@@ -60,14 +60,14 @@ def exponential_mean(x: Floats, window: int, weight: float, out: Floats) -> None
         i += 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def strength(gain: float, loss: float) -> float:
     """100·gain / (gain + loss), or 50 when neither moved."""
     moved = gain + loss
     return 100.0 * (gain / moved) if moved > 0.0 else 50.0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def relative_strength(x: Floats, window: int, out: Floats) -> None:
     """Wilder's RSI; the first value after ``window`` + 1 prices."""
     size = x.size
@@ -89,7 +89,7 @@ def relative_strength(x: Floats, window: int, out: Floats) -> None:
         out[i] = strength(gain, loss)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def average_true_range(high: Floats, low: Floats, close: Floats, window: int, out: Floats) -> None:
     """Wilder's ATR; the first value after ``window`` + 1 bars."""
     size = close.size
@@ -105,7 +105,7 @@ def average_true_range(high: Floats, low: Floats, close: Floats, window: int, ou
         out[i] = mean
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def ewma_volatility(x: Floats, decay: float, out: Floats) -> None:
     """√v, v = decay·v + (1 − decay)·change², seeded with the first change²."""
     size = x.size

@@ -12,7 +12,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def suffix_slopes(block: Floats, sums: Floats, moments: Floats) -> None:
     """``sums[k]``, ``moments[k]`` become Σd and Σd·(i − n) of ``block[k:]``, d the deviation from its last."""
     size = block.size
@@ -29,16 +29,16 @@ def suffix_slopes(block: Floats, sums: Floats, moments: Floats) -> None:
         moments[k] = moment
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_slope(x: Floats, window: int, out: Floats) -> None:
     """Slope of the least-squares line through the last ``window`` values, per place."""
     size = x.size
     out[: min(window - 1, size)] = np.nan
+    if size < window:
+        return
     older, older_moments = np.empty(window + 1), np.empty(window + 1)
     newer, newer_moments = np.empty(window + 1), np.empty(window + 1)
     sums, moments = np.empty(window), np.empty(window)
-    if size < window:
-        return
     scale = 12.0 / (window * (window * float(window) - 1.0))
     half = 0.5 * (window + 1)
     suffix_slopes(x[:window], older, older_moments)
@@ -72,7 +72,7 @@ def rolling_slope(x: Floats, window: int, out: Floats) -> None:
         older_moments, newer_moments = newer_moments, older_moments
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def suffix_products(x: Floats, y: Floats, sums: Floats) -> None:
     """Rows of ``sums``: Σa, Σb, Σa², Σb², Σab of ``x[k:]``, ``y[k:]``; a and b deviations from the last x and y."""
     size = x.size
@@ -95,7 +95,7 @@ def suffix_products(x: Floats, y: Floats, sums: Floats) -> None:
         sums[4, k] = total_xy
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def window_products(x: Floats, y: Floats, origin_x: float, origin_y: float, older: Floats, sums: Floats) -> None:
     """Rows of ``sums``: Σa, Σb, Σa², Σb², Σab of the windows that end in the block, about the values before it."""
     total_x = total_y = total_xx = total_yy = total_xy = 0.0
@@ -114,7 +114,7 @@ def window_products(x: Floats, y: Floats, origin_x: float, origin_y: float, olde
         sums[4, k] = older[4, k + 1] + total_xy
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_correlation(x: Floats, y: Floats, window: int, out: Floats) -> None:
     """Pearson's correlation of the last ``window`` pairs; NaN where all x or all y are equal."""
     size = x.size
@@ -136,7 +136,7 @@ def rolling_correlation(x: Floats, y: Floats, window: int, out: Floats) -> None:
         correlations(sums, window, out[start : start + length])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def correlations(sums: Floats, window: int, out: Floats) -> None:
     """Correlations from the rows that :func:`window_products` describes."""
     sums_x, sums_y, sums_xx, sums_yy, sums_xy = sums[0], sums[1], sums[2], sums[3], sums[4]

@@ -10,7 +10,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def logistic(logit: float) -> float:
     """1 / (1 + e^−logit) without overflow."""
     if logit >= 0.0:
@@ -19,7 +19,7 @@ def logistic(logit: float) -> float:
     return rising / (1.0 + rising)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def s_curve_surprise(t_years: Floats, values: Floats, ceiling: float, memory: float, warmup: int, out: Floats) -> None:
     """``value / level − 1``, the level being the fit of the earlier prints, each weighted by e^(−age / ``memory``).
 

@@ -17,7 +17,7 @@ from numba import njit
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def suffix_sums(block: Floats, sums: Floats) -> None:
     """``sums[k]`` becomes the sum of ``block[k:]``; ``sums`` is one longer than the block."""
     total = 0.0
@@ -27,7 +27,7 @@ def suffix_sums(block: Floats, sums: Floats) -> None:
         sums[k] = total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_sum(x: Floats, window: int, out: Floats) -> None:
     """Sum of the last ``window`` values."""
     size = x.size
@@ -60,7 +60,7 @@ def rolling_sum(x: Floats, window: int, out: Floats) -> None:
         out[start + k] = older[k + 1] + prefix
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def rolling_mean(x: Floats, window: int, out: Floats) -> None:
     """Mean of the last ``window`` values."""
     size = x.size

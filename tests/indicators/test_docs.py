@@ -22,8 +22,6 @@ def test_the_page_names_everything():
     text = PAGE.read_text(encoding="utf-8")
     listed = set(re.findall(r"`(\w+)`", text[text.index("## The list") : text.index("Sources:")]))
     assert set(indicators.__all__) <= listed
-    functions = {
-        n for n, f in inspect.getmembers(arrays, inspect.isfunction) if f.__module__ == arrays.__name__ and n[0] != "_"
-    }
+    functions = {n for n, f in inspect.getmembers(arrays, inspect.isfunction) if f.__module__ == arrays.__name__ and n[0] != "_"}
     line = next(line for line in text.splitlines() if line.startswith("`rolling_sum rolling_mean"))
     assert set(line.strip("`.").split()) == functions

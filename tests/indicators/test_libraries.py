@@ -150,7 +150,5 @@ def test_scipy_on_noisy_logits_with_forgetting():
     curve = SCurve(ceiling=5.0, memory=1.5)
     interpreted(curve, times, 5.0 / (1.0 + np.exp(-logits)))
     sigma = np.exp(0.5 * (times[-1] - times) / 1.5)
-    (rate, midpoint), _ = scipy.optimize.curve_fit(
-        lambda t, r, m: r * (t - m), times, logits, p0=(1.0, 3.0), sigma=sigma
-    )
+    (rate, midpoint), _ = scipy.optimize.curve_fit(lambda t, r, m: r * (t - m), times, logits, p0=(1.0, 3.0), sigma=sigma)
     same((curve.rate(), curve.midpoint()), (rate, midpoint), rtol=1e-6)
