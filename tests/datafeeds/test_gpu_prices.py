@@ -280,8 +280,8 @@ def test_names_and_lags_that_are_wrong_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("rows", "words"), [
-    ([*ADOPTION_ROWS, ADOPTION_ROWS[0]], "adoption.csv: row 10, column 'date': must have one value a metric and date"),
-    ([("2024-01-01", ADOPTION_ROWS[0][1], -5.0, "recall")], "adoption.csv: row 0, column 'value': must not be negative"),
+    ([*ADOPTION_ROWS, ADOPTION_ROWS[0]], "row 10, column 'date': must have one value a metric and date"),
+    ([("2024-01-01", ADOPTION_ROWS[0][1], -5.0, "recall")], "row 0, column 'value': must not be negative, found"),
     (ADOPTION_ROWS[4:], "adoption.csv: column 'metric': must have 'chatgpt_weekly_active_users_million', found"),
 ])
 def test_faults_of_adoption_are_refused(tmp_path, rows, words):
