@@ -34,18 +34,21 @@ def modelled_sentences(prepared: Prepared) -> list[str]:
     """What the run assumes about fills, margin and settlement, and what the tape's maker said."""
     tape = prepared.market.tape
     sentences = list(tape.notes)
-    sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; the legs of a spread fill together or wait.")
+    sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
+                     "the legs of a spread fill together or wait.")
     for product in prepared.products:
         ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
-        sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread and the fees, "
-                         f"and takes at most {share:g} % of a bar's volume.")
+        sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "
+                         f"and the fees, and takes at most {share:g} % of a bar's volume.")
         if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
-            sentences.append(f"{product.code}: margin is {product.whole('margin_initial_ppm') / 10_000:g} % of notional initially and "
-                             f"{product.whole('margin_maintenance_ppm') / 10_000:g} % maintained, with a floor per lot; spreads get no credit.")
+            sentences.append(f"{product.code}: margin is {product.whole('margin_initial_ppm') / 10_000:g} % of notional initially "
+                             f"and {product.whole('margin_maintenance_ppm') / 10_000:g} % maintained, with a floor per lot; "
+                             "spreads get no credit.")
     bars = tape.events["kind"] == Kind.BAR
     if np.any(tape.events["volume"][bars] == MISSING):
         sentences.append("Where a bar has no volume, fills are not limited by it.")
-    sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; it is known only afterwards.")
+    sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; "
+                     "it is known only afterwards.")
     return sentences
 
 
@@ -87,7 +90,7 @@ def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds
     return {
         "run": run, "strategy": name, "parameters": prepared.parameters, "tape": tape.source,
         "assumptions": sorted({a.name for a in prepared.assumptions}), "start": iso(tape.start), "end": iso(tape.end),
-        "events": int(book["events"]), "bars": int(book["bars"]), "orders": int(book["orders_made"] - book["orders_refused"]),
+        "events": session.cursor, "bars": int(book["bars"]), "orders": int(book["orders_made"] - book["orders_refused"]),
         "refused": int(book["orders_refused"]), "fills": int(book["fills"]), "lots_traded": int(book["lots_traded"]),
         "settlements": int(book["settlements"]), **twins, "max_drawdown": fall.fraction,
         "sharpe": statistics.sharpe(equity["ts"], equity["equity_micros"], start, tape.days_per_year),

@@ -6,7 +6,7 @@ Times are nanoseconds UTC in ``ts``, money is integer micros, lots are signed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,7 +97,7 @@ def purposes_of(fills: Array, orders: Array, product_of: Array) -> Array:
     return purposes
 
 
-def _words(codes: Array, words: dict[int, str]) -> pa.Array:
+def _words(codes: Array, words: Mapping[Any, str]) -> pa.Array:
     table = [words.get(code, "") for code in range(max(words) + 1)]
     return _names(codes, table)
 

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 TABLES = ("equity", "orders", "fills", "positions", "ledger", "settlements", "records", "curve", "prices")
+FILES = (MANIFEST, "report.html", *(f"{name}.parquet" for name in TABLES))
+
+
+def check_target(target: Path) -> None:
+    """Raises :class:`UsageError` when something that is not a run is there; nothing of the user's is ever deleted."""
+    rule = "a run is only written to a new folder, an empty one, or over a run"
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise UsageError(f"{target}: {rule}, found a {'link' if target.is_symlink() else 'file'}")
+    names = sorted(path.name for path in target.iterdir()) if target.exists() else []
+    foreign = [name for name in names if name not in FILES]
+    if foreign or (names and not {MANIFEST, "ledger.parquet"} <= set(names)):
+        raise UsageError(f"{target}: {rule}, found {(foreign or names)[0]!r} in it")
 
 
 @dataclass(slots=True)
@@ -77,8 +89,7 @@ class Run:
         import pyarrow.parquet as pq
 
         target = Path(folder)
-        if target.exists() and not (target / MANIFEST).is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError(f"{target}: a run is only written to a new folder, an empty one, or over a run")
+        check_target(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
@@ -124,6 +135,6 @@ class Run:
                 f"{str(r['start'])[:10]} to {str(r['end'])[:10]}>")
 
     def _repr_html_(self) -> str:
-        from kilohour.reports.summary import summary_html
+        from kilohour.reports.summary import result_html
 
-        return summary_html(self.manifest)
+        return result_html(self.result)

@@ -224,7 +224,9 @@ def _counted(rows: Iterator[dict[str, float]], total: int, progress: Progress | 
     return found
 
 
-def _best(prepared: Prepared, columns: dict[str, list[Any]], trials: list[dict[str, Any]], split: int) -> tuple[dict[str, Any], float | None]:
+def _best(
+    prepared: Prepared, columns: dict[str, list[Any]], trials: list[dict[str, Any]], split: int
+) -> tuple[dict[str, Any], float | None]:
     """The trial with the best Sharpe ratio in sample (net profit when none is defined), and its deflated Sharpe ratio."""
     ratios = np.array(columns["sharpe"], dtype=float)
     at = int(np.nanargmax(ratios)) if not np.isnan(ratios).all() else int(np.argmax(columns["net_usd"]))
@@ -248,4 +250,4 @@ def _daily_changes(session: Session, split: int, cash: int) -> np.ndarray[Any, A
     run_until(session, split)
     session.close()
     _, closes = statistics.daily_closes(session.table("equity")["ts"], session.table("equity")["equity_micros"])
-    return np.diff(np.r_[cash, closes]).astype(np.float64) / 1e6
+    return np.asarray(np.diff(np.r_[cash, closes]) / 1e6, dtype=np.float64)

@@ -42,7 +42,34 @@ _HOMES = {
 }
 _MODULES = {"indicators", "maths", "errors", "units"}
 
-__all__ = [*sorted(_HOMES), *sorted(_MODULES), "__version__"]  # noqa: PLE0604
+__all__ = [
+    "Assumptions",
+    "Desk",
+    "EmbeddedMarket",
+    "Index",
+    "Indicator",
+    "IntRing",
+    "KilohourError",
+    "MarketConfig",
+    "Product",
+    "Registry",
+    "Ring",
+    "Run",
+    "Strategy",
+    "Tape",
+    "TapeBuilder",
+    "__version__",
+    "backtest",
+    "errors",
+    "index",
+    "indicator",
+    "indicators",
+    "maths",
+    "product",
+    "state",
+    "sweep",
+    "units",
+]
 
 
 def __getattr__(name: str) -> Any:

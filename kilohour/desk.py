@@ -9,6 +9,7 @@ lots, times nanoseconds UTC. A row out of range, or a question without an answer
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,6 @@ from kilohour import maths
 from kilohour.faces.face import Face
 from kilohour.kernels.records import (
     CHAIN,
-    COLUMNS,
     DAY,
     DESK,
     GTC,
@@ -44,6 +44,15 @@ def column_name(key: int) -> str:
     return _COLUMN_NAMES[key]
 
 
+def know_columns(functions: Iterable[Any]) -> None:
+    """Makes the names that functions may record known: code that comes from the cache never names them to this process."""
+    for function in functions:
+        code = function.__code__
+        for value in (*code.co_consts, *(function.__globals__.get(name) for name in code.co_names)):
+            if isinstance(value, str):
+                column_key(value)
+
+
 class Desk(Face):
     """The present, and the verbs. ``contract``, ``product`` and ``index`` arguments are rows."""
 
@@ -52,6 +61,7 @@ class Desk(Face):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     # -- contracts of a product -------------------------------------------------------------------------------
 
@@ -104,6 +114,21 @@ class Desk(Face):
     def days_to_last_trade(self, contract: int) -> float:
         """Days until the last trade."""
         return (self.last_trade_at[contract] - self.now) / 86400e9
+
+    def date(self) -> int:
+        """Today in UTC as YYYYMMDD.
+
+        Source: Reingold and Dershowitz, Calendrical Calculations, chapter 2: a year that begins in March has its leap day
+        at its end, so months are runs of 153 days in five.
+        """
+        days = self.now // NANOS_PER_DAY + 719_468
+        century_days = days - days // 146_097 * 146_097
+        year = (century_days - century_days // 1460 + century_days // 36_524 - century_days // 146_096) // 365
+        day_of_year = century_days - (365 * year + year // 4 - year // 100)
+        month = (5 * day_of_year + 2) // 153
+        day = day_of_year - (153 * month + 2) // 5 + 1
+        year += days // 146_097 * 400 + (1 if month > 9 else 0)
+        return (year * 100 + (month + 3 if month < 10 else month - 9)) * 100 + day
 
     # -- prices -----------------------------------------------------------------------------------------------
 
@@ -187,15 +212,17 @@ class Desk(Face):
 
     def equity(self) -> float:
         """Cash and open variation, in the account's currency."""
-        return self.equity_usd
+        self._check_tracked()
+        return float(self.equity_micros) / 1e6
 
     def cash(self) -> float:
         """Cash in the account."""
-        return self.cash_usd
+        self._check_tracked()
+        return float(self.cash_micros) / 1e6
 
     def margin(self) -> float:
-        """Initial margin of the positions."""
-        return self.initial_usd
+        """Initial margin of the positions as of the last mark."""
+        return float(self.initial_micros) / 1e6
 
     # -- sizes ------------------------------------------------------------------------------------------------
 
@@ -226,7 +253,9 @@ class Desk(Face):
             self.basket_count += 1
 
     def target_spread(self, near: int, far: int, lots: int) -> None:
-        """Brings ``near`` to ``lots`` and ``far`` to ``-lots``; the legs fill together."""
+        """Brings ``near`` to ``lots`` and ``far`` to ``-lots``; the legs fill together. Raises when they are the same."""
+        if near == far:
+            raise ValueError("desk.target_spread: near and far must be two contracts")
         if self._is_off(near, lots) or self._is_off(far, -lots):
             self._name(near, lots)
             self._name(far, -lots)
@@ -234,6 +263,8 @@ class Desk(Face):
 
     def target_only(self, near: int, far: int, lots: int) -> None:
         """:meth:`target_spread`, which also closes every other contract of the two products."""
+        if near == far:
+            raise ValueError("desk.target_only: near and far must be two contracts")
         off = self._is_off(near, lots) or self._is_off(far, -lots)
         first, second = self.product_of[near], self.product_of[far]
         off = off or self._holds_other(first, near, far)
@@ -255,6 +286,21 @@ class Desk(Face):
         if self._holds_other(product, -1, -1):
             self._close_other(product, -1, -1)
             self.basket_count += 1
+
+    def close_outside(self, first: int, last: int) -> None:
+        """Closes, one by one, every listed contract of a product that delivers before ``first`` or after ``last``.
+
+        For a strip: what left it is closed, whatever its place. Raises ValueError unless both are of one product.
+        """
+        product = self.product_of[first]
+        if self.product_of[last] != product:
+            raise ValueError("desk.close_outside: first and last must be of one product")
+        for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
+            other = self.chain[at]
+            outside = self.delivery_month[other] < self.delivery_month[first] or self.delivery_month[other] > self.delivery_month[last]
+            if outside and self._is_off(other, 0):
+                self._name(other, 0)
+                self.basket_count += 1
 
     # -- level 2: orders --------------------------------------------------------------------------------------
 
@@ -292,6 +338,10 @@ class Desk(Face):
             self.column_key[at] = key
             self.column_count += 1
         self.column_value[at] = value
+
+    def _check_tracked(self) -> None:
+        if self.tracks_equity == 0:
+            raise ValueError("desk.equity and desk.cash must be called by name in the strategy's own methods or helpers")
 
     # -- helpers ----------------------------------------------------------------------------------------------
 
@@ -352,7 +402,7 @@ def _recorder(name: str) -> Any:
     """``record`` with its name already a number: what the compiled face calls."""
     key = column_key(name)
 
-    def record(self: Any, name: str, value: float) -> None:
+    def record(self: Any, _name: str, value: float) -> None:
         self._put(key, value)
 
     return record

@@ -111,4 +111,4 @@ def nearest(x: float) -> int:
     """The nearest whole number, ties to even."""
     if not -9.2e18 < x < 9.2e18:
         raise ValueError("maths.nearest: x must be a number below 2**63")
-    return int(round(x))
+    return round(x)

@@ -22,7 +22,7 @@ from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
 
 if TYPE_CHECKING:
-    from kilohour.faces.step import PythonStep
+    from kilohour.step import PythonStep
 
 BLOCK = 65_536
 """Events between two looks at the clock, the progress bar and Ctrl-C."""
@@ -64,7 +64,7 @@ class Market:
         days = _print_days(tape)
         rows, fixing_days = _terms_rows(tape, terms, index_of)
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
-        return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows, fixing_days), fixing_days=fixing_days,
+        return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1])
 
     def product_row(self, code: str) -> int:
@@ -112,12 +112,13 @@ def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tupl
     return starts.astype(np.int64), np.array([contract for _, contract in cells] or [0], dtype=np.int64)
 
 
-def _desk_of(tape: Tape, terms: Array, fixing_days: Array) -> Array:
+def _desk_of(tape: Tape, terms: Array) -> Array:
     desk = np.zeros(1, r.DESK)
     view, n = desk[0], len(tape.contracts)
     for name in ("last", "official", "variance", "column_value", "index_value"):
         view[name][:] = np.nan
     view["traded"][:] = MISSING
+    view["seen_at"][:] = -1
     view["index_value_day"][:] = MISSING
     view["front"][:] = -1
     view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
@@ -155,16 +156,19 @@ class Session:
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
-        from kilohour.faces.step import compiled_step, wants_events
+        from kilohour.faces.syntax import names_used
+        from kilohour.step import compiled_step, wants_events
 
         market = self.market
         self.desk, self.book = market.desk.copy(), _empty_book(self.cash_micros, self.quiet)
+        self.desk["tracks_equity"] = int(bool({"equity", "cash"} & names_used(self.face)))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
         rows = 1 if self.quiet else ROWS
         self.outputs = {name: np.zeros(rows, dtype) for name, dtype in OUTPUTS.items()}
+        self.outputs["records"]["values"] = np.nan  # a column is absent before the strategy first names it
         self.counts = np.zeros(1, r.COUNTS)
         self.tables = {name: [] for name in OUTPUTS}
         self.wants_events = int(wants_events(self.face))
@@ -233,7 +237,7 @@ class Session:
         if self.step is not None:
             return int(self.step.address)
         if self.python is None:
-            from kilohour.faces.step import PythonStep
+            from kilohour.step import PythonStep
 
             self.python = PythonStep(self.face, self.state.ctypes.data, self.desk.ctypes.data)
         return self.python.address
@@ -242,7 +246,8 @@ class Session:
         for name, rows in self.outputs.items():
             used = int(self.counts[name][0])
             if used:
-                self.tables[name].append(_narrow(rows[:used], int(self.desk["column_count"][0])) if name == "records" else rows[:used].copy())
+                kept = _narrow(rows[:used], int(self.desk["column_count"][0])) if name == "records" else rows[:used].copy()
+                self.tables[name].append(kept)
             self.counts[name] = 0
 
     def _memory(self) -> list[Array]:
@@ -279,7 +284,6 @@ def _empty_book(cash: int, quiet: bool) -> Array:
     view["cash"] = view["equity"] = view["equity_peak"] = view["equity_rows_last"] = cash
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
-    view["bar_at"][:] = -1
     view["stamp"][:] = MISSING
     view["open_slot"][:] = -1
     return book

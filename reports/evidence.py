@@ -96,8 +96,9 @@ def profit(run: RunFolder) -> str:
     whole = total(by_contract.values())
     lead = (
         "The parts add up to net profit exactly, to the millionth of a dollar. Trading is the price change of "
-        "positions before costs; final settlement is the step from the last mark to the final price; roll costs are the fees and "
-        "half spreads of moving between months; the half spread is paid inside the fill price and shown here as a cost."
+        "positions before costs; final settlement is the step from the last mark to the final price; roll costs are "
+        "the fees and half spreads of moving between months; the half spread is paid inside the fill price and shown "
+        "as a cost."
     )
     products = profit_by_product(by_contract)
     by_code = [(code, products[code]) for code in in_order(products, run.products)]

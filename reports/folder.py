@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,15 @@ class RunFolder:
     @property
     def products(self) -> tuple[str, ...]:
         """Codes of the run's products, in the manifest's order."""
-        return tuple(str(code) for code in self.manifest.get("products", ()))
+        return product_codes(self.manifest)
 
     def __getitem__(self, name: str) -> Table:
         return self.tables[name]
+
+
+def product_codes(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Codes of a manifest's products, which are objects with a ``code`` (or bare codes)."""
+    return tuple(str(entry["code"] if isinstance(entry, dict) else entry) for entry in manifest.get("products", ()))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

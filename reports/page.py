@@ -112,9 +112,9 @@ def section(key: str, title: str, *parts: str, lead: str = "") -> str:
     return f'<section id="{key}"><h2>{escape(title)}</h2>{said}{"".join(parts)}</section>'
 
 
-def details(summary: str, *parts: str) -> str:
-    """A part the reader opens."""
-    return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
+def details(summary: str, *parts: str, is_open: bool = False) -> str:
+    """A part the reader opens, or finds open where there is room."""
+    return f"<details{' open' if is_open else ''}><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
 def empty(sentence: str) -> str:

@@ -3,15 +3,18 @@
   const narrow = () => window.innerWidth < 640;
   const shade = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  let webgl;
   function hasWebGL() {
-    try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch (error) { return false; }
+    if (webgl === undefined) {
+      try { webgl = Boolean(document.createElement("canvas").getContext("webgl")); } catch (error) { webgl = false; }
+    }
+    return webgl;
   }
 
   // Without WebGL a surface cannot be drawn; the same numbers as a heat map can.
   function flatten(figure) {
-    if (hasWebGL()) return;
     for (const trace of figure.data) {
-      if (trace.type !== "surface") continue;
+      if (trace.type !== "surface" || hasWebGL()) continue;
       trace.type = "heatmap";
       figure.layout.xaxis = { title: figure.layout.scene.xaxis.title };
       figure.layout.yaxis = { type: "date", automargin: true };
@@ -70,6 +73,8 @@
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
     });
   }
+
+  if (narrow()) for (const part of document.querySelectorAll(".notice details")) part.removeAttribute("open");
 
   // A figure inside a closed part has no width yet: it is drawn when the part opens.
   const holders = Array.from(document.querySelectorAll(".figure"));

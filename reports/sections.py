@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from kilohour.reports.folder import RunFolder
-from kilohour.reports.page import empty, escape, figure, number, percent, section, table, tiles, usd
+from kilohour.reports.folder import RunFolder, product_codes
+from kilohour.reports.page import details, empty, escape, figure, number, percent, section, table, tiles, usd
 from kilohour.reports.statistics import MonthReturn, monthly_returns
 
+_NAMED = re.compile(r"([A-Z][A-Z0-9]*:[A-Za-z0-9_-]+): ")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -16,7 +18,7 @@ def title(run: RunFolder) -> str:
     """The page's title: the strategy, its products, the dates."""
     result = run.result
     products = ", ".join(run.products) or "no product"
-    return f"{strategy_name(run)} on {products}, {result.get('start')} to {result.get('end')}"
+    return f"{strategy_name(run)} on {products}, {_day(result, 'start')} to {_day(result, 'end')}"
 
 
 def strategy_name(run: RunFolder) -> str:
@@ -32,7 +34,7 @@ def header(run: RunFolder) -> str:
     return (
         f"<header><h1>{escape(strategy_name(run))} on {escape(', '.join(run.products) or 'no product')}</h1>"
         f"<p>{escape(doc)}</p>"
-        f"<p>{escape(result.get('start'))} to {escape(result.get('end'))} (UTC) · "
+        f"<p>{escape(_day(result, 'start'))} to {escape(_day(result, 'end'))} (UTC) · "
         f"prices: {escape(tape.get('source'))} · run <code>{escape(run.manifest.get('run'))}</code></p>"
         f"<nav>{links}</nav></header>"
     )
@@ -67,7 +69,7 @@ def headline(run: RunFolder) -> str:
         ("Fees paid", usd(_micros(r, "fees")),
          f"{number(r.get('lots_traded'))} lots in {number(r.get('fills'))} fills"),
         ("Peak margin", usd(_micros(r, "margin_peak")), _calls(r)),
-        ("Orders", number(r.get("orders")), f"{number(r.get('refused'))} refused"),
+        ("Orders", number(r.get("orders")), f"accepted, and {number(r.get('refused'))} refused"),
         ("Settlements", number(r.get("settlements")), "positions held to the final price"),
     ]  # fmt: skip
     return f'<p class="verdict">{verdict(run)}</p>{tiles(boxes)}'
@@ -92,27 +94,42 @@ def verdict(run: RunFolder) -> str:
 
 
 def modelled(manifest: dict[str, Any]) -> str:
-    """The box of what is modelled and assumed; it stands above every figure."""
-    tape = manifest.get("tape", {})
-    notes = [str(line) for line in [*manifest.get("modelled", ()), *tape.get("notes", ())]]
-    said = "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in notes) + "</ul>" if notes else (
-        "<p>The run states nothing that is modelled.</p>"
-    )  # fmt: skip
+    """The box of what is modelled and assumed; it stands above every figure.
+
+    What the tape's maker said of the prices comes first, then what the run says of trading on them. Notes on products
+    that were not traded are left to the manifest.
+    """
+    about_prices = [str(line) for line in manifest.get("tape", {}).get("notes", ())]
+    traded = product_codes(manifest)
+    shown = [line for line in dict.fromkeys(about_prices) if _concerns(line, traded)]
+    about_trading = [str(line) for line in manifest.get("modelled", ()) if str(line) not in about_prices]
+    said = _list("Prices", shown) + _list("Trading on them", about_trading)
     rows = [
         (escape(a.get("product")), f"<code>{escape(a.get('term'))}</code>", escape(a.get("value")),
          f'<span class="wrap">{escape(a.get("source"))}</span>', f"<code>{escape(a.get('file'))}</code>")
         for a in manifest.get("assumptions", ())
     ]  # fmt: skip
+    files = ", ".join(dict.fromkeys(str(a.get("file")) for a in manifest.get("assumptions", ())))
+    count = f"{len(rows)} contract term{'' if len(rows) == 1 else 's'} nobody published, filled by assumption: {files}"
+    terms = table(["Product", "Term", "Value", "Why", "File"], rows, text=5)
     filled = (
-        "<h3>Contract terms nobody published, filled by assumption for this run</h3>"
-        + table(["Product", "Term", "Value", "Why", "File"], rows, text=5)
-        if rows
-        else "<p>No contract term was filled by an assumptions file.</p>"
+        details(count, terms, is_open=True) if rows else "<p>No contract term was filled by an assumptions file.</p>"
     )
     return (
         '<section id="assumptions" class="notice"><h2>Read this first: what is modelled and what is assumed</h2>'
-        f"{said}{filled}</section>"
+        f"{said or '<p>The run states nothing that is modelled.</p>'}{filled}</section>"
     )
+
+
+def _list(title: str, lines: list[str]) -> str:
+    if not lines:
+        return ""
+    return f"<h3>{title}</h3><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _concerns(line: str, traded: tuple[str, ...]) -> bool:
+    named = _NAMED.match(line)
+    return named is None or not traded or named.group(1) in traded
 
 
 def equity(run: RunFolder, points: int) -> str:
@@ -120,8 +137,8 @@ def equity(run: RunFolder, points: int) -> str:
     from kilohour.reports.charts import money
 
     lead = (
-        "Against two baselines: the same average exposure per product, bought or sold at the start and rolled without "
-        "view, and nothing held. A strategy that does not beat both has earned its exposure's return at best."
+        "Against two baselines: the run's average lots, held throughout and rolled without a view or costs, and "
+        "nothing held. A strategy that does not beat both has earned its exposure's return at best."
     )
     if not run["equity"].rows:
         return section(
@@ -183,6 +200,10 @@ def _month_cell(month: MonthReturn | None, worst: float) -> str:
 def _calls(result: dict[str, Any]) -> str:
     calls = int(result.get("margin_calls") or 0)
     return "no margin call" if not calls else f"{calls:,} margin call{'s' if calls > 1 else ''}"
+
+
+def _day(result: dict[str, Any], name: str) -> str:
+    return str(result.get(name) or "no date")[:10]
 
 
 def _micros(result: dict[str, Any], name: str) -> int | None:

@@ -21,7 +21,7 @@ def lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     calls = int(result.get("margin_calls") or 0)
     found = [
-        ("Dates", f"{result.get('start')} to {result.get('end')}"),
+        ("Dates", f"{str(result.get('start'))[:10]} to {str(result.get('end'))[:10]}"),
         ("Net profit", usd(micros("net"), 2, sign=True)),
         ("Equity", f"{usd(micros('equity_start'), 2)} to {usd(micros('equity_end'), 2)}"),
         (
@@ -30,7 +30,7 @@ def lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
         ("Sharpe ratio", number(result.get("sharpe"), 2)),
         ("Fees", usd(micros("fees"), 2)),
-        ("Orders", f"{number(result.get('orders'))}, of them {number(result.get('refused'))} refused"),
+        ("Orders", f"{number(result.get('orders'))} accepted, {number(result.get('refused'))} refused"),
         ("Fills", f"{number(result.get('fills'))}, {number(result.get('lots_traded'))} lots"),
         ("Settlements", number(result.get("settlements"))),
         ("Margin", f"{usd(micros('margin_peak'), 2)} at its peak, {calls:,} call{'' if calls == 1 else 's'}"),
@@ -55,15 +55,19 @@ def result_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def result_html(result: Mapping[str, Any]) -> str:
-    """The same as an HTML table, for ``_repr_html_``."""
+def summary_html(manifest: Mapping[str, Any]) -> str:
+    """The same as an HTML table from a run's manifest, for ``_repr_html_``; what is modelled stands below."""
+    result = manifest["result"]
     rows = "".join(
         f'<tr><th style="text-align:left;font-weight:normal">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(value)}</td></tr>'
         for name, value in lines(result)
     )
     title = escape(result.get("strategy") or result.get("run") or "run")
-    return f'<table><caption style="text-align:left;font-weight:bold">{title}</caption><tbody>{rows}</tbody></table>'
+    head = f'<caption style="text-align:left;font-weight:bold">{title}</caption>'
+    told = "".join(f"<li>{escape(line)}</li>" for line in manifest.get("modelled", ()))
+    notes = f"<details><summary>What is modelled</summary><ul>{told}</ul></details>" if told else ""
+    return f"<table>{head}<tbody>{rows}</tbody></table>{notes}"
 
 
 def _speed(result: Mapping[str, Any]) -> str:

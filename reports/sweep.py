@@ -39,8 +39,9 @@ def write_sweep_report(folder: Path) -> Path:
 
 def _body(name: str, manifest: dict[str, Any], trials: Table) -> list[str]:
     tape = manifest.get("tape", {})
+    first, last = str(tape.get("start"))[:10], str(tape.get("end"))[:10]
     header = (
-        f"<header><h1>Sweep of {escape(name)}</h1><p>{escape(tape.get('start'))} to {escape(tape.get('end'))} (UTC) · "
+        f"<header><h1>Sweep of {escape(name)}</h1><p>{escape(first)} to {escape(last)} (UTC) · "
         f"prices: {escape(tape.get('source'))}</p></header>"
     )
     footer = f"<footer>kilohour {escape(manifest.get('kilohour'))}. This file loads nothing from the network.</footer>"
@@ -53,7 +54,7 @@ def _headline(manifest: dict[str, Any]) -> str:
     boxes = [
         ("Trials", number(count), "every one counts against the best"),
         ("Best Sharpe ratio", number(best.get("sharpe"), 2), "a year, in sample"),
-        ("Deflated Sharpe ratio", number(deflated, 3), "probability that the best has skill"),
+        ("Deflated Sharpe ratio", number(deflated, 3), "probability of more than luck, every trial counted"),
         ("Best net profit", _usd(best.get("net_usd")), "in sample, after all costs"),
     ]
     if charts.OUTSIDE + "sharpe" in best:
@@ -67,9 +68,9 @@ def _headline(manifest: dict[str, Any]) -> str:
 def _verdict(count: int, deflated: float | None) -> str:
     if deflated is None:
         return f"{count:,} trials; the best one's Sharpe ratio is undefined, so nothing can be said about its skill."
-    chance = f"the probability that the best of {count:,} trials has any skill is {percent(deflated)}"
+    chance = f"the probability that the best is better than luck makes the best of {count:,} is {percent(deflated)}"
     if deflated >= 0.95:
-        return f"Counting every trial, {chance}: more than luck, if the prices it was found on are real."
+        return f"Counting every trial, {chance}: beyond the usual 95%, which says nothing about modelled prices."
     return f"Counting every trial, {chance}: not to be told from luck at the usual 95%."
 
 

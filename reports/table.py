@@ -15,6 +15,7 @@ from kilohour.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -95,23 +96,30 @@ def read_table(path: Path, required: Iterable[str] = ()) -> Table:
         raise DataError(f"a run folder must hold {path.name}, found none in {path.parent}") from None
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path} must be a Parquet table, found: {error}") from None
+    return table_from_arrow(arrow, path.stem, required)
+
+
+def table_from_arrow(arrow: pa.Table, name: str, required: Iterable[str] = ()) -> Table:
+    """The same from an Arrow table, without a copy where there is no empty cell."""
+    import pyarrow as pa
+
     numbers: dict[str, NDArray[Any]] = {}
     strings: dict[str, Labels] = {}
-    for name, column in zip(arrow.column_names, arrow.columns, strict=True):
+    for label, column in zip(arrow.column_names, arrow.columns, strict=True):
         chunk = column.combine_chunks()
         if pa.types.is_dictionary(chunk.type) or pa.types.is_string(chunk.type) or pa.types.is_large_string(chunk.type):
-            strings[name] = _labels(chunk)
+            strings[label] = _labels(chunk)
         else:
-            numbers[name] = _numbers(chunk, f"column {name!r} of {path.name}")
-    return _checked(Table(path.stem, arrow.num_rows, numbers, strings), required)
+            numbers[label] = _numbers(chunk, f"column {label!r} of table {name!r}")
+    return _checked(Table(name, arrow.num_rows, numbers, strings), required)
 
 
 def table_of(frame: pd.DataFrame, name: str, required: Iterable[str] = ()) -> Table:
-    """The same from a DataFrame; times may be integers of nanoseconds or datetimes, as a column or the index ``ts``."""
+    """The same from a DataFrame; times may be integers of nanoseconds or datetimes, as a column or as the index."""
     import pandas as pd
 
-    if frame.index.name is not None and frame.index.name not in frame.columns:
-        frame = frame.reset_index()
+    if "ts" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.rename_axis("ts").reset_index()
     numbers: dict[str, NDArray[Any]] = {}
     strings: dict[str, Labels] = {}
     for column in frame.columns:

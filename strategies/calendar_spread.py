@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calendar spread: fade a rich or cheap front of the curve, near against far, in whole lots."""
+"""Calendar spread: fade a rich or cheap front of the curve, near against far, in whole lots.
+
+The idea, the formula, when it loses and what the embedded market says of it: docs/strategies/calendar-spread.md.
+"""
 
 from __future__ import annotations
 
-from kilohour import Product, Strategy, indicator, product, state
+from kilohour import Product, Strategy, indicator, maths, product, state
 from kilohour.desk import Desk
 from kilohour.errors import UsageError
 from kilohour.indicators import RollingZ
@@ -12,16 +15,16 @@ from kilohour.indicators import RollingZ
 class CalendarSpread(Strategy):
     """Fade a rich or cheap front of the curve, near against far of one product, in whole lots.
 
-    The gap between the two prices is measured in daily volatilities of the near contract, and compared with its own
-    last ``window`` days. A gap ``entry`` deviations rich is sold, one as cheap bought, and the spread is closed when the
-    gap is within ``exit`` of its mean. The pair is counted from the first month that will not be fixing within
-    ``roll_days``; when it moves on, the remembered gaps are shifted so that the two pairs meet, and the position goes to
-    the new pair in one order of four legs.
+    The gap near − far, in daily volatilities of the curve, is compared with its own last ``window`` days. A gap
+    ``entry`` deviations above their mean is sold and one as far below bought; the spread is closed once the gap is back
+    within ``exit`` of the mean. The pair is counted from the first month that does not begin to fix within ``roll_days``.
+    When it moves on, the remembered gaps are shifted so that the two pairs meet, and the lots go over in one order of
+    four legs.
     """
 
     product: Product = product("SIM:H100")
     near: int = 1
-    far: int = 4
+    far: int = 7
     window: int = 60
     entry: float = 2.0
     exit: float = 0.5
@@ -36,33 +39,49 @@ class CalendarSpread(Strategy):
         if not 1 <= self.near < self.far:
             raise UsageError(f"CalendarSpread: near must be at least 1 and below far, found near {self.near}, far {self.far}")
         if not 0.0 <= self.exit < self.entry:
-            raise UsageError(f"CalendarSpread: exit must be at least 0 and below entry, found exit {self.exit}, entry {self.entry}")
-        if self.lots < 1 or self.roll_days < 0:
-            raise UsageError(f"CalendarSpread: lots must be at least 1 and roll_days at least 0, found {self.lots} and {self.roll_days}")
+            raise UsageError(f"CalendarSpread: exit must be at least 0 and below entry, found exit {self.exit:g}, entry {self.entry:g}")
+        if self.lots < 1:
+            raise UsageError(f"CalendarSpread: lots must be at least 1, found {self.lots}")
+        if self.roll_days < 0:
+            raise UsageError(f"CalendarSpread: roll_days must be at least 0, found {self.roll_days}")
 
     def on_bar(self, desk: Desk) -> None:
-        """One look at the pair; see the class."""
+        """Forms the pair, judges its gap, and brings the lots to the pair and nowhere else."""
         if desk.count(self.product, self.roll_days) < self.far:
+            desk.flat(self.product)
             return
-        near, far = desk.nth(self.product, self.near, self.roll_days), desk.nth(self.product, self.far, self.roll_days)
-        if desk.price(near) != desk.price(near) or desk.price(far) != desk.price(far) or not desk.has_volatility(near):
+        near = desk.nth(self.product, self.near, self.roll_days)
+        far = desk.nth(self.product, self.far, self.roll_days)
+        if maths.is_nan(desk.price(near)) or maths.is_nan(desk.price(far)):
+            desk.flat(self.product)
             return
-        scale = desk.volatility(near)
-        if scale <= 0.0:
-            return
+        scale = self.scale(desk, near, far)
+        if scale > 0.0:
+            self.judge(desk, near, far, scale)
+        desk.target_only(near, far, self.held)
+
+    def judge(self, desk: Desk, near: int, far: int, scale: float) -> None:
+        """Sets the lots to hold, long the near contract when positive."""
         gap = (desk.price(near) - desk.price(far)) / scale
         if near != self.pair_near or far != self.pair_far:
             if self.pair_near >= 0:
-                before = (desk.price(self.pair_near) - desk.price(self.pair_far)) / scale
-                self.gap.rebase(gap - before)
+                self.gap.rebase(gap - (desk.price(self.pair_near) - desk.price(self.pair_far)) / scale)
             self.pair_near, self.pair_far = near, far
         z = self.gap.update(gap)
-        desk.record("gap", gap)
-        desk.record("z", z)
         if z > self.entry:
             self.held = -self.lots
         elif z < -self.entry:
             self.held = self.lots
-        elif abs(z) < self.exit:
+        elif (self.held < 0 and z < self.exit) or (self.held > 0 and z > -self.exit):
             self.held = 0
-        desk.target_only(near, far, self.held)
+        desk.record("gap", gap)
+        desk.record("z", z)
+        desk.record("near_month", float(desk.month(near)))
+        desk.record("far_month", float(desk.month(far)))
+
+    def scale(self, desk: Desk, near: int, far: int) -> float:
+        """Daily volatility of the curve: the root mean square of its two ends', dollars; 0 before both are known."""
+        if not (desk.has_volatility(near) and desk.has_volatility(far)):
+            return 0.0
+        a, b = desk.volatility(near), desk.volatility(far)
+        return maths.sqrt(0.5 * (a * a + b * b))

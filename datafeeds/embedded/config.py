@@ -145,8 +145,10 @@ class MarketConfig:
 
     def __post_init__(self) -> None:
         _check_ranges(self, "market")
-        for part in (*self.chips, *self.launches):
-            _check_ranges(part, part.product if isinstance(part, Chip) else f"launch {part.name}")
+        for chip in self.chips:
+            _check_ranges(chip, chip.product)
+        for launch in self.launches:
+            _check_ranges(launch, f"launch {launch.name}")
         if self.last <= self.first:
             raise UsageError(f"market: last must be after first {self.first}, found {self.last}")
         if self.revision_lag_days <= self.publication_lag_days:

@@ -174,6 +174,17 @@ def _spike_tables(config: MarketConfig, horizons: int) -> tuple[Floats, Floats]:
     return decay, mean
 
 
+def _spikes_on_average(config: MarketConfig, c: int) -> float:
+    """Log of the mean factor of spikes that have been coming for ever; the same for every span."""
+    chances, sizes = spike_sources(config)
+    left, decay, total = keep(config.spike_half_life_days), 1.0, 0.0
+    while decay > 1e-15:
+        for source in (c, len(config.chips)):
+            total += log(1.0 + chances[source] * (1.0 / (1.0 - sizes[source] * decay) - 1.0))
+        decay *= left
+    return total
+
+
 def markdowns(config: MarketConfig, normals: Floats) -> Floats:
     """Log mark-downs (launches × chips) from normals (launches × 1 + chips); a chip shares nine tenths of
     its variance with the others."""
@@ -234,7 +245,7 @@ def _convexity(config: MarketConfig, model: Model, c: int) -> float:
     total = config.elasticity * config.elasticity * gap
     for place in (kernel.SCARCITY, kernel.CHIPS + c):
         total += model.cover_first[place, place]
-    return float(0.5 * total + model.spike_mean[c, -1])
+    return float(0.5 * total + _spikes_on_average(config, c))
 
 
 def adoption_plan(config: MarketConfig, schedule: Schedule) -> Floats:

@@ -17,8 +17,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kilohour.kernels import cache_root
 from kilohour.faces.syntax import helpers_of, methods_of
+from kilohour.kernels import cache_root
 
 FOLDERS_KEPT = 64
 

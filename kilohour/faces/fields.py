@@ -17,7 +17,6 @@ anything else       Python only (``interpreted``)   any
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import inspect
 import typing
@@ -201,12 +200,20 @@ def tag_of(face: type) -> str:
     return f"is_{face.__name__}_{hashlib.blake2b(source.encode(), digest_size=4).hexdigest()}"
 
 
-@functools.cache
+_DTYPES: dict[tuple[type, int], np.dtype[Any]] = {}
+
+
 def dtype_of(face: type, capacity: int = CAPACITY) -> np.dtype[Any]:
     """The numpy record of a class. Parts nest; rings have the given capacity; Python-only fields are left out."""
     own = face.__dict__.get("_kilohour_dtype")
     if own is not None:
         return cast("np.dtype[Any]", own)
+    if (face, capacity) not in _DTYPES:
+        _DTYPES[face, capacity] = _lay_out(face, capacity)
+    return _DTYPES[face, capacity]
+
+
+def _lay_out(face: type, capacity: int) -> np.dtype[Any]:
     entries: list[Any] = [(tag_of(face), np.int64)]
     for field in fields_of(face):
         if field.kind in ("int", "bool", "product", "index"):

@@ -12,6 +12,7 @@ from typing import Any
 
 from numba import njit, types
 from numba.core.imputils import lower_builtin
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr
 from numba.core.utils import pysignature
 from numba.extending import typeof_impl
@@ -32,6 +33,15 @@ def register(face: type) -> None:
     names = dtype_of(face).names
     assert names is not None
     _CLASSES[names[0]] = face
+    _ask_us_first()
+
+
+def _ask_us_first() -> None:
+    """numba asks those who know a type's attributes in turn, and its own for records raises KeyError where it knows
+    none; when something was compiled before this module was imported, ours stands behind it."""
+    context = cpu_target.typing_context
+    context.refresh()
+    context._attributes[types.Record].sort(key=lambda template: not isinstance(template, _FaceMethods))
 
 
 def literal_method(tag: str, name: str, make: Any) -> None:
@@ -51,7 +61,7 @@ def dispatchers() -> dict[Any, Any]:
     return dict(_DISPATCHERS)
 
 
-@typeof_impl.register(python_types.FunctionType)
+@typeof_impl.register(python_types.FunctionType)  # type: ignore[untyped-decorator]
 def _typeof_function(function: Any, _context: Any) -> Any:
     if (function.__module__ or "").split(".")[0] in ("numba", "numpy", "llvmlite"):
         return None
@@ -99,7 +109,7 @@ def _lower_calls(name: str) -> None:
         return
     _LOWERED.add(name)
 
-    @lower_builtin((types.Record, name), types.Record, types.VarArg(types.Any))
+    @lower_builtin((types.Record, name), types.Record, types.VarArg(types.Any))  # type: ignore[untyped-decorator]
     def _call(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         dispatcher = _method(signature.args[0], name, signature.args[1:])
         function_type = types.Dispatcher(dispatcher)

@@ -29,7 +29,8 @@ def structure_of(face: type, capacity: int = CAPACITY) -> type:
 
 def _entries(dtype: np.dtype[Any], parts: dict[str, type]) -> list[tuple[str, Any]]:
     entries = []
-    assert dtype.names is not None and dtype.fields is not None
+    assert dtype.names is not None
+    assert dtype.fields is not None
     for name in dtype.names:
         field = dtype.fields[name][0]
         shape, base = (field.shape, field.base) if field.subdtype else ((), field)

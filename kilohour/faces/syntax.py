@@ -129,8 +129,8 @@ def helpers_of(function: Any) -> list[Any]:
     return [f for f in dict.fromkeys(f for f in found if inspect.isfunction(f)) if not f.__module__.startswith("kilohour.maths")]
 
 
-def check_class(face: type) -> None:
-    """Checks every method of a strategy, of its parts, and every plain helper they call.
+def check_class(face: type) -> list[Any]:
+    """Checks every method of a strategy, of its parts, and every plain helper they call; returns those functions.
 
     Raises :class:`CannotCompile` naming file, line, the replacement and the two ways out.
     """
@@ -146,3 +146,32 @@ def check_class(face: type) -> None:
         seen[function] = None
         check_function(function)
         waiting += helpers_of(function)
+    return list(seen)
+
+
+_NAMES: dict[type, frozenset[str]] = {}
+
+
+def names_used(face: type) -> frozenset[str]:
+    """Every attribute and global that the methods of a class, of its parts and their plain helpers name."""
+    if face not in _NAMES:
+        _NAMES[face] = frozenset(_names_of(face))
+    return _NAMES[face]
+
+
+def _names_of(face: type) -> set[str]:
+    found: set[str] = set()
+    seen: dict[Any, None] = {}
+    waiting = methods_of(face)
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen[function] = None
+        codes = [function.__code__]
+        while codes:
+            code = codes.pop()
+            found.update(code.co_names)
+            codes += [c for c in code.co_consts if inspect.iscode(c)]
+        waiting += [f for n in function.__code__.co_names if inspect.isfunction(f := function.__globals__.get(n))]
+    return found

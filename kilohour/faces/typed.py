@@ -26,18 +26,19 @@ def check_types(dispatchers: dict[Any, Any]) -> None:
                 continue
             for block in notes.blocks.values():
                 for statement in block.body:
-                    why = _fault(statement, notes.typemap, notes.blocks)
+                    why = _fault(statement, notes.typemap)
                     if why:
                         raise CannotCompile(f"{statement.loc.filename}:{statement.loc.line}: {why}; {WAYS_OUT}")
 
 
-def _fault(statement: Any, types_of: Any, blocks: Any) -> str | None:
+def _fault(statement: Any, types_of: Any) -> str | None:
     if isinstance(statement, ir.SetAttr):
         record, value = types_of[statement.target.name], types_of[statement.value.name]
         if isinstance(record, types.Record) and statement.attr in record.fields:
             field = record.typeof(statement.attr)
             if isinstance(field, types.Integer) and isinstance(value, types.Float):
-                return f"a float cannot be assigned to the integer field {statement.attr!r}; use kilohour.maths.truncate(x), or declare it float"
+                return (f"a float cannot be assigned to the integer field {statement.attr!r}; "
+                        "use kilohour.maths.truncate(x), or declare it float")
     if not isinstance(statement, ir.Assign) or not isinstance(statement.value, ir.Expr):
         return None
     expression = statement.value
@@ -47,9 +48,9 @@ def _fault(statement: Any, types_of: Any, blocks: Any) -> str | None:
             return "dividing two integers rounds differently beyond 2**53; write float(a) / float(b)"
     if expression.op == "call" and expression.args:
         function = types_of[expression.func.name]
-        if getattr(function, "key", None) is int or str(function) == "class(int64)" or "class 'int'" in str(function):
-            if isinstance(types_of[expression.args[0].name], types.Float):
-                return "int() of a float is silent on NaN when compiled; use kilohour.maths.truncate(x)"
+        is_int = getattr(function, "key", None) is int or "class 'int'" in str(function) or str(function) == "class(int64)"
+        if is_int and isinstance(types_of[expression.args[0].name], types.Float):
+            return "int() of a float is silent on NaN when compiled; use kilohour.maths.truncate(x)"
     return None
 
 

@@ -84,7 +84,7 @@ class Donchian(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` bars are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift: float) -> None:
         """Adds ``shift`` to every remembered price, as at a roll."""

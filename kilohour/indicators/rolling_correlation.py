@@ -130,7 +130,7 @@ class RollingCorrelation(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` pairs are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift_x: float, shift_y: float) -> None:
         """Adds the shifts to every remembered x and y, as at a roll: deviations stay, their origins move."""

@@ -58,7 +58,7 @@ class RollingMin(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` values are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift: float) -> None:
         """Adds ``shift`` to every remembered value, as at a roll."""
@@ -113,7 +113,7 @@ class RollingMax(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` values are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift: float) -> None:
         """Adds ``shift`` to every remembered value, as at a roll."""

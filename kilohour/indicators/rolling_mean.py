@@ -29,16 +29,25 @@ class RollingSum(Indicator):
 
     def update(self, x: float) -> float:
         """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
+        return self.push(x)
+
+    def push(self, x: float) -> float:
+        """Takes the next value; returns the sum, or NaN. Few look-ups of fields: they are what CPython's face costs."""
         if not abs(x) <= LARGEST:
             raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
-        self.ring[at] = x
-        self.fresh += x
+        ring = self.ring
+        ring[at] = x
+        fresh = self.fresh + x
         at += 1
-        self.at = at
         if at == self.window:
             self.wrap()
-        return self.value()
+            return ring[0]
+        self.at = at
+        self.fresh = fresh
+        if self.filled:
+            return ring[at] + fresh
+        return nan
 
     def wrap(self) -> None:
         ring = self.ring
@@ -58,7 +67,7 @@ class RollingSum(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` values are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift: float) -> None:
         """Adds ``shift`` to every remembered value, as at a roll."""
@@ -73,6 +82,10 @@ class RollingSum(Indicator):
 
 class RollingMean(RollingSum):
     """Simple moving average: (1/n) Σ of the last n = ``window`` values. NaN until ``window`` values are in."""
+
+    def update(self, x: float) -> float:
+        """Takes the next value; returns :meth:`value`. Raises ValueError for NaN or an infinity."""
+        return self.push(x) / self.window
 
     def value(self) -> float:
         """The mean, or NaN."""

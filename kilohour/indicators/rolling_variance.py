@@ -100,7 +100,7 @@ class RollingVariance(Indicator):
 
     def ready(self) -> bool:
         """True once ``window`` values are in."""
-        return self.filled
+        return bool(self.filled)
 
     def rebase(self, shift: float) -> None:
         """Adds ``shift`` to every remembered value, as at a roll: deviations stay, their origin moves."""

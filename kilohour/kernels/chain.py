@@ -53,6 +53,7 @@ def find_front(desk, product):
     front = desk.chain[start + at] if at < desk.chain_count[product] else -1
     if front != desk.front[product] and desk.front[product] >= 0:
         desk.front_changed[product] = 1
+        desk.news = 1
     desk.front[product] = front
     desk.front_at[product] = at
 

@@ -94,6 +94,7 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         desk.index_value_day[index] = day
         desk.index_known_at[index] = desk.now
     desk.index_fresh[index] = 1
+    desk.news = 1
     cell = index * latest.shape[1] + at
     for i in range(fixes_from[cell], fixes_from[cell + 1]):
         contract = fixes_contract[i]
@@ -188,10 +189,38 @@ def note_columns(desk, records, counts):
 
 
 @inner
+def forget_news(desk):
+    """What ``desk.rolled`` and ``desk.is_new`` answer is true once."""
+    desk.news = 0
+    for product in range(desk.product_count):
+        desk.front_changed[product] = 0
+    for index in range(desk.index_count):
+        desk.index_fresh[index] = 0
+
+
+@inner
 def is_full(book, capacity, counts):
     """True when the rows of one more timestamp might not fit."""
+    if book.quiet:
+        return False
     used = max(counts.orders, counts.fills, counts.ledger, counts.equity, counts.positions, counts.settlements, counts.records)
-    return not book.quiet and used + ROWS_PER_GROUP > capacity
+    return used + ROWS_PER_GROUP > capacity
+
+
+@inner
+def see_bars(book, desk, i, ts, kind, ref, close, volume):
+    """Phase 1: the bars of one timestamp, from event ``i`` on; returns the event behind them."""
+    now, n = desk.now, ts.shape[0]
+    while i < n and ts[i] == now and kind[i] == BAR:
+        contract = np.uint64(ref[i])
+        price = close[i]
+        desk.last[contract] = price / 1e6
+        desk.seen_at[contract] = now
+        desk.traded[contract] = volume[i]
+        book.value_price[contract] = price
+        book.bar_row[contract] = i
+        i += 1
+    return i
 
 
 @entry
@@ -217,19 +246,10 @@ def advance(
             return FULL
         now = ts[i]
         desk.now = now
-        has_bar, has_mark = 0, False
-        while i < n and ts[i] == now and kind[i] == BAR:
-            contract = np.int64(ref[i])
-            price = close[i]
-            desk.last[contract] = price / 1e6
-            desk.seen_at[contract] = now
-            desk.traded[contract] = volume[i]
-            book.value_price[contract] = price
-            book.bar_row[contract] = i
-            book.bar_at[contract] = now
-            has_bar = 1
-            book.bars += 1
-            i += 1
+        began, has_mark = i, False
+        i = see_bars(book, desk, i, ts, kind, ref, close, volume)
+        book.bars += i - began
+        has_bar = i > began
         if book.orders_working:
             match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts)
         while i < n and ts[i] == now:
@@ -248,14 +268,14 @@ def advance(
             elif what == EXPIRY:
                 end_orders_of(book, desk, at, False, EXPIRED, orders, counts)
                 expire_contract(desk, at)
-            elif what == LISTING:
-                if not list_contract(desk, at):
-                    book.failed_ref = at
-                    return OVERFLOW
+            elif what == LISTING and not list_contract(desk, at):
+                book.failed_ref = at
+                return OVERFLOW
             i += 1
         move_fronts(desk)
-        book.equity = equity_now(book, terms)
-        desk.cash_usd, desk.equity_usd = book.cash / 1e6, book.equity / 1e6
+        if has_mark or desk.tracks_equity:
+            book.equity = equity_now(book, terms)
+            desk.cash_micros, desk.equity_micros = book.cash, book.equity
         if has_mark:
             measure_margin(book, desk, terms)
             call_margin(book, desk, terms, order, orders, counts)
@@ -264,15 +284,12 @@ def advance(
             desk.has_bar = has_bar
             if call_step(step_address, strategy_address, desk_address) != 0:
                 return FAILED
-            for product in range(desk.product_count):
-                desk.front_changed[product] = 0
-            for index in range(desk.index_count):
-                desk.index_fresh[index] = 0
+            if desk.news:
+                forget_news(desk)
             if desk.column_count:
                 note_columns(desk, records, counts)
             if desk.request_count:
                 serve_requests(book, desk, terms, order, orders, counts)
-        book.events += i - book.cursor
         book.cursor = i
     return DONE
 

@@ -72,14 +72,14 @@ def requirement_with(book, desk, terms, order):
 
 @inner
 def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: whatever is held must close."""
+    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: what is held must close."""
     if order.origin == FROM_LIQUIDATION:
         return CAPACITY if book.orders_working == ORDERS else 0
     for leg in range(order.legs):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
     for leg in range(order.legs):
-        if book.bar_at[order.contract[leg]] < 0:
+        if desk.seen_at[order.contract[leg]] < 0:
             return NO_PRICE
     for leg in range(order.legs):
         lots = abs(order.ratio[leg] * order.units)
@@ -230,7 +230,7 @@ def serve_requests(book, desk, terms, order, orders, counts):
             order.kind = LIMIT if kind == REQUEST_LIMIT else MARKET
             order.life, order.origin = desk.request_life[request], FROM_ORDER
             order.ticket = desk.request_ticket[request]
-            order.limit = int(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
+            order.limit = np.int64(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
             submit_outright(book, desk, terms, desk.request_contract[request], desk.request_lots[request], order, orders, counts)
         request = last
     desk.request_count = 0

@@ -21,7 +21,7 @@ def measure_margin(book, desk, terms):
             initial += initial_requirement(terms[contract], lots, price)
             maintenance += maintenance_requirement(terms[contract], lots, price)
     book.initial, book.maintenance = initial, maintenance
-    desk.initial_usd, desk.maintenance_usd = initial / 1e6, maintenance / 1e6
+    desk.initial_micros = initial
 
 
 @inner

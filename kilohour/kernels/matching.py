@@ -79,12 +79,12 @@ def limit_price(limit, buys, half_spread, open, high, low):
 
 
 @inner
-def units_fillable(book, terms, order, volume, now):
+def units_fillable(book, desk, terms, order, volume, now):
     """Whole units that every leg's bar can take."""
     units = order.units - order.filled
     for leg in range(order.legs):
         contract = order.contract[leg]
-        if book.bar_at[contract] != now:
+        if desk.seen_at[contract] != now:
             return 0
         offered = lots_available(book, terms[contract], contract, volume, now)
         units = min(units, offered // abs(order.ratio[leg]))
@@ -114,8 +114,9 @@ def fill_order(book, desk, terms, order, units, open, high, low, now, fills, led
         book.available[contract] -= abs(lots)
         book_fill(book, desk, term, contract, lots, price, fee)
         if not book.quiet:
-            away = abs(price - open[book.bar_row[contract]]) if order.kind != LIMIT else 0
-            cost = half_even(abs(lots) * away * term.lot_num, term.lot_den)
+            # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
+            paid = price - open[book.bar_row[contract]]
+            cost = half_even(max(lots * paid, 0) * term.lot_num, term.lot_den)
             write_fill(fills, counts, now, order, contract, lots, price, fee, cost, book.position[contract])
             book_fee_row(book, contract, fee, now, ledger, counts)
     leave(desk, order, -1, units)
@@ -131,7 +132,7 @@ def match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledg
         order = book.order[slot]
         if order.accepted_at >= now:
             continue
-        units = units_fillable(book, terms, order, volume, now)
+        units = units_fillable(book, desk, terms, order, volume, now)
         if units <= 0:
             continue
         if order.kind == LIMIT and leg_price(book, terms, order, 0, open, high, low) == MISSING:

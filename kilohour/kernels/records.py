@@ -47,10 +47,11 @@ DESK = np.dtype(
         ("product_count", I8),
         ("index_count", I8),
         ("has_bar", I8),
-        ("cash_usd", F8),
-        ("equity_usd", F8),
-        ("initial_usd", F8),
-        ("maintenance_usd", F8),
+        ("news", I8),
+        ("tracks_equity", I8),
+        ("cash_micros", I8),
+        ("equity_micros", I8),
+        ("initial_micros", I8),
         ("request_count", I8),
         ("basket_count", I8),
         ("ticket_count", I8),
@@ -158,7 +159,6 @@ BOOK = np.dtype(
         ("fees", I8),
         ("settlements", I8),
         ("bars", I8),
-        ("events", I8),
         ("margin_calls", I8),
         ("margin_peak", I8),
         ("equity_peak", I8),
@@ -181,7 +181,6 @@ BOOK = np.dtype(
         ("mark", I8, (CONTRACTS,)),
         ("value_price", I8, (CONTRACTS,)),
         ("bar_row", I8, (CONTRACTS,)),
-        ("bar_at", I8, (CONTRACTS,)),
         ("available", I8, (CONTRACTS,)),
         ("stamp", I8, (CONTRACTS,)),
         ("order", ORDER, (ORDERS,)),
@@ -199,7 +198,9 @@ OUT_FILLS = np.dtype(
      ("half_spread_micros", I8), ("position_after", I8), ("origin", I8)]
 )
 OUT_LEDGER = np.dtype([("ts", I8), ("contract", I8), ("kind", I8), ("micros", I8)])
-OUT_EQUITY = np.dtype([("ts", I8), ("equity_micros", I8), ("cash_micros", I8), ("margin_initial_micros", I8), ("margin_maintenance_micros", I8)])
+OUT_EQUITY = np.dtype(
+    [(name, I8) for name in ("ts", "equity_micros", "cash_micros", "margin_initial_micros", "margin_maintenance_micros")]
+)
 OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
 OUT_SETTLEMENTS = np.dtype(
     [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]

@@ -37,7 +37,7 @@ def mean_of_prints(values, index, days, first_day, rule, rounding):
         value = MISSING
         if 0 <= at < values.shape[1]:
             value = fixing_value(values, index, at, rule)
-        if 0 > at or at >= values.shape[1] or values[index, at] == MISSING:
+        if at < 0 or at >= values.shape[1] or values[index, at] == MISSING:
             missing += 1
             if first_missing == MISSING:
                 first_missing = day

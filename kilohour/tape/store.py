@@ -52,7 +52,7 @@ def save(tape: Tape, folder: str | Path) -> Tape:
     import tempfile
 
     folder = Path(folder)
-    _check_replaceable(folder)
+    check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     manifest = _manifest(tape)
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
@@ -114,7 +114,13 @@ def is_tape(folder: str | Path) -> bool:
         return False
 
 
-def _check_replaceable(folder: Path) -> None:
+def check_version(folder: str | Path) -> None:
+    """Reads a tape's manifest only. Raises :class:`DataError` when the folder is no tape of this schema version."""
+    _read_manifest(Path(folder))
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raises :class:`UsageError` when :func:`save` would refuse the folder: ask before a long import."""
     if not folder.exists() and not folder.is_symlink():
         return
     rule = "a tape is only written to a new folder, an empty one, or over a tape"

@@ -18,6 +18,7 @@ from kilohour.units import datetime_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from kilohour.contracts.product import Product
 
 

@@ -16,7 +16,6 @@ from kilohour.reports.charts.style import (
     dollars,
     layout,
     line,
-    milliseconds,
     single,
     spread_out,
     value_axis,
@@ -24,8 +23,8 @@ from kilohour.reports.charts.style import (
 from kilohour.reports.table import Floats, Ints, Table
 
 AHEAD = "Contract, counted from the first not yet fixing"
-SHADES = ("#00336b", "#4b5a7a", "#7c7b78", "#b0a06b", "#dcc14a")
-"""Cividis from its dark to its light end, oldest day first."""
+SHADES = ("#3b63a8", "#4b5a7a", "#7c7b78", "#b0a06b", "#dcc14a")
+"""Cividis from its dark to its light end, oldest day first; the dark end lifted to show on a dark page."""
 
 
 def products_of(curve: Table) -> tuple[str, ...]:
@@ -101,7 +100,13 @@ def days(curve: Table, product: str, choices: int = 60) -> Figure:
         "layout": layout(
             460,
             margin={"l": 64, "r": 14, "t": 54, "b": 44},
-            xaxis={"title": {"text": AHEAD, "font": {"size": 11}}, "showgrid": False, "linecolor": GRID, "nticks": 12},
+            xaxis={
+                "title": {"text": AHEAD, "font": {"size": 11}},
+                "showgrid": False,
+                "linecolor": GRID,
+                "nticks": 12,
+                "zeroline": False,
+            },
             yaxis=value_axis("USD", tickformat="$~g", hoverformat="$,.4f"),
             sliders=[_slider(times, marks, months, steps, len(traces) - 1)] if len(steps) else [],
         ),
@@ -145,6 +150,3 @@ def _dates(times: Ints) -> list[str]:
 
 def _date(time: Any) -> str:
     return str(np.datetime64(int(time), "ns").astype("datetime64[D]"))
-
-
-__all__ = ["AHEAD", "days", "grid", "milliseconds", "products_of", "surface"]

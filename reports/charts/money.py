@@ -102,7 +102,7 @@ def profit_by_purpose(part: Profit) -> Figure:
         "measure": ["relative"] * len(micros) + ["total"], "hoverinfo": "y",
         "connector": {"line": {"color": GREY, "width": 1}},
         "increasing": {"marker": {"color": BLUE}}, "decreasing": {"marker": {"color": VERMILION}},
-        "totals": {"marker": {"color": GREEN}},
+        "totals": {"marker": {"color": "#5f6b77"}},
     }  # fmt: skip
     return {
         "data": [trace],

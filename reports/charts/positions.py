@@ -39,7 +39,8 @@ def positions(table: Table, marks: Ints, products: Sequence[str] = (), columns: 
         traces.append({
             "type": "heatmap", "x": x, "y": y, "z": lots, "customdata": months, "yaxis": f"y{axis}", "zmid": 0,
             "zmin": -largest, "zmax": largest, "colorscale": DIVERGING, "hoverongaps": False, "showscale": panel == 0,
-            "colorbar": {"thickness": 10, "title": {"text": "lots", "side": "top"}, "outlinewidth": 0},
+            "colorbar": {"thickness": 10, "title": {"text": "lots", "side": "top"}, "outlinewidth": 0,
+                         "tickformat": "d"},
             "hovertemplate": "%{x|%Y-%m-%d}, delivery %{customdata}: %{z:+,d} lots<extra></extra>",
         })  # fmt: skip
         figure[f"yaxis{axis}"] = value_axis(

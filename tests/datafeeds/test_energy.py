@@ -22,7 +22,7 @@ needs_data = pytest.mark.skipif(not STRIP.exists(), reason="the real settlements
 
 
 def utc(*args):
-    return nanos_of(dt.datetime(*args, tzinfo=dt.UTC))
+    return nanos_of(dt.datetime(*args).replace(tzinfo=dt.UTC))  # noqa: DTZ001
 
 
 ROWS = [
@@ -214,7 +214,8 @@ def test_every_real_settle_is_the_files_own_to_half_a_tick(real):
 @needs_data
 def test_the_real_contracts_end_as_the_expiries_say(real):
     expiries = pd.read_csv(EXPIRIES)
-    wanted = {f"NYMEX:{r.root}-{r.contract // 100}-{r.contract % 100:02d}": r.last_trade for r in expiries.itertuples()}
+    rows = zip(expiries["root"], expiries["contract"], expiries["last_trade"], strict=True)
+    wanted = {f"NYMEX:{root}-{int(month) // 100}-{int(month) % 100:02d}": last for root, month, last in rows}
     ended = events(real, Kind.EXPIRY)
     assert len(ended["ref"]) == len(events(real, Kind.FINAL)["ref"]) == 448
     for ref, ts in zip(ended["ref"], ended["ts"], strict=True):

@@ -27,7 +27,7 @@ ONE, THREE = 0.6245, 0.3514
 
 
 def utc(*args):
-    return nanos_of(dt.datetime(*args, tzinfo=dt.UTC))
+    return nanos_of(dt.datetime(*args).replace(tzinfo=dt.UTC))  # noqa: DTZ001
 
 
 def day(text):

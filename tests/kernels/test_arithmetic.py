@@ -61,7 +61,8 @@ def test_exp_of_a_subnormal_result_is_near():
 
 def test_random_words_are_those_of_splitmix64():
     # Published with the algorithm's reference implementation (seed 1234567).
-    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
+    expected = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+                16408922859458223821]
     state = np.array([1234567], dtype=np.uint64)
     with np.errstate(over="ignore"):
         assert [int(a.next_word(state)) for _ in expected] == expected

@@ -49,8 +49,8 @@ def test_horizon_tables_are_matrix_powers():
     market.horizon_tables(transition, process, row, loads, variance)
     for h in range(6):
         np.testing.assert_allclose(loads[h], row @ np.linalg.matrix_power(transition, h), rtol=1e-12)
-        expected = sum(row @ np.linalg.matrix_power(transition, k) @ process @ np.linalg.matrix_power(transition, k).T @ row
-                       for k in range(h))
+        powers = [row @ np.linalg.matrix_power(transition, k) for k in range(h)]
+        expected = sum(power @ process @ power for power in powers)
         np.testing.assert_allclose(variance[h], expected, rtol=1e-12)
 
 
@@ -88,16 +88,17 @@ def test_spikes_go_up_only_and_have_their_mean():
 
 
 def test_prices_go_to_the_nearest_tick():
-    table = [(2.814, 10_000, 2_810_000), (2.816, 10_000, 2_820_000), (-37.633, 10_000, -37_630_000), (1.0, 1_000, 1_000_000)]
+    table = [(2.814, 10_000, 2_810_000), (2.816, 10_000, 2_820_000), (-37.633, 10_000, -37_630_000),
+             (1.0, 1_000, 1_000_000)]
     for price, tick, expected in table:
         assert session.on_tick(price, tick) == expected
 
 
 def test_a_bar_holds_its_nodes():
-    opening, closing, width = np.array([2.0, 2.0, 2.0]), np.array([2.08, 2.08, 2.08]), np.array([0.0, 0.0, 0.0])
-    bars = np.full((3, 4), 7, dtype=np.int64)
+    opening, closing, width = np.full(3, 2.0), np.full(3, 2.08), np.zeros(3)
+    bars, volume = np.full((3, 4), 7, dtype=np.int64), np.array([9, 0, 1])
     with np.errstate(over="ignore"):
-        session.daily_bars(stream(1, 1), 0, np.zeros((3, 9)), opening, closing, width, np.array([9, 0, 1]), 10_000, bars)
+        session.daily_bars(stream(1, 1), 0, np.zeros((3, 9)), opening, closing, width, volume, 10_000, bars)
     assert bars[0].tolist() == [2_000_000, 2_080_000, 2_000_000, 2_080_000]
     assert bars[1].tolist() == [0, 0, 0, 0]
     assert len(set(bars[2].tolist())) == 1

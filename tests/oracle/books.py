@@ -141,6 +141,8 @@ class FillRow(NamedTuple):
     price_micros: int
     fee_micros: int
     position_after: int
+    half_spread_micros: int
+    """What half the spread cost against the bar's open; nothing where a limit had waited for its price."""
 
 
 class OrderRow(NamedTuple):
@@ -175,6 +177,8 @@ class PositionRow(NamedTuple):
     ts: int
     contract: str
     lots: int
+    mark_micros: int
+    """The price at which equity values it."""
 
 
 class SettlementRow(NamedTuple):

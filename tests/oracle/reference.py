@@ -172,7 +172,7 @@ class Oracle:
                 assert price is not None
                 room = available[code]
                 available[code] = None if room is None else room - units * abs(order.ratios[code])
-                self.fill(ts, order, code, units * order.ratios[code], price)
+                self.fill(ts, order, code, units * order.ratios[code], price, bars[code].open)
             order.units_filled += units
             if order.units_filled == order.units:
                 order.status = "filled"
@@ -190,14 +190,15 @@ class Oracle:
             return max(taken, order.limit)
         return order.limit if bar.high > order.limit else None
 
-    def fill(self, ts: int, order: Order, code: str, lots: int, price: int) -> None:
+    def fill(self, ts: int, order: Order, code: str, lots: int, price: int, opened: int) -> None:
         book, terms = self.books[code], self.terms(code)
         book.position += lots
         book.open_value += lots * price * self.lot(code)
         fee = abs(lots) * terms.fee_per_lot_micros
         fee += half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(terms.fee_ppm, MILLION))
         self.book_cash(ts, code, "fee", -fee)
-        self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position))
+        given_up = half_even(max(lots * (price - opened), 0) * self.lot(code))
+        self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position, given_up))
 
     # Phases 2 and 3
 
@@ -296,7 +297,10 @@ class Oracle:
                 order.status = "margin_call"
             self.liquidate(ts, equity)
         self.result.equity.append(EquityRow(ts, equity, self.cash, initial, maintenance))
-        self.result.positions += [PositionRow(ts, code, lots) for code, lots in held.items()]
+        for code, lots in held.items():
+            price = self.books[code].value_price
+            assert price is not None
+            self.result.positions.append(PositionRow(ts, code, lots, price))
 
     def liquidate(self, ts: int, equity: int) -> None:
         """Decision: one outright order per reduced contract, largest requirement first, also when all are closed;

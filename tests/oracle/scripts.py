@@ -160,14 +160,14 @@ def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Ter
         tick = terms[products[bar.code]].tick_micros
         limit = _on_tick(bar.close + int(rng.integers(-40_000, 40_001)), tick) + int(rng.random() < 0.05)
         verb = str(rng.choice(["target", "target_spread", "target_only", "flat", "limit", "market", "cancel"],
-                              p=[0.2, 0.2, 0.15, 0.05, 0.25, 0.1, 0.05]))
+                              p=[0.18, 0.18, 0.14, 0.05, 0.25, 0.1, 0.1]))
         if verb in ("target_spread", "target_only") and near == far:
             verb = "target"
         actions.setdefault(bar.ts, []).append({
             "target": ("target", near, lots), "target_spread": ("target_spread", near, far, lots),
             "target_only": ("target_only", near, far, lots), "flat": ("flat", products[near]),
             "limit": ("limit", bar.code, lots, limit, tif), "market": ("market", bar.code, lots, tif),
-            "cancel": ("cancel", int(rng.integers(1, 12))),
+            "cancel": ("cancel", int(rng.integers(1, requests + 1))),
         }[verb])
     return actions
 

@@ -7,12 +7,14 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+Row = tuple[Any, ...]
 DAY = 86_400 * 10**9
 FIRST_DAY = 18_263  # 2020-01-02
 LOT = 730
@@ -30,7 +32,7 @@ SCHEMAS = {
 }
 
 
-def write_table(folder: Path, name: str, rows: list[tuple], schema: str) -> None:
+def write_table(folder: Path, name: str, rows: list[Row], schema: str) -> None:
     """Rows as Parquet: a starred column holds strings, the others integers."""
     columns = schema.split()
     arrays = {}
@@ -44,7 +46,7 @@ def write_table(folder: Path, name: str, rows: list[tuple], schema: str) -> None
 class Books:
     """One account's bookkeeping, a line a rule."""
 
-    rows: dict[str, list[tuple]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
+    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in SCHEMAS})
     cash: int = 0
     held: dict[str, int] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
@@ -112,7 +114,7 @@ def code_of(product: str, month: int) -> str:
 
 def simulate(
     products: list[str], days: int, lots: int, level: float, seed: int, start: int, trade: bool, shift: int
-) -> tuple[Books, list]:
+) -> tuple[Books, list[Row]]:
     """A near-far spread, turned round every 60 days, rolled each month; in some months the near leg settles instead."""
     generator = np.random.default_rng(seed)
     books, records = Books(cash=start), []
@@ -170,7 +172,7 @@ def roll(books: Books, product: str, ts: int, month: int, prints: list[int], cur
             books.fill(ts, code_of(product, m), -books.held.get(code_of(product, m), 0), curve[m], "roll")
 
 
-def result_of(books: Books, start: int, days: int) -> dict:
+def result_of(books: Books, start: int, days: int) -> dict[str, Any]:
     """The JSON of a run, by loops."""
     equity = [row[1] for row in books.rows["equity"]]
     peak, deepest, fraction = start, 0, 0.0
@@ -190,7 +192,7 @@ def result_of(books: Books, start: int, days: int) -> dict:
     return {
         **{f"{name}_usd": value / 1e6 for name, value in money.items()},
         **{f"{name}_micros": value for name, value in money.items()},
-        "start": "2020-01-02", "end": "2029-12-31", "events": 91_234, "bars": 80_101,
+        "start": "2020-01-02T21:00:00Z", "end": "2029-12-31T21:00:00Z", "events": 91_234, "bars": 80_101,
         "orders": len(books.rows["orders"]), "refused": sum(r[9] == "refused" for r in books.rows["orders"]),
         "fills": len(books.rows["fills"]), "lots_traded": sum(abs(r[4]) for r in books.rows["fills"]),
         "settlements": len(books.rows["settlements"]), "max_drawdown": fraction,
@@ -239,7 +241,7 @@ def make_run_folder(
     for name, schema in SCHEMAS.items():
         write_table(folder, name, books.rows[name], schema)
     names = ["ts", "z", "spread"] if records else ["ts"]
-    values = list(zip(*recorded, strict=True)) if recorded and records else [[], [], []]
+    values = list(zip(*recorded, strict=True)) if recorded and records else [(), (), ()]
     pq.write_table(
         pa.table({n: pa.array(values[k], type=pa.int64() if n == "ts" else pa.float64()) for k, n in enumerate(names)}),
         folder / "records.parquet",
@@ -253,7 +255,7 @@ def make_run_folder(
         "tape": {"source": "embedded market, seed 7", "sha256": "3f1c" * 16, "start": "2020-01-02", "end": "2029-12-31",
                  "events": 91_234, "bars": 80_101, "contracts": 156,
                  "notes": ["Filled at the next settlement: an assumption.", "31 settles were snapped to the tick."]},
-        "products": list(products),
+        "products": [{"code": code, "name": code, "unit": "GPU-hour", "currency": "USD"} for code in products],
         "assumptions": [{"file": "gpu1-2026.toml", "sha256": "ab" * 32, "product": products[0],
                          "term": "margin_initial_ppm", "value": "200000",
                          "source": "assumed: the initial margin AX publishes for its own contracts"}],

@@ -17,7 +17,7 @@ GPU = Product.simple("MY:GPU", lot=730, tick="0.01")
 
 
 def utc(*args):
-    return nanos_of(dt.datetime(*args, tzinfo=dt.UTC))
+    return nanos_of(dt.datetime(*args).replace(tzinfo=dt.UTC))  # noqa: DTZ001
 
 
 def bars(days=5, contract="2026-03", start="2026-01-05", **columns):

@@ -85,8 +85,8 @@ def test_humps_come_and_go(curves, c):
 
 def test_generations_are_tied_by_work_factors(markets):
     """B200 over H100: typical ratio within the published 2.25 to 2.53, and within 1.8 to 3.0 nearly always."""
-    ratios = [paths.spot[paths.fair[B200].line.release + 252:, B200] / paths.spot[paths.fair[B200].line.release + 252:, H100]
-              for paths in markets]
+    start = markets[0].fair[B200].line.release + 252
+    ratios = [paths.spot[start:, B200] / paths.spot[start:, H100] for paths in markets]
     assert 2.25 < np.mean([np.median(ratio) for ratio in ratios]) < 2.53
     assert np.mean([np.mean((ratio > 1.8) & (ratio < 3.0)) for ratio in ratios]) > 0.90
 
@@ -100,7 +100,7 @@ def test_levels_are_those_of_2026(markets):
 
 def test_adoption_runs_on_an_s_curve_and_capacity_follows(markets):
     """Through about 400 and 800 million users in February and October 2025, slowing after the midpoint; what was not
-    planned reaches capacity with a lag: its changes go with adoption's of half a year before, not of half a year after."""
+    planned reaches capacity with a lag: its changes go with adoption's of half a year before, not after."""
     plan, schedule = markets[0].adoption_plan, markets[0].schedule
     assert abs(plan[schedule.row_of(dt.date(2025, 2, 3))] / 400 - 1) < 0.15
     assert abs(plan[schedule.row_of(dt.date(2025, 10, 1))] / 800 - 1) < 0.15

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fair values against independent computations: a nested Monte Carlo, and Gaussian conditioning of the whole history."""
+"""Fair values against independent computations: nested Monte Carlo, and conditioning of the whole Gaussian history."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_nobody_sees_adoption_before_it_is_published(small):
 
 
 def test_a_launch_is_in_the_curve_before_and_moves_it_by_its_surprise_only():
-    """Opening over the close before, on the day of a launch without other news, far behind its ramp: exp(μ - m - σ²/2)."""
+    """Opening over the close before, on a launch day without other news, far behind its ramp: exp(μ - m - σ²/2)."""
     day = dt.date(2025, 6, 3)
     launch = Launch(name="surprise", day=day, markdown=0.2, surprise=0.1, ramp_days=20)
     config = MarketConfig(first=dt.date(2025, 1, 2), last=dt.date(2025, 9, 30), chips=MarketConfig().chips[:1],

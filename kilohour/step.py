@@ -13,7 +13,7 @@ from typing import Any
 from numba import carray, cfunc, config, from_dtype, types
 from numba.core import errors as numba_errors
 
-from kilohour.desk import Desk, register_desk
+from kilohour.desk import Desk, know_columns, register_desk
 from kilohour.errors import CannotCompile
 from kilohour.faces import lowering
 from kilohour.faces.cache import prune, strategy_folder
@@ -66,7 +66,7 @@ def compiled_step(face: type) -> CompiledStep:
     Raises :class:`CannotCompile` naming the line, the replacement and the two ways out.
     """
     if face not in _COMPILED:
-        check_class(face)
+        know_columns(check_class(face))
         lowering.register(face)
         register_desk()
         _COMPILED[face] = _compile(face)
@@ -100,6 +100,9 @@ def _check_compiled(known: set[Any], folder: Path) -> None:
         raise
 
 
+_REASONS = ("Unknown attribute", "Untyped global", "Cannot unify", "No implementation", "not supported", "Invalid use", "undefined")
+
+
 def _explain(error: numba_errors.NumbaError, face: type) -> str:
     """numba's message, cut to the user's line and the reason."""
     text = str(error)
@@ -108,7 +111,7 @@ def _explain(error: numba_errors.NumbaError, face: type) -> str:
     location = places[-1].removeprefix("File ").rstrip(":") if places else face.__name__
     reason = next((line for line in reversed(lines) if not line.startswith(("File ", "During", "^", "<source"))), lines[0])
     for line in lines:
-        if any(word in line for word in ("Unknown attribute", "Untyped global", "Cannot unify", "No implementation", "not supported", "Invalid use", "undefined")):
+        if any(word in line for word in _REASONS):
             reason = line
     location = location.replace('"', "")
     return f"{location}: cannot be compiled: {reason}; {WAYS_OUT}"

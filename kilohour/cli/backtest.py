@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kilohour backtest``: one strategy over one tape, a table and a report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kilohour.cli import options
+
+EXAMPLES = """[bold]Examples[/bold]
+
+[cyan]kilohour backtest calendar-spread[/cyan]
+
+[cyan]kilohour backtest calendar-spread --set window=90 --set entry=1.5 --from 2026-01-01 --json[/cyan]
+
+[cyan]kilohour backtest ./my_idea.py:MyIdea --market 11 --cash 250000[/cyan]
+
+[cyan]kilohour backtest calendar-spread --tape tapes/energy --set product=NYMEX:CL --assume energy[/cyan]"""
+
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        rich_help_panel="Run",
+        show_default=False,
+        help="Set a parameter of the strategy; may be repeated.",
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EXAMPLES)(backtest)
+
+
+def backtest(
+    name: options.Name,
+    tape: options.TapeFolder = None,
+    market: options.Market = None,
+    assignments: Assignments = None,
+    first: options.First = None,
+    last: options.Last = None,
+    cash: options.Cash = options.CASH_USD,
+    assume: options.Assume = None,
+    contracts: options.Contracts = None,
+    interpreted: options.Interpreted = False,
+    out: options.Out = None,
+    json: options.Json = False,
+) -> None:
+    """Run a strategy over a tape and write its report."""
+    from kilohour.backtests.backtest import backtest as run_backtest
+    from kilohour.backtests.resolve import strategy_class
+    from kilohour.backtests.run import check_target
+    from kilohour.cli.assignments import parameters_of
+    from kilohour.cli.output import Waiting, line, only_json, print_json, show
+    from kilohour.cli.places import folder_for
+    from kilohour.cli.source import tape_of
+
+    with only_json(json):
+        if out is not None:
+            check_target(out)
+        face = strategy_class(name)
+        parameters = parameters_of(face, assignments or [])
+        source = tape_of(tape, market, contracts)
+        shown = name if ".py" not in name else face.__name__
+        with folder_for(out, shown) as folder, Waiting(f"backtest {shown}") as waiting:
+            run = run_backtest(
+                name,
+                source,
+                cash=cash,
+                start=first,
+                end=last,
+                assume=assume or (),
+                contracts=contracts,
+                interpreted=interpreted,
+                out=folder,
+                progress=waiting,
+                **parameters,
+            )
+    if json:
+        print_json(run.result)
+        return
+    from kilohour.reports.summary import result_table
+
+    show(result_table({**run.result, "report": None}))
+    line(f"report: {run.result['report']}")

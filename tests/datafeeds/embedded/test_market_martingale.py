@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Futures returns beyond the stated premium cannot be told from what is public.
+
+Excess return of a contract from one close to the next: (F(t+1) - F(t) - floating(t) · (e^(premium/252) - 1)) / F(t).
+It is regressed on what was known at t, pooled over 20 seeds with errors clustered by seed. Regressors are centred at
+their pooled mean, as centring seed by seed would bias a persistent regressor in a finite sample. Ten tests are made,
+each at a two-sided 0.1 % (t with 19 degrees of freedom: 3.88), so the size of the whole is at most 1 %.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+from tests.datafeeds.embedded.conftest import SEEDS, curve_of
+
+H100, B200 = 0, 2
+CRITICAL = float(stats.t.ppf(1 - 0.001 / 2, len(SEEDS) - 1))
+NAMES = ("constant", "days to launch", "slope", "adoption surprise", "return of 21 days")
+
+
+def excess_returns(paths, c: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per contract: rows t and the excess return from close t to close t + 1."""
+    fair = paths.fair[c]
+    factor = np.exp(paths.config.premium / 252) - 1
+    out = []
+    for k in range(len(fair.line.contracts)):
+        close, floating = fair.close[fair.of(k)], fair.floating[fair.of(k)]
+        rows = np.arange(fair.line.first[k], fair.line.last[k])
+        out.append((rows, (np.diff(close) - floating[:-1] * factor) / close[:-1]))
+    return out
+
+
+def sample(paths, c: int, months: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Regressors and excess returns of the contract about ``months`` ahead, day by day."""
+    curve, schedule = curve_of(paths, c), paths.schedule
+    each = excess_returns(paths, c)
+    launches = np.array([schedule.row_of(launch.day) for launch in paths.config.launches])
+    surprise = np.zeros(schedule.span)
+    for day, value in zip(paths.schedule.publications.known_day, paths.surprise, strict=True):
+        # News stays in view for a month, fading in a straight line, as a slow reader would act on it.
+        stop = min(schedule.span, day + 21)
+        surprise[day:stop] += value * (1 - np.arange(stop - day) / 21)
+    rows, values = [], []
+    for t in range(21, schedule.span - 1):
+        k = int(curve.contract[t, months])
+        if k < 0 or not np.isfinite(curve.month[t, [2, 12]]).all():
+            continue
+        begin = int(paths.fair[c].line.first[k])
+        if begin > t - 21 or t >= paths.fair[c].line.last[k]:
+            continue
+        close = paths.fair[c].close[paths.fair[c].of(k)]
+        ahead = launches[launches > t].min() - t
+        rows.append([1.0, ahead / 252, np.log(curve.month[t, 12] / curve.month[t, 2]), surprise[t],
+                     np.log(close[t - begin] / close[t - begin - 21])])
+        values.append(each[k][1][t - begin])
+    return np.array(rows), np.array(values)
+
+
+def pooled(samples: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients and t values of pooled least squares, clustered by seed."""
+    everything = np.concatenate([x for x, _ in samples])
+    centre = everything.mean(axis=0)
+    centre[0] = 0.0
+    xs = [x - centre for x, _ in samples]
+    inverse = np.linalg.inv(sum(x.T @ x for x in xs))
+    beta = inverse @ sum(x.T @ y for x, (_, y) in zip(xs, samples, strict=True))
+    scores = [x.T @ (y - x @ beta) for x, (_, y) in zip(xs, samples, strict=True)]
+    n = len(samples)
+    cover = inverse @ (sum(np.outer(s, s) for s in scores) * n / (n - 1)) @ inverse
+    return beta, beta / np.sqrt(np.diag(cover))
+
+
+@pytest.mark.parametrize("c", [H100, B200])
+def test_public_information_does_not_tell_returns(markets, c):
+    beta, t = pooled([sample(paths, c) for paths in markets])
+    for name, b, value in zip(NAMES, beta, t, strict=True):
+        assert abs(value) < CRITICAL, f"{name}: coefficient {b:.2g}, t {value:.2f}"
+
+
+def test_the_test_sees_an_inefficiency_when_there_is_one():
+    """Power: with the switch for slow reactions on, adoption news does tell returns, in half the years."""
+    config = dataclasses.replace(MarketConfig(), slow_adoption=1.0, last=dt.date(2028, 12, 29))
+    _, t = pooled([sample(EmbeddedMarket(seed=seed, config=config).paths(), H100) for seed in SEEDS])
+    assert t[NAMES.index("adoption surprise")] > CRITICAL
+
+
+def test_seasonality_is_not_looked_ahead_to_when_it_is_on():
+    """With the switch on, spot rises into mid-year against the futures: the halves of the wave differ in returns."""
+    def gap(config: MarketConfig, seed: int) -> float:
+        paths = EmbeddedMarket(seed=seed, config=config).paths()
+        x, days = excess_returns(paths, H100), paths.schedule.days
+        rows = np.concatenate([rows[-60:] for rows, _ in x])
+        values = np.concatenate([values[-60:] for _, values in x])
+        rising = (days[rows] / 365.25) % 1.0 < 0.5
+        return float(values[rising].mean() - values[~rising].mean())
+
+    seeds = range(3)
+    on = [gap(dataclasses.replace(MarketConfig(), seasonality=0.10), seed) for seed in seeds]
+    off = [gap(MarketConfig(), seed) for seed in seeds]
+    # The wave rises and falls by 0.4 of log price a year: 0.8 / 252 a day between the halves.
+    assert abs((np.mean(on) - np.mean(off)) * 252 / 0.8 - 1) < 0.25
+
+
+def test_longs_earn_the_premium_and_no_more(markets):
+    """Realised: total change of all H100 contracts over their lives, over what floated, against the stated 5 % a year.
+
+    Seeds are independent; the band is 3.88 standard errors, and the premium is told from zero on the same data.
+    """
+    each = []
+    for paths in markets:
+        fair = paths.fair[H100]
+        gained = sum(float(np.sum(np.diff(fair.close[fair.of(k)]))) for k in range(len(fair.line.contracts)))
+        floated = sum(float(np.sum(fair.floating[fair.of(k)][:-1])) for k in range(len(fair.line.contracts)))
+        each.append(252 * gained / floated)
+    error = np.std(each, ddof=1) / np.sqrt(len(each))
+    assert abs(np.mean(each) - 0.05) < CRITICAL * error
+
+
+def test_settlements_are_what_futures_expected_less_the_premium(markets):
+    """Realised settlement over the price three months earlier: mean exp(premium · time) within its error."""
+    ratios = []
+    for paths in markets:
+        fair, own = paths.fair[H100], []
+        for k in range(0, len(fair.line.contracts), 4):
+            line = fair.line
+            fixing = line.fix_day[line.fix_from[k]:line.fix_to[k]]
+            start = int(fixing[0]) - 63
+            if start < line.first[k] or fixing[-1] >= paths.schedule.span:
+                continue
+            final = paths.prints[fixing, H100].mean() / 1e6
+            own.append(final / fair.close[int(fair.offset[k]) + start - int(line.first[k])]
+                       / np.exp(0.05 * (fixing.mean() - start) / 252))
+        ratios.append(np.mean(own))
+    error = np.std(ratios, ddof=1) / np.sqrt(len(ratios))
+    assert abs(np.mean(ratios) - 1) < CRITICAL * error
+    assert error < 0.02
+
+
+def test_the_open_is_not_told_by_the_close_before(markets):
+    """Overnight moves are news: mean zero, and not the reverse of the day before."""
+    mean, slope = [], []
+    for paths in markets:
+        fair = paths.fair[H100]
+        night, day = [], []
+        for k in range(6, len(fair.line.contracts), 3):
+            opening, close = fair.open[fair.of(k)], fair.close[fair.of(k)]
+            night.append(opening[2:] / close[1:-1] - 1)
+            day.append(close[1:-1] / opening[1:-1] - 1)
+        x, y = np.concatenate(day), np.concatenate(night)
+        mean.append(y.mean())
+        slope.append(float(x @ y / (x @ x)))
+    for values in (mean, slope):
+        assert abs(np.mean(values)) < CRITICAL * np.std(values, ddof=1) / np.sqrt(len(values))
+
+
+def test_the_stated_width_is_the_width(markets):
+    """Close minus open, less the premium, over the stated standard deviation: variance one."""
+    for c in (H100, B200):
+        z = []
+        for paths in markets[:6]:
+            fair = paths.fair[c]
+            for k in range(0, len(fair.line.contracts), 5):
+                move = (fair.close - fair.open)[fair.of(k)][1:]
+                width = fair.width[fair.of(k)][1:]
+                z.append((move / width)[width > 1e-9])
+        assert abs(np.concatenate(z).std() - 1) < 0.03

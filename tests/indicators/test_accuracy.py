@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ten million compiled updates at a large offset, then the readings against exact fractions of the last windows."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kilohour.indicators import (
+    Ema,
+    RollingCorrelation,
+    RollingMean,
+    RollingSlope,
+    RollingSum,
+    RollingVariance,
+    RollingZ,
+)
+from tests.indicators.drive import compiled, record_of
+
+UPDATES = 10_000_000
+LIMIT = 1e-9
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A million plus small noise, one bad tick on the way."""
+    x = np.random.default_rng(7).normal(1e6, 1.0, UPDATES)
+    x[UPDATES // 2] = 1e12
+    return x
+
+
+def total_twin(values):
+    return sum(values)
+
+
+def mean_twin(values):
+    return sum(values) / len(values)
+
+
+def variance_twin(values):
+    mean = mean_twin(values)
+    return sum((v - mean) ** 2 for v in values) / (len(values) - 1)
+
+
+def root(value):
+    """To about 40 digits, so that the oracle's own error does not count."""
+    scale = 10**80
+    return Fraction(math.isqrt(int(value * scale)), 10**40)
+
+
+def z_twin(values):
+    return (values[-1] - mean_twin(values)) / root(variance_twin(values))
+
+
+def slope_twin(values):
+    size = len(values)
+    middle = Fraction(size - 1, 2)
+    return sum((k - middle) * v for k, v in enumerate(values)) / Fraction(size * (size * size - 1), 12)
+
+
+def correlation_twin(xs, ys):
+    x, y = mean_twin(xs), mean_twin(ys)
+    xy = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True))
+    return xy / root(sum((a - x) ** 2 for a in xs) * sum((b - y) ** 2 for b in ys))
+
+
+def worst(readings, twin, *columns, window):
+    """Largest relative error over 100 windows near the end."""
+    errors = []
+    for i in range(UPDATES - 5000, UPDATES, 50):
+        exact = twin(*([Fraction(float(v)) for v in c[i + 1 - window : i + 1]] for c in columns))
+        errors.append(abs((Fraction(float(readings[i])) - exact) / exact))
+    return float(max(errors))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [20, 500])
+@pytest.mark.parametrize(
+    "face, twin",
+    [
+        (RollingSum, total_twin),
+        (RollingMean, mean_twin),
+        (RollingVariance, variance_twin),
+        (RollingZ, z_twin),
+        (RollingSlope, slope_twin),
+    ],
+    ids=lambda v: getattr(v, "__name__", ""),
+)
+def test_after_ten_million_updates(noise, record_property, face, twin, window):
+    readings = compiled(record_of(face(window=window), face), noise)
+    error = worst(readings, twin, noise, window=window)
+    record_property("relative_error", error)
+    assert error < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [20, 500])
+def test_correlation_after_ten_million_updates(noise, record_property, window):
+    other = 0.5 * noise + np.random.default_rng(8).normal(-2e6, 1.0, UPDATES)
+    readings = compiled(record_of(RollingCorrelation(window=window), RollingCorrelation), noise, other)
+    error = worst(readings, correlation_twin, noise, other, window=window)
+    record_property("relative_error", error)
+    assert error < LIMIT
+
+
+@pytest.mark.slow
+def test_an_exponential_average_forgets_its_own_errors(noise):
+    readings = compiled(record_of(Ema(window=20), Ema), noise)
+    exact, weight = Fraction(float(readings[-2001])), Fraction(2, 21)
+    for value in noise[-2000:].tolist():
+        exact += (Fraction(value) - exact) * weight
+        exact = Fraction(round(exact * 2**200), 2**200)
+    assert abs(readings[-1] / float(exact) - 1.0) < 1e-15
