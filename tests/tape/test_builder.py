@@ -14,8 +14,9 @@ from kilohour.units import NANOS_PER_DAY as DAY
 
 
 def contract(code="X:Y-1970-02", last=40, settlement=None, fixing=(38, 39, 40), listed=2, month=197002):
-    return Contract(code=code, product="X:Y", symbol="", month=month, listed_at=listed * DAY, last_trade_at=last * DAY,
-                    settlement_at=(last + 1 if settlement is None else settlement) * DAY, fixing_days=fixing, rule="by hand")
+    settled = last + 1 if settlement is None else settlement
+    return Contract(code=code, product="X:Y", symbol="", month=month, listed_at=listed * DAY,
+                    last_trade_at=last * DAY, settlement_at=settled * DAY, fixing_days=fixing, rule="by hand")
 
 
 def flat(builder, ref, days, price=5):
