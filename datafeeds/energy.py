@@ -33,7 +33,7 @@ ROOTS = {"CL": "NYMEX:CL", "NG": "NYMEX:NG"}
 ASSUMPTIONS = (
     "settlements only: each bar's open, high, low and close are the day's settlement, and that an order fills at "
     "the next settlement is an assumption",
-    "no volume: fills are not limited",
+    "no volume: fills are not limited; no open interest: to a strategy that waits for it there is none",
     "physical delivery is modelled as cash: what is held at the end of a contract is paid its last settlement",
 )
 """The last notes of every energy tape."""
