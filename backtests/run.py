@@ -126,7 +126,7 @@ class Run:
         if not (source / MANIFEST).is_file():
             raise UsageError(f"{source}: not a run folder, it has no {MANIFEST}")
         manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
-        tables = {name: pq.read_table(source / f"{name}.parquet") for name in TABLES if (source / f"{name}.parquet").is_file()}
+        tables = {name: pq.ParquetFile(source / f"{name}.parquet").read() for name in TABLES if (source / f"{name}.parquet").is_file()}
         return cls(manifest, tables, source)
 
     def __repr__(self) -> str:

@@ -60,18 +60,18 @@ def close_line(book, contract):
 
 
 @inner
-def book_variation(book, term, contract, price, ts, ledger, counts):
+def book_variation(book, term, contract, price, ts, out):
     """Daily variation margin at the official mark."""
     if book.open_slot[contract] >= 0:
         amount = book_mark(book, term, contract, price)
         if amount and not book.quiet:
-            write_ledger(ledger, counts, ts, contract, VARIATION, amount)
+            write_ledger(out, ts, contract, VARIATION, amount)
         if book.position[contract] == 0:
             close_line(book, contract)
 
 
 @inner
-def book_final(book, desk, term, contract, price, ts, ledger, counts):
+def book_final(book, desk, term, contract, price, ts, out):
     """Final settlement: the last variation, the cash settlement fee, and the position is gone."""
     lots = book.position[contract]
     amount = book_mark(book, term, contract, price)
@@ -86,16 +86,16 @@ def book_final(book, desk, term, contract, price, ts, ledger, counts):
         close_line(book, contract)
     if not book.quiet:
         if amount:
-            write_ledger(ledger, counts, ts, contract, SETTLEMENT, amount)
+            write_ledger(out, ts, contract, SETTLEMENT, amount)
         if fee:
-            write_ledger(ledger, counts, ts, contract, SETTLEMENT_FEE, -fee)
+            write_ledger(out, ts, contract, SETTLEMENT_FEE, -fee)
 
 
 @inner
-def book_fee_row(book, contract, fee, ts, ledger, counts):
+def book_fee_row(book, contract, fee, ts, out):
     """The ledger row of a fill's fee, which is cash at once."""
     if fee and not book.quiet:
-        write_ledger(ledger, counts, ts, contract, FEE, -fee)
+        write_ledger(out, ts, contract, FEE, -fee)
 
 
 @inner

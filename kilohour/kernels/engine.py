@@ -49,7 +49,7 @@ NANOS_PER_DAY = 86_400_000_000_000
 
 
 @inner
-def end_orders_of(book, desk, contract, only_day, status, orders, counts):
+def end_orders_of(book, desk, contract, only_day, status, out):
     """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
     ended = False
     for slot in range(book.orders_working):
@@ -58,7 +58,7 @@ def end_orders_of(book, desk, contract, only_day, status, orders, counts):
             continue
         for leg in range(order.legs):
             if order.contract[leg] == contract:
-                end_order(book, desk, order, status, desk.now, orders, counts)
+                end_order(book, desk, order, status, desk.now, out)
                 ended = True
                 break
     if ended:
@@ -66,7 +66,7 @@ def end_orders_of(book, desk, contract, only_day, status, orders, counts):
 
 
 @inner
-def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
+def see_mark(book, desk, terms, contract, price, out):
     """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
     before = book.mark[contract]
     if before != MISSING:
@@ -77,9 +77,9 @@ def see_mark(book, desk, terms, contract, price, orders, ledger, counts):
     book.mark[contract] = price
     book.value_price[contract] = price
     desk.official[contract] = price / 1e6
-    book_variation(book, terms[contract], contract, price, desk.now, ledger, counts)
+    book_variation(book, terms[contract], contract, price, desk.now, out)
     if book.orders_working:
-        end_orders_of(book, desk, contract, True, LAPSED, orders, counts)
+        end_orders_of(book, desk, contract, True, LAPSED, out)
 
 
 @inner
@@ -115,7 +115,7 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
 
 
 @inner
-def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, ledger, settlements, counts):
+def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, out):
     """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
     if book.open_slot[contract] < 0:
         return True
@@ -130,7 +130,7 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
             return False
     lots = book.position[contract]
     book.value_price[contract] = price
-    book_final(book, desk, term, contract, price, desk.now, ledger, counts)
+    book_final(book, desk, term, contract, price, desk.now, out)
     if lots:
         book.settlements += 1
         if not book.quiet:
@@ -142,7 +142,7 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
 
 
 @inner
-def note_day(book, desk, equity_rows, position_rows, counts):
+def note_day(book, desk, out):
     """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
     equity = book.equity
     change = (equity - book.equity_rows_last) / 1e6
@@ -174,7 +174,7 @@ def note_day(book, desk, equity_rows, position_rows, counts):
 
 
 @inner
-def note_columns(desk, records, counts):
+def note_columns(desk, out):
     """The columns that the strategy recorded at this timestamp."""
     row = records[counts.records]
     row.ts = desk.now
@@ -203,7 +203,7 @@ def is_full(book, capacity, counts):
     """True when the rows of one more timestamp might not fit."""
     if book.quiet:
         return False
-    used = max(counts.orders, counts.fills, counts.ledger, counts.equity, counts.positions, counts.settlements, counts.records)
+    used = max(counts.out.fills, counts.out.equity, counts.positions, counts.settlements, counts.records)
     return used + ROWS_PER_GROUP > capacity
 
 
@@ -251,22 +251,22 @@ def advance(
         book.bars += i - began
         has_bar = i > began
         if book.orders_working:
-            match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts)
+            match_orders(book, desk, terms, open, high, low, volume, out)
         while i < n and ts[i] == now:
             what, at = kind[i], np.int64(ref[i])
             if what == MARK:
                 has_mark = True
-                see_mark(book, desk, terms, at, close[i], orders, ledger, counts)
+                see_mark(book, desk, terms, at, close[i], out)
             elif what == PRINT:
                 see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
                           fixes_from, fixes_contract, fixing_days)
             elif what == INTEREST:
                 desk.open_interest[at] = volume[i]
             elif what == FINAL:
-                if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, ledger, settlements, counts):
+                if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
                     return NO_PRINT
             elif what == EXPIRY:
-                end_orders_of(book, desk, at, False, EXPIRED, orders, counts)
+                end_orders_of(book, desk, at, False, EXPIRED, out)
                 expire_contract(desk, at)
             elif what == LISTING and not list_contract(desk, at):
                 book.failed_ref = at
@@ -278,8 +278,8 @@ def advance(
             desk.cash_micros, desk.equity_micros = book.cash, book.equity
         if has_mark:
             measure_margin(book, desk, terms)
-            call_margin(book, desk, terms, order, orders, counts)
-            note_day(book, desk, equity_rows, position_rows, counts)
+            call_margin(book, desk, terms, order, out)
+            note_day(book, desk, out)
         if has_bar or wants_events:
             desk.has_bar = has_bar
             if call_step(step_address, strategy_address, desk_address) != 0:
@@ -287,9 +287,9 @@ def advance(
             if desk.news:
                 forget_news(desk)
             if desk.column_count:
-                note_columns(desk, records, counts)
+                note_columns(desk, out)
             if desk.request_count:
-                serve_requests(book, desk, terms, order, orders, counts)
+                serve_requests(book, desk, terms, order, out)
         book.cursor = i
     return DONE
 
@@ -302,5 +302,5 @@ def close_books(desks, books, terms, ledger, counter):
         if book.open_slot[contract] >= 0:
             amount = book_mark(book, terms[contract], contract, book.value_price[contract])
             if amount:
-                write_ledger(ledger, counts, desks[0].now, contract, UNSETTLED, amount)
+                write_ledger(out, desks[0].now, contract, UNSETTLED, amount)
     book.equity = equity_now(book, terms)

@@ -95,7 +95,7 @@ def refusal(book, desk, terms, order):
 
 
 @inner
-def submit(book, desk, terms, order, orders, counts):
+def submit(book, desk, terms, order, out):
     """Numbers an order and lets it through the risk gate."""
     book.orders_made += 1
     order.number = book.orders_made
@@ -109,12 +109,12 @@ def submit(book, desk, terms, order, orders, counts):
         book.orders_working += 1
         leave(desk, order, 1, order.units)
     if not book.quiet:
-        write_order(orders, counts, desk.now, order, REFUSED if code else WORKING, code)
+        write_order(out, desk.now, order, REFUSED if code else WORKING, code)
     return code == 0
 
 
 @inner
-def replace_targets(book, desk, first, last, orders, counts):
+def replace_targets(book, desk, first, last, out):
     """Cancels working target orders that touch one of the contracts named in requests ``first:last``."""
     ended = False
     for slot in range(book.orders_working):
@@ -126,7 +126,7 @@ def replace_targets(book, desk, first, last, orders, counts):
             for request in range(first, last):
                 touches = touches or order.contract[leg] == desk.request_contract[request]
         if touches:
-            end_order(book, desk, order, REPLACED, desk.now, orders, counts)
+            end_order(book, desk, order, REPLACED, desk.now, out)
             ended = True
     if ended:
         sweep_orders(book)
@@ -151,7 +151,7 @@ def lots_to_target(desk, request):
 
 
 @inner
-def submit_basket(book, desk, terms, first, last, order, orders, counts):
+def submit_basket(book, desk, terms, first, last, order, out):
     """One basket of targets, requests ``first:last``, becomes one order, or outrights where it cannot."""
     settled = True
     for request in range(first, last):
@@ -161,7 +161,7 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
     if settled:
         return
     sort_by_contract(desk, first, last)
-    replace_targets(book, desk, first, last, orders, counts)
+    replace_targets(book, desk, first, last, out)
     legs, units, largest = 0, np.int64(0), 0
     for request in range(first, last):
         lots = abs(lots_to_target(desk, request))
@@ -185,35 +185,35 @@ def submit_basket(book, desk, terms, first, last, order, orders, counts):
             order.legs += 1
             order.units = units
         else:
-            submit_outright(book, desk, terms, contract, lots, order, orders, counts)
+            submit_outright(book, desk, terms, contract, lots, order, out)
     if together:
-        submit(book, desk, terms, order, orders, counts)
+        submit(book, desk, terms, order, out)
     else:
         book.orders_legged += 1
 
 
 @inner
-def submit_outright(book, desk, terms, contract, lots, order, orders, counts):
+def submit_outright(book, desk, terms, contract, lots, order, out):
     """One order of one leg; the caller has set its kind, life, origin and limit."""
     order.legs = 1
     order.contract[0] = contract
     order.ratio[0] = -1 if lots < 0 else 1
     order.units = abs(lots)
-    return submit(book, desk, terms, order, orders, counts)
+    return submit(book, desk, terms, order, out)
 
 
 @inner
-def cancel_ticket(book, desk, ticket, orders, counts):
+def cancel_ticket(book, desk, ticket, out):
     """Cancels the working order of a ticket, if there still is one."""
     for slot in range(book.orders_working):
         if book.order[slot].origin == FROM_ORDER and book.order[slot].ticket == ticket:
-            end_order(book, desk, book.order[slot], CANCELLED, desk.now, orders, counts)
+            end_order(book, desk, book.order[slot], CANCELLED, desk.now, out)
             sweep_orders(book)
             return
 
 
 @inner
-def serve_requests(book, desk, terms, order, orders, counts):
+def serve_requests(book, desk, terms, order, out):
     """Serves the strategy's requests in the order they were made. ``order`` is scratch memory."""
     request = np.int64(0)
     while request < desk.request_count:
@@ -223,15 +223,15 @@ def serve_requests(book, desk, terms, order, orders, counts):
             while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
                    and desk.request_basket[last] == desk.request_basket[request]):
                 last += 1
-            submit_basket(book, desk, terms, request, last, order, orders, counts)
+            submit_basket(book, desk, terms, request, last, order, out)
         elif kind == REQUEST_CANCEL:
-            cancel_ticket(book, desk, desk.request_ticket[request], orders, counts)
+            cancel_ticket(book, desk, desk.request_ticket[request], out)
         else:
             order.kind = LIMIT if kind == REQUEST_LIMIT else MARKET
             order.life, order.origin = desk.request_life[request], FROM_ORDER
             order.ticket = desk.request_ticket[request]
             order.limit = np.int64(round(desk.request_price[request] * 1e6)) if kind == REQUEST_LIMIT else 0
-            submit_outright(book, desk, terms, desk.request_contract[request], desk.request_lots[request], order, orders, counts)
+            submit_outright(book, desk, terms, desk.request_contract[request], desk.request_lots[request], order, out)
         request = last
     desk.request_count = 0
     desk.basket_count = 0

@@ -38,13 +38,13 @@ def largest_requirement(book, desk, terms):
 
 
 @inner
-def call_margin(book, desk, terms, order, orders, counts):
+def call_margin(book, desk, terms, order, out):
     """When equity is under maintenance: cancels what works, and reduces until the initial requirement is met."""
     if book.equity >= book.maintenance:
         return
     book.margin_calls += 1
     for slot in range(book.orders_working):
-        end_order(book, desk, book.order[slot], MARGIN_CALL, desk.now, orders, counts)
+        end_order(book, desk, book.order[slot], MARGIN_CALL, desk.now, out)
     book.orders_working = 0
     requirement = book.initial
     order.kind, order.life, order.origin, order.limit, order.ticket = MARKET, GTC, FROM_LIQUIDATION, 0, 0
@@ -59,5 +59,5 @@ def call_margin(book, desk, terms, order, orders, counts):
         requirement -= initial_requirement(term, left, price)
         left_after = abs(left) - closing
         requirement += initial_requirement(term, left_after, price)
-        if not submit_outright(book, desk, terms, contract, -closing if left > 0 else closing, order, orders, counts):
+        if not submit_outright(book, desk, terms, contract, -closing if left > 0 else closing, order, out):
             return

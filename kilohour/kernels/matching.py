@@ -22,11 +22,11 @@ def leave(desk, order, lots_sign, units):
 
 
 @inner
-def end_order(book, desk, order, status, ts, orders, counts):
+def end_order(book, desk, order, status, ts, out):
     """Ends a working order; its slot is swept by :func:`sweep_orders`."""
     leave(desk, order, -1, order.units - order.filled)
     if not book.quiet:
-        write_order(orders, counts, ts, order, status, 0)
+        write_order(out, ts, order, status, 0)
     order.number = 0
 
 
@@ -103,7 +103,7 @@ def leg_price(book, terms, order, leg, open, high, low):
 
 
 @inner
-def fill_order(book, desk, terms, order, units, open, high, low, now, fills, ledger, counts):
+def fill_order(book, desk, terms, order, units, open, high, low, now, out):
     """Fills ``units`` of an order on all its legs."""
     for leg in range(order.legs):
         contract = order.contract[leg]
@@ -117,14 +117,14 @@ def fill_order(book, desk, terms, order, units, open, high, low, now, fills, led
             # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
             paid = price - open[book.bar_row[contract]]
             cost = half_even(max(lots * paid, 0) * term.lot_num, term.lot_den)
-            write_fill(fills, counts, now, order, contract, lots, price, fee, cost, book.position[contract])
-            book_fee_row(book, contract, fee, now, ledger, counts)
+            write_fill(out, now, order, contract, lots, price, fee, cost, book.position[contract])
+            book_fee_row(book, contract, fee, now, out)
     leave(desk, order, -1, units)
     order.filled += units
 
 
 @inner
-def match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledger, counts):
+def match_orders(book, desk, terms, open, high, low, volume, out):
     """Lets every working order, oldest first, meet the bars of ``desk.now``."""
     now = desk.now
     ended = False
@@ -137,9 +137,9 @@ def match_orders(book, desk, terms, open, high, low, volume, orders, fills, ledg
             continue
         if order.kind == LIMIT and leg_price(book, terms, order, 0, open, high, low) == MISSING:
             continue
-        fill_order(book, desk, terms, order, units, open, high, low, now, fills, ledger, counts)
+        fill_order(book, desk, terms, order, units, open, high, low, now, out)
         if order.filled == order.units:
-            end_order(book, desk, order, FILLED, now, orders, counts)
+            end_order(book, desk, order, FILLED, now, out)
             ended = True
     if ended:
         sweep_orders(book)

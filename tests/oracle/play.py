@@ -28,6 +28,10 @@ class Scripted(Strategy):
     def on_bar(self, desk: Desk) -> None:
         self.script.play(desk)
 
+    def account(self, desk: Desk) -> tuple[float, float]:
+        """Equity and cash: the engine works them out for strategies that name them."""
+        return desk.equity(), desk.cash()
+
 
 class Script:
     """A case's actions as calls of the desk.

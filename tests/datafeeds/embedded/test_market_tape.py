@@ -119,8 +119,9 @@ def test_interest_moves_to_the_front_and_from_the_old_chip_to_the_new(tape_of_se
     assert own[-1] < own[-25]
     year = 1970 + interest["ts"] / (365.25 * NANOS_PER_DAY)
     product = product_of(tape_of_seven, interest["ref"])
-    share = [interest["volume"][(product == 2) & (year >= y) & (year < y + 1)].sum()
-             / interest["volume"][(product == 0) & (year >= y) & (year < y + 1)].sum() for y in (2025, 2026, 2028, 2032)]
+    held = {(c, y): interest["volume"][(product == c) & (year >= y) & (year < y + 1)].sum()
+            for c in (0, 2) for y in (2025, 2026, 2028, 2032)}
+    share = [held[2, y] / held[0, y] for y in (2025, 2026, 2028, 2032)]
     assert share[0] < share[1] < share[2] < share[3]
     assert share[0] < 0.6
     assert share[3] > 1.5
