@@ -7,7 +7,7 @@ the file has them, without the revisions there may have been.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,13 @@ SERIES = (
 """What the tape carries; the user series has an S-curve to fit, the quarterly ones reach back further."""
 
 
-def add_adoption(builder: TapeBuilder, path: str | Path, *, release_lag_days: int, start: int, end: int) -> list[str]:
+def add_adoption(builder: TapeBuilder, path: str | Path, *, release_lag_days: int, bar_days: Sequence[int],
+                 end: int) -> list[str]:
     """Adds each of :data:`SERIES` as prints and returns the notes to make.
 
-    ``start`` and ``end`` bound the tape, nanoseconds UTC: what was known earlier is given at the start, each print a
-    nanosecond after the one before so that a strategy meets them one by one; what became known later is left out.
-    Raises :class:`DataError` with file, row and column, :class:`UsageError` for the lag.
+    ``bar_days`` are the tape's days with bars, ``end`` is its end in nanoseconds UTC. What was known before the first of
+    them is given late, one print at the beginning of each bar day, so that a strategy meets them one by one; what
+    became known after the end is left out. Raises :class:`DataError` with file, row and column, :class:`UsageError` for the lag.
     """
     if isinstance(release_lag_days, bool) or not isinstance(release_lag_days, int) or not 0 <= release_lag_days <= 3650:
         raise UsageError(f"release_lag_days must be a whole number from 0 to 3650, found {release_lag_days!r}")
@@ -62,25 +63,24 @@ def add_adoption(builder: TapeBuilder, path: str | Path, *, release_lag_days: in
     notes = [f"adoption is known {release_lag_days} days after its date, an assumption: {name} has no release dates; "
              f"{len(recalled)} of {count_of(len(table), 'row')} are recalled from memory, not read from a source"]
     for series in SERIES:
-        notes.append(_add_series(builder, series, values, recalled, (release_lag_days, start, end), name))
+        notes.append(_add_series(builder, series, values, recalled, release_lag_days, bar_days, end, name))
     return notes
 
 
 def _add_series(builder: TapeBuilder, series: Series, values: Mapping[str, Mapping[int, float]],
-                recalled: set[tuple[str, int]], span: tuple[int, int, int], name: str) -> str:
+                recalled: set[tuple[str, int]], lag: int, bar_days: Sequence[int], end: int, name: str) -> str:
     for metric in series.metrics:
         if metric not in values:
             raise DataError(f"{name}: column 'metric': must have {metric!r}, found {', '.join(sorted(values))}")
-    lag, start, end = span
     days = sorted(set.intersection(*(set(values[metric]) for metric in series.metrics)))
     known = {day: (day + lag) * NANOS_PER_DAY for day in days}
     seen = [day for day in days if known[day] <= end]
-    early = sum(known[day] < start for day in seen)
+    early = sum(known[day] < bar_days[0] * NANOS_PER_DAY for day in seen)
     ref = builder.index(Index(code=series.code, unit=series.unit, note=f"{name}: {' + '.join(series.metrics)}"))
     if seen:
         total = [round(sum(values[metric][day] for metric in series.metrics) * MICROS) for day in seen]
-        times = [max(known[day], start + place) for place, day in enumerate(seen)]
+        times = [max(known[day], bar_day * NANOS_PER_DAY) for day, bar_day in zip(seen, bar_days, strict=False)]
         builder.prints(ref, np.array(seen), np.array(times), np.array(total))
     from_memory = sum(any((metric, day) in recalled for metric in series.metrics) for day in seen)
     return (f"{series.code}: {count_of(len(seen), 'print')} known by the end of the tape, {from_memory} recalled, "
-            f"{early} known before its start and given there; {len(days) - len(seen)} later ones left out")
+            f"{early} known before its start and given late, one a bar; {len(days) - len(seen)} later ones left out")

@@ -33,7 +33,7 @@ ROOTS = {"CL": "NYMEX:CL", "NG": "NYMEX:NG"}
 ASSUMPTIONS = (
     "settlements only: each bar's open, high, low and close are the day's settlement, and that an order fills at "
     "the next settlement is an assumption",
-    "no volume: fills are not limited",
+    "no volume: fills are not limited; no open interest: to a strategy that waits for it there is none",
     "physical delivery is modelled as cash: what is held at the end of a contract is paid its last settlement",
 )
 """The last notes of every energy tape."""
@@ -45,8 +45,8 @@ def import_strip(parquet: str | Path, expiries: str | Path, *, progress: Progres
     ``parquet`` (or a CSV of the same columns) holds a row a settlement: ``root`` (CL, NG), ``date``, ``contract``
     (YYYYMM), ``settle`` (USD per barrel or MMBtu). ``expiries`` holds a row a contract: ``root``, ``contract``,
     ``last_trade``. A contract is listed from its first settlement in the file. Product terms are not in the tape: a
-    run takes them from the registry and the assumptions the tape names, ``energy``. The same rows, in any order, give the same tape.
-    ``progress`` is called with contracts (done, total).
+    run takes them from the registry and the assumptions the tape names, ``energy``. The same rows, in any order, give
+    the same tape. ``progress`` is called with contracts (done, total).
 
     Raises :class:`DataError` with file, row, column and value: a settlement that is no number, comes twice or after
     the last trade, or whose contract has no expiry.

@@ -88,7 +88,7 @@ def import_prices(prices_csv: str | Path, adoption_csv: str | Path | None = None
         builder.notes += [*notes, curves.note]
     if adoption_csv is not None:
         builder.notes += add_adoption(builder, adoption_csv, release_lag_days=release_lag_days,
-                                      start=(first + 1) * NANOS_PER_DAY, end=(last + 1) * NANOS_PER_DAY)
+                                      bar_days=_bar_days(products[0], first, last), end=(last + 1) * NANOS_PER_DAY)
     builder.notes += MODEL
     return builder.build()
 
@@ -101,7 +101,7 @@ MODEL = (
     "the spot price: the forwards are a model, not what anyone expected",
     "the curve falls from spot at all times, so a long position earns that fall wherever spot stands still: the model "
     "pays it, not a market",
-    "no volume: fills are not limited",
+    "no volume: fills are not limited; no open interest: to a strategy that waits for it there is none",
     "forwards are modelled, so profit on this tape is no evidence",
 )
 """The last notes of every tape of GPU prices."""
@@ -201,6 +201,11 @@ def _market_notes(code: str, observed: Mapping[int, float]) -> list[str]:
                     f"{moves[at]:.1%} on {date_of(days[at + 1])}; nothing was removed as an outlier"]
 
 
+def _bar_days(product: Product, first: int, last: int) -> list[int]:
+    """Business days on whose close a price of the stretch is known."""
+    return [int(day) for day in product.trading_days().between(first + 1, last)]
+
+
 def _commitments(chip: str, series: Series) -> Commitments:
     on_demand, one, three = (series[name][chip] for name in (ON_DEMAND, ONE_YEAR, THREE_YEARS))
     days = [day for day in on_demand if day in one and day in three]
@@ -220,7 +225,7 @@ def _curves(product: Product, commitments: Mapping[str, Commitments], chip: str,
     """Curves as known on each day: the chip's own commitments, before it has any those of the others."""
     by_day, borrowed, oldest, lenders = {}, 0, 0, set()
     others = [chip, *(other for other in CHIPS if other != chip)]
-    for day in product.trading_days().between(first + 1, last).tolist():
+    for day in _bar_days(product, first, last):
         found = ((source, commitments[source].known_on(day)) for source in others)
         source, known = next(((source, known) for source, known in found if known is not None), (chip, None))
         if known is None:

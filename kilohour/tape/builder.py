@@ -184,6 +184,6 @@ def _check_increasing(code: str, what: str, ts: Ints) -> None:
     steps = np.diff(np.asarray(ts))
     if (steps <= 0).any():
         i = int(np.argmax(steps <= 0))
-        word = "duplicate" if steps[i] == 0 else "unsorted"
-        raise DataError(f"{code}: {what}s must be in increasing order of time, found a {word} time "
+        word = "a duplicate" if steps[i] == 0 else "an earlier"
+        raise DataError(f"{code}: {what}s must be in increasing order of time, found {word} time "
                         f"{datetime_of(int(ts[i + 1])):%Y-%m-%d %H:%M:%S} at row {i + 1}")

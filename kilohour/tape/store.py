@@ -201,7 +201,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
                         "import the data again with this release")
     missing = [key for key in MANIFEST_KEYS if key not in manifest]
     if missing:
-        raise DataError(f"{path}: must say {missing[0]!r}, found nothing of it; import the data again with this release")
+        raise DataError(f"{path}: must say {missing[0]!r}, found nothing of it; "
+                        "import the data again with this release")
     if manifest.get("sha256") != _manifest_sha256(manifest):
         raise DataError(f"{path}: was changed after it was written, its sha256 must be "
                         f"{_manifest_sha256(manifest)[:12]}, found {str(manifest.get('sha256'))[:12]}")

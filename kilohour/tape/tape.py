@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,11 +90,11 @@ class Tape:
         return events_frame(self, kind)
 
     @classmethod
-    def from_bars(cls, frame: pd.DataFrame, *, product: str | Product) -> Tape:
+    def from_bars(cls, frame: pd.DataFrame, *, product: str | Product, assume: Sequence[str] = ()) -> Tape:
         """A tape from a DataFrame of bars; see :func:`kilohour.tape.frames.tape_from_bars`."""
         from kilohour.tape.frames import tape_from_bars
 
-        return tape_from_bars(frame, product=product)
+        return tape_from_bars(frame, product=product, assume=assume)
 
     @classmethod
     def load(cls, folder: str | Path) -> Tape:

@@ -202,14 +202,14 @@ def test_adoption_is_known_a_lag_after_its_date(tmp_path):
     users = events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")
     start = utc(2024, 1, 11)
     assert list(zip(users["ts"], users["close"], strict=True)) == [
-        (start, 80_000_000), (start + 1, 90_000_000), (utc(2024, 3, 16), 120_000_000)]
+        (start, 80_000_000), (utc(2024, 1, 12), 90_000_000), (utc(2024, 3, 16), 120_000_000)]
     capex = events(tape, Kind.PRINT, "ADOPTION-CAPEX")
     assert list(zip(capex["ts"], capex["close"], strict=True)) == [(utc(2024, 2, 14), 43_242_000)]
     notes = "\n".join(tape.notes)
     assert "adoption is known 45 days after its date, an assumption" in notes
     assert "6 of 10 rows are recalled from memory" in notes
     assert "ADOPTION-CHATGPT-USERS: 3 prints known by the end of the tape, 1 recalled, 2 known before its start and " \
-           "given there; 1 later ones left out" in notes
+           "given late, one a bar; 1 later ones left out" in notes
     later = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=10)
     assert len(events(later, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 4
 
@@ -218,7 +218,7 @@ def test_the_last_notes_say_what_is_modelled(tmp_path):
     notes = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path)).notes
     assert notes[-len(MODEL):] == MODEL
     assert notes[-1] == "forwards are modelled, so profit on this tape is no evidence"
-    assert "no volume: fills are not limited" in notes
+    assert any(note.startswith("no volume: fills are not limited") for note in notes)
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
@@ -280,8 +280,8 @@ def test_names_and_lags_that_are_wrong_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("rows", "words"), [
-    ([*ADOPTION_ROWS, ADOPTION_ROWS[0]], "adoption.csv: row 10, column 'date': must have one value a metric and date"),
-    ([("2024-01-01", ADOPTION_ROWS[0][1], -5.0, "recall")], "adoption.csv: row 0, column 'value': must not be negative"),
+    ([*ADOPTION_ROWS, ADOPTION_ROWS[0]], "row 10, column 'date': must have one value a metric and date"),
+    ([("2024-01-01", ADOPTION_ROWS[0][1], -5.0, "recall")], "row 0, column 'value': must not be negative, found"),
     (ADOPTION_ROWS[4:], "adoption.csv: column 'metric': must have 'chatgpt_weekly_active_users_million', found"),
 ])
 def test_faults_of_adoption_are_refused(tmp_path, rows, words):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kilohour.contracts import Product
+from kilohour.contracts import Product, Registry
 from kilohour.errors import DataError, KilohourError, UnknownName, UsageError
 from kilohour.tape import Kind, Tape
 from kilohour.units import MISSING, nanos_of
@@ -209,3 +209,18 @@ def test_two_names_of_one_contract_are_refused():
     frame = bars(2, contract=["2026-03", "MY:GPU-2026-03"])
     with pytest.raises(UsageError, match="MY:GPU-2026-03 must have one name, found '2026-03' and 'MY:GPU-2026-03'"):
         Tape.from_bars(frame, product=GPU)
+
+
+def test_assumptions_that_fill_a_product_go_with_the_tape():
+    tape = Tape.from_bars(bars(), product="NYMEX:CL", assume=["energy"])
+    assert tape.assumptions == ("energy",)
+    assert tape.products == ()
+
+
+def test_a_product_under_a_shipped_code_must_be_the_shipped_one():
+    shipped = Registry.shipped().product("SIM:H100")
+    assert Tape.from_bars(bars(), product=shipped).products == ()
+    with pytest.raises(UsageError, match="SIM:H100 has other terms than the shipped one: give yours another code"):
+        Tape.from_bars(bars(), product=shipped.replace(half_spread_ticks=3))
+    with pytest.raises(UsageError, match="give its code as product"):
+        Tape.from_bars(bars(), product=GPU, assume=["energy"])
