@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,9 +82,10 @@ class Run:
 
         return Figures(self.manifest, self.tables)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, complete: Callable[[Path], None] | None = None) -> Path:
         """Writes the run folder: manifest and tables, whole or not at all; returns it.
 
+        ``complete`` may add to the draft of the folder before it is moved into place.
         Raises :class:`UsageError` when something that is not a run is there already.
         """
         import pyarrow.parquet as pq
@@ -96,7 +98,9 @@ class Run:
             draft.chmod(0o755)
             for name, table in self.tables.items():
                 pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
-            (draft / MANIFEST).write_text(json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            self.write_manifest(draft)
+            if complete is not None:
+                complete(draft)
             if target.exists():
                 shutil.rmtree(target)
             os.rename(draft, target)
@@ -105,6 +109,11 @@ class Run:
             raise
         self.folder = target
         return target
+
+    def write_manifest(self, folder: Path) -> None:
+        """Writes ``manifest.json`` into a folder."""
+        text = json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n"
+        (folder / MANIFEST).write_text(text, encoding="utf-8")
 
     def report(self, folder: str | Path | None = None) -> Path:
         """Writes ``report.html`` into the run's folder, saving the run first when it has none yet."""
