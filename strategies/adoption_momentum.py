@@ -53,14 +53,14 @@ class AdoptionMomentum(Strategy):
             raise UsageError(f"AdoptionMomentum: risk must be above 0 and at most 1 of equity a year, found {self.risk:g}")
         if not 0.0 <= self.buffer < 1.0:
             raise UsageError(f"AdoptionMomentum: buffer must be at least 0 and below 1, found {self.buffer:g}")
-        if self.roll_days < 0:
-            raise UsageError(f"AdoptionMomentum: roll_days must be at least 0, found {self.roll_days}")
+        if not 0 <= self.roll_days <= 365:
+            raise UsageError(f"AdoptionMomentum: roll_days must be from 0 to 365, found {self.roll_days}")
 
     def on_bar(self, desk: Desk) -> None:
         """Reads what was published since the last bar, and holds the view it leads to."""
         if desk.is_new(self.adoption):
             self.read(desk)
-        view = self.view(desk)
+        view = self.opinion(desk)
         desk.record("surprise", self.news)
         desk.record("view", view)
         if desk.count(self.product, self.roll_days) < self.last:
@@ -77,7 +77,7 @@ class AdoptionMomentum(Strategy):
         if day > self.print_day:
             if self.print_value > 0.0:
                 self.curve.update(self.print_day / 365.25, self.print_value)
-            self.carried = self.view(desk)
+            self.carried = self.opinion(desk)
             self.print_day, self.known_at = day, desk.now
         self.print_value = value
         self.news = self.surprise(day / 365.25, value)
@@ -92,7 +92,7 @@ class AdoptionMomentum(Strategy):
         gap = maths.log(value / (self.ceiling - value)) - self.curve.logit_at(years)
         return gap / maths.sqrt(self.curve.gap_squares / self.curve.gap_weight)
 
-    def view(self, desk: Desk) -> float:
+    def opinion(self, desk: Desk) -> float:
         """What is left of the view today, from −limit to limit."""
         age = (desk.now - self.known_at) / 86_400e9
         left = (self.carried + self.news) * maths.pow(0.5, age / self.half_life)

@@ -40,10 +40,10 @@ class CalendarSpread(Strategy):
             raise UsageError(f"CalendarSpread: near must be at least 1 and below far, found near {self.near}, far {self.far}")
         if not 0.0 <= self.exit < self.entry:
             raise UsageError(f"CalendarSpread: exit must be at least 0 and below entry, found exit {self.exit:g}, entry {self.entry:g}")
-        if self.lots < 1:
-            raise UsageError(f"CalendarSpread: lots must be at least 1, found {self.lots}")
-        if self.roll_days < 0:
-            raise UsageError(f"CalendarSpread: roll_days must be at least 0, found {self.roll_days}")
+        if not 1 <= self.lots <= 1_000_000:
+            raise UsageError(f"CalendarSpread: lots must be from 1 to 1000000, found {self.lots}")
+        if not 0 <= self.roll_days <= 365:
+            raise UsageError(f"CalendarSpread: roll_days must be from 0 to 365, found {self.roll_days}")
 
     def on_bar(self, desk: Desk) -> None:
         """Forms the pair, judges its gap, and brings the lots to the pair and nowhere else."""
