@@ -11,6 +11,9 @@ from kilohour.desk import Desk
 from kilohour.errors import UsageError
 from kilohour.indicators import SCurve
 
+SATURATED = 0.98
+"""Share of the ceiling at which a print is cut off: above it the logit says more of the ceiling than of adoption."""
+
 
 class AdoptionMomentum(Strategy):
     """Trade the surprise in adoption: long when a print outruns the S-curve of those before it, short when it falls short.
@@ -21,11 +24,11 @@ class AdoptionMomentum(Strategy):
     equity a year when the view is ``limit``.
     """
 
-    product: Product = product("SIM:H100")
+    product: Product = product("SIM:B200")
     adoption: Index = index("SIM-ADOPTION")
     first: int = 6
     last: int = 12
-    ceiling: float = 5500.0
+    ceiling: float = 6000.0
     memory: float = 2.0
     warmup: int = 6
     half_life: float = 45.0
@@ -72,8 +75,7 @@ class AdoptionMomentum(Strategy):
     def read(self, desk: Desk) -> None:
         """Judges the newest print. It enters the fit when the next one comes, so that a restatement replaces it."""
         day, value = desk.value_day(self.adoption), desk.value(self.adoption)
-        if not (value > 0.0 and value < self.ceiling):
-            raise ValueError("adoption-momentum: a print must be above zero and below the ceiling; set a higher ceiling")
+        value = min(value, SATURATED * self.ceiling)
         if day > self.print_day:
             if self.print_value > 0.0:
                 self.curve.update(self.print_day / 365.25, self.print_value)
