@@ -298,7 +298,7 @@ class Desk(Face):
         for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
             other = self.chain[at]
             outside = self.delivery_month[other] < self.delivery_month[first] or self.delivery_month[other] > self.delivery_month[last]
-            if outside and self._is_off(other, 0):
+            if outside and self._is_open(other):
                 self._name(other, 0)
                 self.basket_count += 1
 

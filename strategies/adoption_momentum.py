@@ -11,6 +11,9 @@ from kilohour.desk import Desk
 from kilohour.errors import UsageError
 from kilohour.indicators import SCurve
 
+SATURATED = 0.98
+"""Share of the ceiling at which a print is cut off: above it the logit says more of the ceiling than of adoption."""
+
 
 class AdoptionMomentum(Strategy):
     """Trade the surprise in adoption: long when a print outruns the S-curve of those before it, short when it falls short.
@@ -21,11 +24,11 @@ class AdoptionMomentum(Strategy):
     equity a year when the view is ``limit``.
     """
 
-    product: Product = product("SIM:H100")
+    product: Product = product("SIM:B200")
     adoption: Index = index("SIM-ADOPTION")
     first: int = 6
     last: int = 12
-    ceiling: float = 5500.0
+    ceiling: float = 6000.0
     memory: float = 2.0
     warmup: int = 6
     half_life: float = 45.0
@@ -53,14 +56,14 @@ class AdoptionMomentum(Strategy):
             raise UsageError(f"AdoptionMomentum: risk must be above 0 and at most 1 of equity a year, found {self.risk:g}")
         if not 0.0 <= self.buffer < 1.0:
             raise UsageError(f"AdoptionMomentum: buffer must be at least 0 and below 1, found {self.buffer:g}")
-        if self.roll_days < 0:
-            raise UsageError(f"AdoptionMomentum: roll_days must be at least 0, found {self.roll_days}")
+        if not 0 <= self.roll_days <= 365:
+            raise UsageError(f"AdoptionMomentum: roll_days must be from 0 to 365, found {self.roll_days}")
 
     def on_bar(self, desk: Desk) -> None:
         """Reads what was published since the last bar, and holds the view it leads to."""
         if desk.is_new(self.adoption):
             self.read(desk)
-        view = self.view(desk)
+        view = self.opinion(desk)
         desk.record("surprise", self.news)
         desk.record("view", view)
         if desk.count(self.product, self.roll_days) < self.last:
@@ -72,12 +75,11 @@ class AdoptionMomentum(Strategy):
     def read(self, desk: Desk) -> None:
         """Judges the newest print. It enters the fit when the next one comes, so that a restatement replaces it."""
         day, value = desk.value_day(self.adoption), desk.value(self.adoption)
-        if not (value > 0.0 and value < self.ceiling):
-            raise ValueError("adoption-momentum: a print must be above zero and below the ceiling; set a higher ceiling")
+        value = min(value, SATURATED * self.ceiling)
         if day > self.print_day:
             if self.print_value > 0.0:
                 self.curve.update(self.print_day / 365.25, self.print_value)
-            self.carried = self.view(desk)
+            self.carried = self.opinion(desk)
             self.print_day, self.known_at = day, desk.now
         self.print_value = value
         self.news = self.surprise(day / 365.25, value)
@@ -92,7 +94,7 @@ class AdoptionMomentum(Strategy):
         gap = maths.log(value / (self.ceiling - value)) - self.curve.logit_at(years)
         return gap / maths.sqrt(self.curve.gap_squares / self.curve.gap_weight)
 
-    def view(self, desk: Desk) -> float:
+    def opinion(self, desk: Desk) -> float:
         """What is left of the view today, from −limit to limit."""
         age = (desk.now - self.known_at) / 86_400e9
         left = (self.carried + self.news) * maths.pow(0.5, age / self.half_life)

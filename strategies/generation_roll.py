@@ -40,6 +40,10 @@ class GenerationRoll(Strategy):
         if not 0.0 < self.factor_low <= self.factor <= self.factor_high:
             raise UsageError("GenerationRoll: factor must be above 0 and from factor_low to factor_high, "
                              f"found {self.factor_low:g}, {self.factor:g}, {self.factor_high:g}")
+        if not self.factor_high <= 1000.0:
+            raise UsageError(f"GenerationRoll: factor_high must be at most 1000, found {self.factor_high:g}")
+        if not 1900_00_00 < self.known_from < 2200_00_00:
+            raise UsageError(f"GenerationRoll: known_from must be a day as YYYYMMDD, found {self.known_from}")
         if not (self.exposure > 0.0 and self.exposure <= 1e9):
             raise UsageError(f"GenerationRoll: exposure must be above 0 and at most 1e9 GPU-hours a month, found {self.exposure:g}")
         if not 1 <= self.months <= 20:
@@ -48,8 +52,10 @@ class GenerationRoll(Strategy):
             raise UsageError(f"GenerationRoll: edge must be at least 0 and below 1, found {self.edge:g}")
         if not 0.0 < self.interest_share <= 1.0:
             raise UsageError(f"GenerationRoll: interest_share must be above 0 and at most 1, found {self.interest_share:g}")
-        if self.patience < 1 or self.roll_days < 0:
-            raise UsageError(f"GenerationRoll: patience must be at least 1 and roll_days at least 0, found {self.patience}, {self.roll_days}")
+        if self.patience < 1:
+            raise UsageError(f"GenerationRoll: patience must be at least 1, found {self.patience}")
+        if not 0 <= self.roll_days <= 365:
+            raise UsageError(f"GenerationRoll: roll_days must be from 0 to 365, found {self.roll_days}")
         if self.old == self.new and self.old >= 0:
             raise UsageError("GenerationRoll: new must be another product than old, found the same")
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Law 4: changing the future changes no past decision."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.strategies.runs import LIVELY, STRATEGIES, market, orders_of, perturbed, session_of
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(share=st.floats(0.3, 0.95), seed=st.integers(0, 2**32 - 1))
+def test_a_changed_future_changes_no_past_order_fill_or_record(name, share, seed):
+    tape = market()
+    then = int(tape.events["ts"][int(share * len(tape))])
+    _, run = session_of(name, tape, **LIVELY[name])
+    _, other = session_of(name, perturbed(tape, then, seed), **LIVELY[name])
+    before = orders_of(run, then)
+    assert before == orders_of(other, then)
+    for table in ("fills", "records", "ledger"):
+        rows, others = (r.tables[table].to_pandas() for r in (run, other))
+        last = rows.ts.max()
+        known = rows[rows.ts <= then].drop(columns="purpose", errors="ignore")
+        same = others[others.ts <= then].drop(columns="purpose", errors="ignore")
+        assert known.equals(same), table
+        assert last > then
+    assert orders_of(run) != orders_of(other), "the perturbation must reach the strategy"
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_the_perturbed_tape_differs_only_after_its_time(name):
+    tape = market()
+    then = int(tape.events["ts"][len(tape) // 2])
+    other = perturbed(tape, then, 1)
+    changed = (tape.events["close"] != other.events["close"]) | (tape.events["volume"] != other.events["volume"])
+    assert changed.any()
+    assert tape.events["ts"][changed].min() > then
