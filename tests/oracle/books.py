@@ -92,6 +92,8 @@ class Book:
     residue: Fraction = Fraction(0)
     """What rounding to whole micros has kept back."""
     value_price: int | None = None
+    is_open: bool = False
+    """True from a fill until the first mark that finds no position."""
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False

@@ -193,6 +193,7 @@ class Oracle:
     def fill(self, ts: int, order: Order, code: str, lots: int, price: int, opened: int) -> None:
         book, terms = self.books[code], self.terms(code)
         book.position += lots
+        book.is_open = True
         book.open_value += lots * price * self.lot(code)
         fee = abs(lots) * terms.fee_per_lot_micros
         fee += half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(terms.fee_ppm, MILLION))
@@ -211,17 +212,18 @@ class Oracle:
             amount = half_even(owed)
             book.residue = owed - amount
             book.open_value = value
+            book.is_open = book.position != 0
             self.book_cash(ts, code, kind, amount)
 
     def settle(self, ts: int, code: str, stated: int) -> None:
         """The final.
 
-        Decision: nothing is worked out for a contract with nothing to settle (no position and no open value), so
-        that a missing print stops a run only when money hangs on it. Decision: a row of settlements only where
-        lots are held at the final.
+        Decision: nothing is worked out for a contract with nothing to settle (no position, and no fill since its
+        last mark), so that nobody's missing print stops a run. Decision: a row of settlements only where lots are
+        held at the final.
         """
         book = self.books[code]
-        if book.position == 0 and book.open_value == 0:
+        if not book.is_open:
             return
         if stated == MISSING:
             values, missing = self.fixings(code)
@@ -235,7 +237,7 @@ class Oracle:
         if lots:
             self.book_cash(ts, code, "settlement_fee", -abs(lots) * self.terms(code).fee_settlement_micros)
             self.result.settlements.append(SettlementRow(ts, code, lots, price, len(values), sum(values), missing))
-        book.position, book.open_value, book.residue = 0, Fraction(0), Fraction(0)
+        book.position, book.open_value, book.residue, book.is_open = 0, Fraction(0), Fraction(0), False
 
     def fixings(self, code: str) -> tuple[list[int], int]:
         """Values of the fixing days by the product's rules, and how many days had no print."""
