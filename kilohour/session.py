@@ -157,7 +157,7 @@ class Session:
 
     def __post_init__(self) -> None:
         from kilohour.faces.step import compiled_step, wants_events
-        from kilohour.faces.syntax import names_used
+        from kilohour.faces.reach import names_used
 
         market = self.market
         self.desk, self.book = market.desk.copy(), _empty_book(self.cash_micros, self.quiet)
