@@ -151,7 +151,7 @@ class Session:
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
-        from kilohour.faces.syntax import names_used
+        from kilohour.faces.reach import names_used
         from kilohour.step import compiled_step, wants_events
 
         market = self.market
@@ -216,8 +216,15 @@ class Session:
         return int(self.book["cursor"][0])
 
     def _advance(self, until: int) -> int:
+        from kilohour.kernels.compiling import collector_paused
         from kilohour.kernels.engine import advance
 
+        if not advance.signatures:
+            with collector_paused():
+                self._call(advance, self.cursor)  # compiles, and moves nothing
+        return self._call(advance, until)
+
+    def _call(self, advance: Any, until: int) -> int:
         market, events = self.market, self.market.tape.events
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
