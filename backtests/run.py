@@ -144,6 +144,6 @@ class Run:
                 f"{str(r['start'])[:10]} to {str(r['end'])[:10]}>")
 
     def _repr_html_(self) -> str:
-        from kilohour.reports.summary import result_html
+        from kilohour.reports.summary import summary_html
 
-        return result_html(self.result)
+        return summary_html(self.manifest)
