@@ -151,7 +151,7 @@ class Session:
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
-        from kilohour.faces.syntax import names_used
+        from kilohour.faces.reach import names_used
         from kilohour.step import compiled_step, wants_events
 
         market = self.market

@@ -5,25 +5,30 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from numba import carray, cfunc, config, from_dtype, types
-from numba.core import errors as numba_errors
+from numba.core.errors import NumbaWarning
 
 from kilohour.desk import Desk, know_columns, register_desk
 from kilohour.errors import CannotCompile
 from kilohour.faces import lowering
 from kilohour.faces.cache import prune, strategy_folder
-from kilohour.faces.fields import dtype_of
+from kilohour.faces.explain import explain
+from kilohour.faces.fields import dtype_of, fields_of, starting_value
 from kilohour.faces.python_face import structure_of
-from kilohour.faces.syntax import WAYS_OUT, check_class
+from kilohour.faces.reach import Reach, reach_of
+from kilohour.faces.syntax import check_class, know_argument
 from kilohour.faces.typed import check_types
 
+know_argument("desk", Desk)
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
-_COMPILED: dict[type, CompiledStep] = {}
+_COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 
 
 def _on_bar_step(strategy_at: Any, desk_at: Any) -> Any:
@@ -61,60 +66,51 @@ def wants_events(face: type) -> bool:
 
 
 def compiled_step(face: type) -> CompiledStep:
-    """Checks and compiles a strategy class, or loads it from the cache.
+    """Checks and compiles a strategy class, or loads it from the cache; again when a constant it reads has changed.
 
     Raises :class:`CannotCompile` naming the line, the replacement and the two ways out.
     """
-    if face not in _COMPILED:
-        know_columns(check_class(face))
-        lowering.register(face)
-        register_desk()
-        _COMPILED[face] = _compile(face)
-    return _COMPILED[face]
+    reach = reach_of(face)
+    kept = _COMPILED.get(face)
+    if kept is not None and kept[0] is reach:
+        return kept[1]
+    know_columns(check_class(face))
+    lowering.forget(reach.functions)
+    lowering.register(face)
+    register_desk()
+    _COMPILED[face] = reach, _compile(face, reach.functions)
+    return _COMPILED[face][1]
 
 
-def _compile(face: type) -> CompiledStep:
+def _compile(face: type, functions: Iterable[Any]) -> CompiledStep:
     signature = types.int64(types.CPointer(from_dtype(dtype_of(face))), types.CPointer(from_dtype(dtype_of(Desk))))
     step = _on_event_step if wants_events(face) else _on_bar_step
     folder, before = strategy_folder(face), config.CACHE_DIR
-    known = set(lowering.dispatchers())
     config.CACHE_DIR = str(folder)
     try:
-        compiled = cfunc(signature, cache=True, boundscheck=True)(step)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumbaWarning)
+            compiled = cfunc(signature, cache=True, boundscheck=True)(step)
         if compiled.cache_hits == 0:
-            _check_compiled(known, folder)
+            _check_compiled(functions, folder)
             prune()
-    except numba_errors.NumbaError as error:
-        raise CannotCompile(_explain(error, face)) from None
+    except CannotCompile:
+        raise
+    except Exception as error:  # numba raises KeyError and others beside its own
+        raise CannotCompile(explain(error, face)) from None
     finally:
         config.CACHE_DIR = before
     return CompiledStep(compiled.address, compiled.cache_hits > 0, compiled)
 
 
-def _check_compiled(known: set[Any], folder: Path) -> None:
+def _check_compiled(functions: Iterable[Any], folder: Path) -> None:
     """What is refused by its types must not be found in the cache next time."""
+    known = lowering.dispatchers()
     try:
-        check_types({f: d for f, d in lowering.dispatchers().items() if f not in known})
+        check_types({f: known[f] for f in functions if f in known})
     except CannotCompile:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-_REASONS = ("Unknown attribute", "Untyped global", "Cannot unify", "No implementation", "not supported", "Invalid use", "undefined")
-
-
-def _explain(error: numba_errors.NumbaError, face: type) -> str:
-    """numba's message, cut to the user's line and the reason."""
-    text = str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    places = [line for line in lines if line.startswith("File ")]
-    location = places[-1].removeprefix("File ").rstrip(":") if places else face.__name__
-    reason = next((line for line in reversed(lines) if not line.startswith(("File ", "During", "^", "<source"))), lines[0])
-    for line in lines:
-        if any(word in line for word in _REASONS):
-            reason = line
-    location = location.replace('"', "")
-    return f"{location}: cannot be compiled: {reason}; {WAYS_OUT}"
 
 
 class PythonStep:
@@ -127,6 +123,9 @@ class PythonStep:
     def __init__(self, face: type, strategy_address: int, desk_address: int) -> None:
         self.strategy = structure_of(face).from_address(strategy_address)  # type: ignore[attr-defined]
         self.desk = structure_of(Desk).from_address(desk_address)  # type: ignore[attr-defined]
+        for field in fields_of(face):
+            if field.kind == "python":
+                setattr(self.strategy, field.name, deepcopy(starting_value(field)))
         self.error: BaseException | None = None
         self.calls = 0
         self._callback = CALLBACK(self._make(wants_events(face)))
@@ -137,8 +136,8 @@ class PythonStep:
         on_event = self.strategy.on_event if events else None
 
         def step(_strategy: Any, _desk: Any) -> int:
-            self.calls += 1
             try:
+                self.calls += 1
                 if on_event is None or desk.has_bar:
                     on_bar(desk)
                 else:

@@ -9,7 +9,7 @@ functions read, and numba's version.
 from __future__ import annotations
 
 import hashlib
-import inspect
+import os
 import sys
 import sysconfig
 import types
@@ -17,8 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kilohour.faces.syntax import helpers_of, methods_of
-from kilohour.kernels import cache_root
+import numpy as np
+
+from kilohour.faces.reach import reach_of
+from kilohour.kernels import KERNEL_HASH, cache_root
 
 FOLDERS_KEPT = 64
 
@@ -44,53 +46,64 @@ def strategy_folder(face: type) -> Path:
     digest.update(f"{package_hash()} {numba.__version__} {sys.version_info[:2]} {face.__qualname__}".encode())
     for file in _local_files(face):
         digest.update(str(file).encode() + b"\0" + file.read_bytes() + b"\0")
-    for name, value in _constants(face):
-        digest.update(f"{name}={value!r}\n".encode())
-    return cache_root() / f"strategy-{digest.hexdigest()}"
+    for line in _meaning(face):
+        digest.update(line.encode() + b"\n")
+    folder = cache_root() / f"strategy-{digest.hexdigest()}"
+    if folder.is_dir():
+        os.utime(folder)  # prune() keeps what was used last
+    return folder
 
 
 def prune() -> None:
-    """Deletes the oldest cache folders beyond :data:`FOLDERS_KEPT`."""
+    """Deletes the cache folders used longest ago beyond :data:`FOLDERS_KEPT`; never the engine's own of this version."""
     import shutil
 
     root = cache_root()
-    folders = [f for f in root.glob("*-*") if f.is_dir()] if root.is_dir() else []
-    for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[:-FOLDERS_KEPT]:
+    folders = [f for f in root.glob("*-*") if f.is_dir() and f.name != f"kernels-{KERNEL_HASH}"] if root.is_dir() else []
+    for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[: -FOLDERS_KEPT + 1]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _local_files(face: type) -> list[Path]:
+    """The files of the class and its bases, wherever they are, and the modules they import outside the library."""
     library = {Path(sysconfig.get_paths()[k]).resolve() for k in ("stdlib", "purelib", "platlib")}
     found: dict[Path, None] = {}
-    waiting: list[Any] = [sys.modules.get(c.__module__) for c in face.__mro__]
+    waiting: list[tuple[Any, bool]] = [(sys.modules.get(c.__module__), True) for c in face.__mro__]
     while waiting:
-        module = waiting.pop()
+        module, is_own = waiting.pop()
         file = getattr(module, "__file__", None)
-        if file is None or module.__name__.split(".")[0] in ("kilohour", "numpy", "numba"):
+        if file is None or module.__name__.split(".")[0] in ("kilohour", "numpy", "numba", "builtins"):
             continue
         path = Path(file).resolve()
-        if path in found or not path.is_file() or any(root in path.parents for root in library):
+        in_library = any(root in path.parents for root in library)
+        if path in found or not path.is_file() or (in_library and not is_own):
             continue
         found[path] = None
         for value in vars(module).values():
-            waiting.append(value if isinstance(value, types.ModuleType) else sys.modules.get(getattr(value, "__module__", None) or ""))
+            of = value if isinstance(value, types.ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
+            waiting.append((of, False))
     return sorted(found)
 
 
-def _constants(face: type) -> list[tuple[str, object]]:
-    found: dict[str, object] = {}
-    seen: dict[Any, None] = {}
-    waiting = methods_of(face)
-    while waiting:
-        function = waiting.pop()
-        if function in seen:
-            continue
-        seen[function] = None
-        for name in function.__code__.co_names:
-            value = function.__globals__.get(name)
-            if isinstance(value, int | float | bool | str | tuple):
-                found[f"{function.__module__}.{name}"] = value
-        found[f"{function.__module__}.{function.__qualname__}"] = function.__code__.co_code.hex()
-        if inspect.isfunction(function):
-            waiting += helpers_of(function)
-    return sorted(found.items())
+def _meaning(face: type) -> list[str]:
+    """The bytecode of every function the class reaches and the constants they read: also for code without a file."""
+    reach = reach_of(face)
+    lines = [f"{f.__module__}.{f.__qualname__} {_code(f.__code__)} {f.__defaults__!r} {f.__kwdefaults__!r}" for f in reach.functions]
+    for read in reach.reads:
+        value = getattr(read.value, "py_func", read.value)
+        if isinstance(value, types.FunctionType):
+            lines.append(f"{read.name}: {_code(value.__code__)}")
+        elif isinstance(value, np.ndarray):
+            lines.append(f"{read.name}: {value.dtype} {value.shape} {value.tobytes().hex()}")
+        elif isinstance(value, int | float | str | bytes | tuple | np.generic | None):
+            lines.append(f"{read.name}: {type(value).__name__} {value!r}")
+    return sorted(lines)
+
+
+def _code(code: types.CodeType) -> str:
+    constants = [_code(c) if isinstance(c, types.CodeType) else _constant(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {constants} {code.co_names} {code.co_varnames} {code.co_freevars}"
+
+
+def _constant(value: Any) -> str:
+    return str(sorted(map(repr, value))) if isinstance(value, frozenset) else f"{type(value).__name__} {value!r}"

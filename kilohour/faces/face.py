@@ -9,13 +9,14 @@ State is bytes: a snapshot is a copy, a sweep is an array of records.
 from __future__ import annotations
 
 import ctypes
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kilohour.errors import UnknownName
-from kilohour.faces.fields import CAPACITY, Part, checked, dtype_of, fields_of
+from kilohour.faces.fields import CAPACITY, Part, checked, dtype_of, fields_of, starting_value
 
 
 class Face:
@@ -67,7 +68,7 @@ def fill(memory: Any, face: type, values: dict[str, Any]) -> None:
         elif field.kind in ("product", "index"):
             setattr(memory, field.name, int(values.get(field.name, -1)))
         elif field.kind == "python":
-            object.__setattr__(memory, field.name, values.get(field.name, field.default))
+            object.__setattr__(memory, field.name, deepcopy(values.get(field.name, starting_value(field))))
     for field in fields:
         if field.kind == "part":
             fill_part(memory, face, field.name, field.default)
@@ -76,12 +77,14 @@ def fill(memory: Any, face: type, values: dict[str, Any]) -> None:
 
 def fill_part(memory: Any, face: type, name: str, part: Part) -> None:
     """Sets an indicator inside a strategy: each parameter a number, or the value of the strategy's own field."""
-    bound = {}
+    bound: dict[str, Any] = {}
+    kinds = {f.name: f.kind for f in fields_of(face) if f.kind in ("int", "float", "bool")}
     for target, source in part.bindings:
         if isinstance(source, str):
-            if source not in {f.name for f in fields_of(face)}:
-                raise UnknownName("field", source, [f.name for f in fields_of(face) if f.is_parameter], where=f"{face.__name__}.{name}")
-            bound[target] = getattr(memory, source)
+            if source not in kinds:
+                raise UnknownName("field", source, kinds, where=f"{face.__name__}.{name}")
+            value = getattr(memory, source)
+            bound[target] = bool(value) if kinds[source] == "bool" else value
         else:
             bound[target] = source
     fill(getattr(memory, name), part.face, bound)

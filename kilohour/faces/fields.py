@@ -105,8 +105,14 @@ def indicator(face: type[T], *values: object, capacity: int = CAPACITY, **named:
     Parameters of the indicator are given in order or by name: a number, or the name of the strategy's own field,
     so that it can be set and swept: ``indicator(RollingZ, "window")``.
 
-    Raises :class:`UsageError` for a name the indicator lacks.
+    Raises :class:`UsageError` for a name the indicator lacks, a capacity below 1, or an indicator that cannot nest.
     """
+    if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
+        raise UsageError(f"{face.__name__}: capacity must be a whole number of at least 1, found {capacity!r}")
+    for field in fields_of(face):
+        if field.kind == "python":
+            raise UsageError(f"{face.__name__}.{field.name}: an indicator holds numbers, rings and indicators only; "
+                             "keep other things in the strategy")
     own = [f.name for f in fields_of(face) if f.kind in ("int", "float", "bool")]
     if len(values) > len(own):
         raise UsageError(f"{face.__name__} has {len(own)} fields, found {len(values)} values")
@@ -150,6 +156,9 @@ def _read_fields(face: type) -> list[Field]:
         hints = typing.get_type_hints(face)
     except NameError as error:
         raise CannotCompile(f"{face.__name__}: an annotation names something unknown: {error}") from None
+    for name in dir(face):
+        if name not in hints and isinstance(inspect.getattr_static(face, name), State | Part | Handle):
+            raise UsageError(f"{face.__name__}.{name} has no annotation; write its type, as in {name}: float = state(0.0)")
     fields = []
     for name, hint in hints.items():
         if typing.get_origin(hint) is typing.ClassVar or name.startswith("_kilohour") or hint is typing.ClassVar:
@@ -176,6 +185,11 @@ def _read_field(face: type, name: str, hint: Any) -> Field:
     return Field(name, kind, checked(face, name, kind, value), not is_state)
 
 
+def starting_value(field: Field) -> Any:
+    """What a field that lives in Python only starts with."""
+    return field.default.value if isinstance(field.default, State) else field.default
+
+
 def checked(face: type, name: str, kind: str, value: Any) -> Any:
     """The value if it has the field's kind: an int may enter a float, never the other way round.
 
@@ -185,6 +199,8 @@ def checked(face: type, name: str, kind: str, value: Any) -> Any:
     if kind == "bool" and is_bool:
         return bool(value)
     if kind == "int" and isinstance(value, int | np.integer) and not is_bool:
+        if not -(2**63) <= value < 2**63:
+            raise UsageError(f"{face.__name__}.{name} must fit into 64 bits, found {value!r}")
         return int(value)
     if kind == "float" and isinstance(value, int | float | np.floating | np.integer) and not is_bool:
         return float(value)
@@ -194,7 +210,8 @@ def checked(face: type, name: str, kind: str, value: Any) -> Any:
 def tag_of(face: type) -> str:
     """The name of the record's first field: it tells records apart, and changes when the class's source does."""
     try:
-        source = "".join(inspect.getsource(c) for c in face.__mro__[:-1] if not c.__module__.startswith("kilohour.faces"))
+        where = f"{face.__module__}.{face.__qualname__} "
+        source = where + "".join(inspect.getsource(c) for c in face.__mro__[:-1] if not c.__module__.startswith("kilohour.faces"))
     except (OSError, TypeError):
         source = repr(sorted((k, getattr(v, "__code__", v)) for k, v in vars(face).items() if callable(v)))
     return f"is_{face.__name__}_{hashlib.blake2b(source.encode(), digest_size=4).hexdigest()}"

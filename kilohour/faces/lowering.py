@@ -8,6 +8,7 @@ is compiled as it stands. A plain function that a method calls is compiled too, 
 from __future__ import annotations
 
 import types as python_types
+from collections.abc import Iterable
 from typing import Any
 
 from numba import njit, types
@@ -59,6 +60,22 @@ def dispatcher_of(function: Any) -> Any:
 def dispatchers() -> dict[Any, Any]:
     """Every function that was handed to numba in this process, with its dispatcher."""
     return dict(_DISPATCHERS)
+
+
+def forget(functions: Iterable[Any]) -> None:
+    """Drops compiled forms, because a constant that they froze has another value now."""
+    for function in functions:
+        _DISPATCHERS.pop(function, None)
+
+
+def function_of(kind: Any) -> tuple[Any, int]:
+    """The Python function behind the numba type of something callable, and how many arguments are bound already."""
+    if isinstance(kind, types.Dispatcher):
+        return kind.dispatcher.py_func, 0
+    if isinstance(kind, types.BoundFunction) and isinstance(kind.this, types.Record):
+        face = _CLASSES.get(_tag_of(kind.this))
+        return getattr(face, kind.typing_key[1], None), 1
+    return None, 0
 
 
 @typeof_impl.register(python_types.FunctionType)  # type: ignore[untyped-decorator]
