@@ -23,10 +23,11 @@ from kilohour.faces.explain import explain
 from kilohour.faces.fields import dtype_of, fields_of, starting_value
 from kilohour.faces.python_face import structure_of
 from kilohour.faces.reach import Reach, reach_of
-from kilohour.faces.syntax import check_class
+from kilohour.faces.syntax import check_class, know_argument
 from kilohour.faces.typed import check_types
 from kilohour.kernels.compiling import collector_paused
 
+know_argument("desk", Desk)
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 _COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 

@@ -111,7 +111,8 @@ def indicator(face: type[T], *values: object, capacity: int = CAPACITY, **named:
         raise UsageError(f"{face.__name__}: capacity must be a whole number of at least 1, found {capacity!r}")
     for field in fields_of(face):
         if field.kind == "python":
-            raise UsageError(f"{face.__name__}.{field.name}: an indicator holds numbers, rings and indicators only; keep other things in the strategy")
+            raise UsageError(f"{face.__name__}.{field.name}: an indicator holds numbers, rings and indicators only; "
+                             "keep other things in the strategy")
     own = [f.name for f in fields_of(face) if f.kind in ("int", "float", "bool")]
     if len(values) > len(own):
         raise UsageError(f"{face.__name__} has {len(own)} fields, found {len(values)} values")

@@ -75,6 +75,14 @@ _NODES: dict[type[ast.AST], str] = {
 }
 
 
+_ARGUMENTS: dict[str, type] = {}
+
+
+def know_argument(name: str, face: type) -> None:
+    """Says of which class an argument of this name is, wherever it stands: the desk is always called ``desk``."""
+    _ARGUMENTS[name] = face
+
+
 class _Looker(ast.NodeVisitor):
     """Finds the first refused node of one function. ``owner`` is the class whose ``self`` it works on, if any."""
 
@@ -87,15 +95,13 @@ class _Looker(ast.NodeVisitor):
         self._read_arguments(function, owner)
 
     def _read_arguments(self, function: Any, owner: type | None) -> None:
-        from kilohour.desk import Desk
-
         code = function.__code__
         names = code.co_varnames[: code.co_argcount]
         if owner is not None and names:
             self.typed[names[0]] = owner
         for name in names:
-            if name == "desk" or function.__annotations__.get(name) in (Desk, "Desk", "kh.Desk", "kilohour.Desk"):
-                self.typed[name] = Desk
+            if name in _ARGUMENTS:
+                self.typed[name] = _ARGUMENTS[name]
 
     def refuse(self, node: ast.AST, why: str) -> None:
         if self.found is None:
@@ -145,7 +151,8 @@ class _Looker(ast.NodeVisitor):
         if isinstance(node.func, ast.Name) and node.func.id == "round" and len(node.args) + len(node.keywords) > 1:
             self.refuse(node, "round(x, digits) rounds differently compiled; decide on the unrounded number")
         if isinstance(node.func, ast.Attribute) and node.func.attr == "record" and node.args:
-            if not isinstance(node.args[0], ast.Constant | ast.Name) or getattr(node.args[0], "id", "") in self.locals:
+            name = node.args[0]
+            if not isinstance(name, ast.Constant | ast.Name) or getattr(name, "id", "") in self.locals:
                 self.refuse(node, "desk.record takes a constant name")
         self.generic_visit(node)
 
@@ -182,10 +189,13 @@ class _Looker(ast.NodeVisitor):
         methods = [name for name in dir(face) if inspect.isfunction(getattr(face, name, None)) and not name.startswith("__")]
         if isinstance(node.ctx, ast.Store):
             if node.attr not in fields:
-                self.refuse(node, f"{face.__name__} has no field {node.attr!r}{_near(node.attr, fields)}; declare it, as {node.attr}: float = state(0.0)")
+                near = _near(node.attr, fields)
+                self.refuse(node, f"{face.__name__} has no field {node.attr!r}{near}; declare it, as {node.attr}: float = state(0.0)")
         elif node.attr not in fields and node.attr not in methods:
-            if isinstance(getattr(face, node.attr, None), int | float):
-                self.refuse(node, f"{node.attr!r} has no annotation, so it is no field; write {node.attr}: {type(getattr(face, node.attr)).__name__} = ...")
+            value = getattr(face, node.attr, None)
+            if isinstance(value, int | float):
+                kind = type(value).__name__
+                self.refuse(node, f"{node.attr!r} has no annotation, so it is no field; write {node.attr}: {kind} = {value!r}")
             else:
                 self.refuse(node, f"{face.__name__} has no field or method {node.attr!r}{_near(node.attr, fields + methods)}")
 

@@ -51,8 +51,10 @@ def _assignment(statement: Any, types_of: Any) -> str | None:
     if not isinstance(value, types.Float):
         return None
     if isinstance(statement, ir.SetAttr):
-        if isinstance(target, types.Record) and statement.attr in target.fields and isinstance(target.typeof(statement.attr), types.Integer):
-            return f"a float cannot be assigned to the integer field {statement.attr!r}; use kilohour.maths.truncate(x), or declare it float"
+        is_field = isinstance(target, types.Record) and statement.attr in target.fields
+        if is_field and isinstance(target.typeof(statement.attr), types.Integer):
+            return (f"a float cannot be assigned to the integer field {statement.attr!r}; "
+                    "use kilohour.maths.truncate(x), or declare it float")
     elif isinstance(target, types.Array) and isinstance(target.dtype, types.Integer):
         return "a float cannot be put into a ring of integers; use kilohour.maths.truncate(x), or declare it Ring"
     return None
