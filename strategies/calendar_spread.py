@@ -43,6 +43,8 @@ class CalendarSpread(Strategy):
             raise UsageError(f"CalendarSpread: near must be at least 1 and below far, found near {self.near}, far {self.far}")
         if not 0.0 <= self.exit < self.entry:
             raise UsageError(f"CalendarSpread: exit must be at least 0 and below entry, found exit {self.exit:g}, entry {self.entry:g}")
+        if not 0.0 <= self.ticks <= 1e9:
+            raise UsageError(f"CalendarSpread: ticks must be at least 0 and at most 1e9, found {self.ticks:g}")
         if not 1 <= self.lots <= 1_000_000:
             raise UsageError(f"CalendarSpread: lots must be from 1 to 1000000, found {self.lots}")
         if not 0 <= self.roll_days <= 365:
