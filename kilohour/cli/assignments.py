@@ -105,4 +105,4 @@ def _range(field: str, text: str) -> list[str]:
     count = int((stop - start) / step) + 1
     if count > VALUES_MAX:
         raise UsageError(f"{field}: a range must have at most {VALUES_MAX:,} values, found {text!r} with {count:,}")
-    return [f"{start + step * i:f}" for i in range(count)]
+    return [f"{(start + step * i).normalize():f}" for i in range(count)]

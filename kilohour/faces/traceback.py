@@ -7,6 +7,9 @@ import traceback
 from functools import cache
 from pathlib import Path
 
+LINKED = ("datafeeds", "execution", "backtests", "reports")
+"""Folders of kilohour that a checkout reaches through links; strategies are shown like the user's own."""
+
 
 @cache
 def _own_folders() -> tuple[Path, ...]:
