@@ -62,7 +62,8 @@ def reach_of(face: type) -> Reach:
 
 def _walk(face: type) -> Reach:
     methods = tuple(dict.fromkeys(_methods(face)))
-    waiting, seen, reads = [function for function, _ in methods], {}, []
+    waiting, reads = [function for function, _ in methods], []
+    seen: dict[Any, None] = {}
     while waiting:
         function = waiting.pop(0)
         if function in seen:

@@ -88,7 +88,8 @@ class _Looker(ast.NodeVisitor):
 
     def __init__(self, function: Any, owner: type | None) -> None:
         self.found: tuple[int, str, str] | None = None
-        self.names = {**function.__globals__, **{read.name: read.value for read in reads_of(function) if isinstance(read.holder, types.CellType)}}
+        enclosed = {read.name: read.value for read in reads_of(function) if isinstance(read.holder, types.CellType)}
+        self.names = {**function.__globals__, **enclosed}
         code = function.__code__
         self.locals = {*code.co_varnames, *code.co_cellvars}
         self.typed: dict[str, type] = {}

@@ -7,10 +7,6 @@ import traceback
 from functools import cache
 from pathlib import Path
 
-LINKED = ("datafeeds", "execution", "backtests", "reports")
-"""Folders of kilohour that a checkout reaches through links; strategies are shown like the user's own."""
-
-
 @cache
 def _own_folders() -> tuple[Path, ...]:
     """Folders of kilohour, the linked ones too; strategies are the user's even when we ship them."""
