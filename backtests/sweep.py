@@ -140,7 +140,7 @@ def sweep(
                        interpreted=interpreted)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
-    prepared.session(quiet=True)
+    prepared.session(quiet=True).warm_up()
     compiled = time.perf_counter()
     rows = _play(prepared, accepted, split, cores or os.cpu_count() or 1, progress)
     seconds = {"load": loaded - began, "compile": compiled - loaded, "run": time.perf_counter() - compiled}

@@ -169,6 +169,15 @@ class Session:
         self.python: PythonStep | None = None
         self.step = None if self.interpreted else compiled_step(self.face)
 
+    def warm_up(self) -> None:
+        """Compiles the engine or loads it from the cache; nothing moves."""
+        from kilohour.kernels.compiling import collector_paused
+        from kilohour.kernels.engine import advance
+
+        if not advance.signatures:
+            with collector_paused():
+                self._advance(self.cursor)
+
     def run(self, until: int) -> None:
         """Moves the engine until ``until`` events are behind it, whole timestamps only.
 
@@ -216,15 +225,8 @@ class Session:
         return int(self.book["cursor"][0])
 
     def _advance(self, until: int) -> int:
-        from kilohour.kernels.compiling import collector_paused
         from kilohour.kernels.engine import advance
 
-        if not advance.signatures:
-            with collector_paused():
-                self._call(advance, self.cursor)  # compiles, and moves nothing
-        return self._call(advance, until)
-
-    def _call(self, advance: Any, until: int) -> int:
         market, events = self.market, self.market.tape.events
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],

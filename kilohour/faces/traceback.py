@@ -7,6 +7,7 @@ import traceback
 from functools import cache
 from pathlib import Path
 
+
 @cache
 def _own_folders() -> tuple[Path, ...]:
     """Folders of kilohour, the linked ones too; strategies are the user's even when we ship them."""
