@@ -49,9 +49,7 @@ def split_assignments(texts: Sequence[str]) -> dict[str, str]:
 def _refuse_taken(names: Iterable[str]) -> None:
     for name in names:
         if name in TAKEN:
-            raise UsageError(
-                f"--set {name}: a field must not be named like an argument ({', '.join(sorted(TAKEN))}), rename it"
-            )
+            raise UsageError(f"--set {name}: a field must not be named like an argument ({', '.join(sorted(TAKEN))}), rename it")
 
 
 def parameters_of(face: type[Strategy], texts: Sequence[str]) -> dict[str, Any]:

@@ -18,15 +18,17 @@ group = typer.Typer(
     epilog="Example: [cyan]kilohour contracts show NYMEX:GPU1-2026-12[/cyan]",
 )
 
-Venue = Annotated[
-    str | None, typer.Option("--venue", metavar="VENUE", show_default=False, help="Only this venue's, as SIM or NYMEX.")
+Venue = Annotated[str | None, typer.Option("--venue", metavar="VENUE", show_default=False, help="Only this venue's, as SIM or NYMEX.")]
+Near = Annotated[
+    int | None,
+    typer.Option("--near", metavar="YEAR", show_default=False, help="The year near which a symbol with a short year lies."),
 ]
 Code = Annotated[
     str,
     typer.Argument(
         metavar="CODE",
         show_default=False,
-        help="A product (SIM:H100), a contract (SIM:H100-2027-03) or a venue's symbol (GPU1Z6).",
+        help="A product (SIM:H100), a contract (SIM:H100-2027-03) or, with --near, a venue's symbol (GPU1Z6).",
     ),
 ]
 
@@ -70,24 +72,24 @@ def list_products(venue: Venue = None, contracts: options.Contracts = None, json
 
 @group.command("show", epilog="Example: [cyan]kilohour contracts show NYMEX:GPU1 --assume gpu1-2026[/cyan]")
 def show_one(
-    code: Code, assume: options.Assume = None, contracts: options.Contracts = None, json: options.Json = False
+    code: Code, near: Near = None, assume: options.Assume = None, contracts: options.Contracts = None, json: options.Json = False
 ) -> None:
     """Show a product with the source of every term, or a contract with its days."""
     from kilohour.cli.output import print_json
     from kilohour.contracts import Assumptions, Registry
 
     registry = Registry.shipped(contracts).assuming(*(Assumptions.load(name) for name in assume or ()))
-    product, contract = _find(registry, code)
+    product, contract = _find(registry, code, near)
     if json:
         print_json({**_entry(product), **({"contract": _days(contract)} if contract is not None else {})})
     else:
         _print(product, contract)
 
 
-def _find(registry: Registry, code: str) -> tuple[Product, Contract | None]:
+def _find(registry: Registry, code: str, near: int | None) -> tuple[Product, Contract | None]:
     if code in registry.by_code:
         return registry.product(code), None
-    product, month = registry.parse(code)
+    product, month = registry.parse(code, near=near)
     return product, product.contract(month)
 
 
@@ -158,9 +160,7 @@ def _print(product: Product, contract: Contract | None) -> None:
     for name, term in product.terms.items():
         unit = SPECS[name].unit
         source = f"assumed by {term.assumed_by}: {term.source}" if term.assumed_by else term.source
-        rows.append(
-            (name, shown(term.value) + (f" {unit}" if unit and term.is_known and unit != "date" else ""), source)
-        )
+        rows.append((name, shown(term.value) + (f" {unit}" if unit and term.is_known and unit != "date" else ""), source))
     show(grid(f"{product.code}: {product.name}", ("Term", "Value", "Source"), rows))
 
 

@@ -36,9 +36,7 @@ Adoption = Annotated[
     Path | None,
     typer.Option("--adoption", metavar="FILE", show_default=False, help="A series of adoption (gpu-prices)."),
 ]
-Segment = Annotated[
-    str | None, typer.Option("--segment", show_default=False, help="Segment of the market (gpu-prices).")
-]
+Segment = Annotated[str | None, typer.Option("--segment", show_default=False, help="Segment of the market (gpu-prices).")]
 Carry = Annotated[
     str | None,
     typer.Option("--carry", show_default=False, help="What a day without a price does: refuse or last (gpu-prices)."),
@@ -54,9 +52,7 @@ ReleaseLag = Annotated[
     ),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="TAPE", show_default=False, help="Folder of a tape.")]
-OfProduct = Annotated[
-    str | None, typer.Option("--product", metavar="CODE", show_default=False, help="One product, contract by contract.")
-]
+OfProduct = Annotated[str | None, typer.Option("--product", metavar="CODE", show_default=False, help="One product, contract by contract.")]
 Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file, or FILE:SEED.")]
 
 
@@ -84,9 +80,7 @@ def import_data(
 
     function = importer(name)
     given = {"expiries": expiries, "adoption": adoption, "segment": segment, "carry": carry, "release-lag": release_lag}
-    files, named = arguments_of(
-        name, function, inputs, {key: value for key, value in given.items() if value is not None}
-    )
+    files, named = arguments_of(name, function, inputs, {key: value for key, value in given.items() if value is not None})
     check_replaceable(out)
     with Waiting(f"import {name}") as waiting:
         tape = function(*files, progress=waiting, **named).save(out)
@@ -134,10 +128,7 @@ def check_tape(tape: Folder, json: options.Json = False) -> None:
         print_json({"tape": str(tape), "errors": errors, "warnings": len(findings) - errors, "findings": findings})
     else:
         if findings:
-            rows = [
-                (row["grade"], row["contract"], row["rule"], row["day"], row["count"], row["detail"])
-                for row in findings
-            ]
+            rows = [(row["grade"], row["contract"], row["rule"], row["day"], row["count"], row["detail"]) for row in findings]
             show(grid("", ("Grade", "Contract", "Rule", "First day", "Count", "Detail"), rows, right=("Count",)))
         line(f"{errors} errors, {len(findings) - errors} warnings")
     if errors:

@@ -108,10 +108,7 @@ def _print(found: dict[str, Any]) -> None:
         ("platform", found["platform"]),
         ("cores", str(found["cores"])),
         *((name, version or "missing") for name, version in found["versions"].items()),
-        *(
-            (f"{name} (optional)", version or f"missing: {OPTIONAL[name]}")
-            for name, version in found["optional"].items()
-        ),
+        *((f"{name} (optional)", version or f"missing: {OPTIONAL[name]}") for name, version in found["optional"].items()),
         ("folders", "all five there" if all(found["folders"].values()) else "incomplete"),
         ("cache", f"{found['cache']}, {found['cache_bytes'] / 1e6:,.1f} MB"),
         ("engine", "compiled" if found["compiled"] else "not compiled yet: the first run takes longer"),

@@ -87,9 +87,7 @@ def _unexpected(error: Exception) -> int:
     import traceback
 
     sys.stderr.write(traceback.format_exc())
-    return _fail(
-        f"{type(error).__name__}: this is a mistake in kilohour, please report it with the lines above", INTERNAL
-    )
+    return _fail(f"{type(error).__name__}: this is a mistake in kilohour, please report it with the lines above", INTERNAL)
 
 
 def _pipe_closed() -> int:

@@ -18,9 +18,7 @@ group = typer.Typer(
 )
 TEMPLATE = Path(__file__).with_name("strategy_template.txt")
 
-NewName = Annotated[
-    str, typer.Argument(metavar="NAME", show_default=False, help="Name, as my-idea; the class is then MyIdea.")
-]
+NewName = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="Name, as my-idea; the class is then MyIdea.")]
 Folder = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Folder to write to.")]
 
 

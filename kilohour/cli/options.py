@@ -86,9 +86,7 @@ Out = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-OutTape = Annotated[
-    Path, typer.Option("--out", metavar="TAPE", show_default=False, help="Folder of the tape to write.")
-]
+OutTape = Annotated[Path, typer.Option("--out", metavar="TAPE", show_default=False, help="Folder of the tape to write.")]
 
 CASH_USD = 1_000_000.0
 """Repeats :data:`kilohour.backtests.prepare.CASH_USD`, which costs an import of numpy; a test compares the two."""

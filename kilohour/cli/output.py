@@ -35,9 +35,7 @@ def show(renderable: RenderableType) -> None:
     Console(file=sys.stdout, highlight=False).print(renderable)
 
 
-def grid(
-    title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()
-) -> RenderableType:
+def grid(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> RenderableType:
     """A plain table; columns named in ``right`` hold numbers. Text is shown as it is, without markup."""
     from rich import box
     from rich.table import Table

@@ -88,9 +88,7 @@ def key_of(market: EmbeddedMarket, contracts: Path | None = None) -> str:
     files = [file for part in parts for file in sorted(part.rglob("*")) if file.suffix in (".py", ".toml")]
     files += [root / "units.py", root / "maths.py", *([contracts] if contracts is not None else [])]
     digest = hashlib.blake2b(digest_size=10)
-    digest.update(
-        json.dumps([market.seed, market.config.to_dict(), version("exchange_calendars")], sort_keys=True).encode()
-    )
+    digest.update(json.dumps([market.seed, market.config.to_dict(), version("exchange_calendars")], sort_keys=True).encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()

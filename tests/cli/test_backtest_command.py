@@ -103,6 +103,7 @@ def test_a_damaged_market_in_the_cache_is_made_again(here, monkeypatch):
     (here / "small.toml").write_text('first = "2026-01-02"\nlast = "2026-06-30"\n', encoding="utf-8")
     monkeypatch.setattr("kilohour.kernels.cache_root", lambda: here / "cache")
     folder = source.tape_of(None, "small.toml:3", None)
+    assert isinstance(folder, Path)
     (folder / "manifest.json").write_text("{", encoding="utf-8")
     assert source.tape_of(None, "small.toml:3", None) == folder
     assert kh.Tape.load(folder).source == "embedded market, seed 3"
@@ -138,7 +139,10 @@ def test_ctrl_c_while_the_report_is_written_leaves_no_half_of_a_run(kilohour, he
 
 
 def test_a_mistake_of_ours_shows_its_traceback_and_ends_with_70(kilohour, here, tape_folder, monkeypatch):
-    monkeypatch.setattr("kilohour.backtests.backtest.play", lambda *_: {}["nothing"])
+    def fail(*_):
+        raise KeyError("nothing")
+
+    monkeypatch.setattr("kilohour.backtests.backtest.play", fail)
     ended = kilohour(f"backtest calendar-spread --tape {tape_folder} --json")
     assert (ended.code, ended.out) == (70, "")
     assert "Traceback" in ended.err

@@ -34,8 +34,9 @@ backtset calendar-spread                                         | No such comma
 backtest                                                         | Missing argument 'NAME'
 sweep calendar-spread --tape tape --set windw=1,2                | did you mean 'window'?
 contracts show SIM:H10                                           | unknown product 'SIM:H10' in the registry; did you mean 'SIM:H100'?
-contracts show SIM:H100-2027-13                                  | a delivery month must be YYYYMM with a month of 01 to 12, found 202713
+contracts show SIM:H100-2027-13                                  | with a month of 01 to 12, found 202713
 contracts show SIM:H200-2027-04                                  | SIM:H200
+contracts show GPU1Z6                                            | symbol 'GPU1Z6' names one contract in every 10 years
 contracts show GPU1Q                                             | unknown contract 'GPU1Q'
 contracts list --venue NYMX                                      | unknown venue 'NYMX' in the registry; did you mean 'NYMEX'?
 data show tape --product SIM:H10                                 | did you mean 'SIM:H100'?
@@ -71,7 +72,7 @@ sweep calendar-spread --tape tape --set window=20:120:0          | the step of a
 sweep calendar-spread --tape tape --set window=20:40:2.5         | CalendarSpread.window must be a whole number, found '22.5'
 sweep calendar-spread --tape tape --set entry=0:1e9:0.001        | a range must have at most 1,000,000 values
 sweep calendar-spread --tape tape                                | a sweep needs at least one parameter
-sweep calendar-spread --tape tape --set window=20,30 --out-of-sample 100% | out-of-sample must be a share from 0% to below 100%, found '100%'
+sweep calendar-spread --tape tape --set window=20,30 --out-of-sample 100% | from 0% to below 100%, found '100%'
 sweep calendar-spread --tape tape --set window=20,30 --out-of-sample some | out-of-sample must be a share
 sweep calendar-spread --tape tape --set window=20,30 --cores 0   | Invalid value for '--cores'
 sweep calendar-spread --tape tape --set near=8,9                 | near must be at least 1 and below far
@@ -89,26 +90,26 @@ backtest calendar-spread --tape edited                           | was changed a
 data show changed                                                | column 'close' must have sha256
 data check version-0                                             | schema version must be 1, found 0
 data check nowhere                                               | a tape is a folder, found nothing there
-backtest settles.py:Settles --tape no-print                      | missing_day rule needs a print of every fixing day, found none for 2026-05-13
+backtest settles.py:Settles --tape no-print                      | needs a print of every fixing day, found none for 2026-05-13
 backtest calendar-spread --tape unassumed --set product=NYMEX:CL | NYMEX:CL: term
 backtest calendar-spread --tape unassumed --set product=NYMEX:CL | fill it with the assumptions energy (--assume energy)
 data import energy-strip strip.csv --out new                     | energy-strip needs --expiries FILE, found none
 data import energy-strip none.csv --expiries expiries.csv --out new | no such file 'none.csv'
 data import energy-strip strip.csv strip.csv --expiries expiries.csv --out new | energy-strip takes one INPUT, found 2
-data import energy-strip strip.csv --expiries expiries.csv --carry last --out new | energy-strip takes no --carry; it takes --expiries
+data import energy-strip strip.csv --expiries expiries.csv --carry last --out new | takes no --carry; it takes --expiries
 data import energy-strip expiries.csv --expiries expiries.csv --out new | column 'date' is missing
 data import energy-strip word.csv --expiries expiries.csv --out new | column 'settle'
 data import energy-strip infinite.csv --expiries expiries.csv --out new | column 'settle'
-data import energy-strip twice.csv --expiries expiries.csv --out new | must have one settlement a contract and day, found '2020-03-03'
+data import energy-strip twice.csv --expiries expiries.csv --out new | one settlement a contract and day, found '2020-03-03'
 data import energy-strip late.csv --expiries expiries.csv --out new | last trad
-data import energy-strip strip.csv --expiries expiries.csv --out notes | a tape is only written to a new folder, an empty one, or over a tape
+data import energy-strip strip.csv --expiries expiries.csv --out notes | a tape is only written to a new folder
 data embedded 7 --out notes                                      | a tape is only written to a new folder
 report nowhere                                                   | a run folder must hold manifest.json, found none in nowhere
 report tape                                                      | tape
 """
 
 STRATEGIES = """
-backtest power.py:Power --tape tape                              | power.py:8: 'x ** 2' cannot be compiled: ** rounds differently compiled; use x * x
+backtest power.py:Power --tape tape                              | power.py:8: 'x ** 2' cannot be compiled: ** rounds differently
 backtest power.py:Power --tape tape                              | or run it in CPython with --interpreted
 backtest plain.py:Plain --tape tape                              | a strategy must be a class that derives from kilohour.Strategy
 backtest idle.py:Idle --tape tape                                | Idle has no on_bar(self, desk)
