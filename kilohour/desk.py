@@ -96,24 +96,24 @@ class Desk(Face):
 
     def is_listed(self, contract: int) -> bool:
         """True while the contract can be traded."""
-        return self.listed[contract] != 0
+        return self.listed[self._row(contract)] != 0
 
     def month(self, contract: int) -> int:
         """Delivery month as YYYYMM, 0 for a perpetual."""
-        return self.delivery_month[contract]
+        return self.delivery_month[self._row(contract)]
 
     def months_between(self, near: int, far: int) -> int:
         """Calendar months from one delivery month to another."""
-        a, b = self.delivery_month[near], self.delivery_month[far]
+        a, b = self.month(near), self.month(far)
         return (b // 100 - a // 100) * 12 + b % 100 - a % 100
 
     def days_to_fixing(self, contract: int) -> float:
         """Days until the fixing window begins; negative inside it."""
-        return (self.fixing_at[contract] - self.now) / 86400e9
+        return (self.fixing_at[self._row(contract)] - self.now) / 86400e9
 
     def days_to_last_trade(self, contract: int) -> float:
         """Days until the last trade."""
-        return (self.last_trade_at[contract] - self.now) / 86400e9
+        return (self.last_trade_at[self._row(contract)] - self.now) / 86400e9
 
     def date(self) -> int:
         """Today in UTC as YYYYMMDD.
@@ -134,27 +134,32 @@ class Desk(Face):
 
     def price(self, contract: int) -> float:
         """Last traded price, NaN before the first bar."""
+        if not 0 <= contract < self.contract_count:
+            raise ValueError("desk: no such contract in this run")
         return self.last[contract]
 
     def mark(self, contract: int) -> float:
         """Last official settlement price, NaN before the first."""
-        return self.official[contract]
+        return self.official[self._row(contract)]
 
     def age(self, contract: int) -> int:
-        """Nanoseconds since the last bar."""
+        """Nanoseconds since the last bar. Raises before the first."""
+        if self.seen_at[self._row(contract)] < 0:
+            raise ValueError("desk.age: the contract has no bar yet; desk.price is NaN until then")
         return self.now - self.seen_at[contract]
 
     def volume(self, contract: int) -> int:
         """Lots traded in the last bar seen; -1 when it was not published or no bar came yet."""
-        return self.traded[contract] if self.traded[contract] >= 0 else -1
+        return max(self.traded[self._row(contract)], -1)
 
     def interest(self, contract: int) -> int:
         """Open interest in lots as last published, 0 before."""
-        return self.open_interest[contract]
+        return self.open_interest[self._row(contract)]
 
     def has_volatility(self, contract: int) -> bool:
         """True once the contract has had two marks that differ in time."""
-        return self.variance[contract] == self.variance[contract]
+        variance = self.variance[self._row(contract)]
+        return variance == variance
 
     def volatility(self, contract: int) -> float:
         """Daily volatility of the contract's marks, currency per unit (docs/engine.md, "Desk"). Raises before two marks."""
@@ -164,19 +169,19 @@ class Desk(Face):
 
     def unit_count(self, contract: int) -> float:
         """Units in one lot, e.g. 730 GPU-hours."""
-        return self.units_per_lot[contract]
+        return self.units_per_lot[self._row(contract)]
 
     # -- fixing -----------------------------------------------------------------------------------------------
 
     def fixed_share(self, contract: int) -> float:
         """Share of the fixing window whose prints are known, 0 to 1."""
-        if self.fixing_count[contract] == 0:
+        if self.fixing_count[self._row(contract)] == 0:
             return 0.0
         return float(self.fixed_count[contract]) / float(self.fixing_count[contract])
 
     def fixed_mean(self, contract: int) -> float:
         """Mean of the prints known so far in the fixing window. Raises before the first."""
-        if self.fixed_count[contract] == 0:
+        if self.fixed_count[self._row(contract)] == 0:
             raise ValueError("desk.fixed_mean: no print of the window is known; ask desk.fixed_share first")
         return self.fixed_sum[contract] / float(self.fixed_count[contract])
 
@@ -184,7 +189,7 @@ class Desk(Face):
 
     def has_value(self, index: Any) -> bool:
         """True once the series has a print."""
-        return self.index_known_at[index] > 0
+        return self.index_known_at[self._series(index)] > 0
 
     def value(self, index: Any) -> float:
         """The print of the latest value date, as known now. Raises before the first."""
@@ -193,22 +198,26 @@ class Desk(Face):
         return self.index_value[index]
 
     def value_day(self, index: Any) -> int:
-        """Value date of :meth:`value`, days since 1970."""
+        """Value date of :meth:`value`, days since 1970. Raises before the first."""
+        if not self.has_value(index):
+            raise ValueError("desk.value_day: the series has no print yet; ask desk.has_value first")
         return self.index_value_day[index]
 
     def is_new(self, index: Any) -> bool:
         """True when a print of the series came since the strategy last ran."""
-        return self.index_fresh[index] != 0
+        return self.index_fresh[self._series(index)] != 0
 
     # -- account ----------------------------------------------------------------------------------------------
 
     def position(self, contract: int) -> int:
         """Lots held, short negative."""
+        if not 0 <= contract < self.contract_count:
+            raise ValueError("desk: no such contract in this run")
         return self.held[contract]
 
     def working(self, contract: int) -> int:
         """Lots in working orders, sells negative."""
-        return self.on_target[contract] + self.on_order[contract]
+        return self.on_target[self._row(contract)] + self.on_order[contract]
 
     def equity(self) -> float:
         """Cash and open variation, in the account's currency."""
@@ -228,7 +237,7 @@ class Desk(Face):
 
     def lots_for_dollars(self, contract: int, amount: float) -> int:
         """Whole lots whose notional is at most ``amount``; the sign of the amount is kept."""
-        notional = abs(self.last[contract]) * self.units_per_lot[contract]
+        notional = abs(self.last[self._row(contract)]) * self.units_per_lot[contract]
         if not notional > 0.0:
             raise ValueError("desk.lots_for_dollars: the contract's notional must be positive")
         return maths.truncate(amount / notional)
@@ -292,8 +301,8 @@ class Desk(Face):
 
         For a strip: what left it is closed, whatever its place. Raises ValueError unless both are of one product.
         """
-        product = self.product_of[first]
-        if self.product_of[last] != product:
+        product = self.product_of[self._row(first)]
+        if self.product_of[self._row(last)] != product:
             raise ValueError("desk.close_outside: first and last must be of one product")
         for at in range(product * CHAIN, product * CHAIN + self.chain_count[product]):
             other = self.chain[at]
@@ -306,8 +315,8 @@ class Desk(Face):
 
     def limit(self, contract: int, lots: int, price: float, day: bool = False) -> int:
         """A limit order to buy ``lots`` (sell when negative), good till cancelled or for the day; returns its ticket."""
-        if not (price - price == 0.0):
-            raise ValueError("desk.limit: the price must be finite")
+        if not -1e9 < price < 1e9:
+            raise ValueError("desk.limit: the price must be a number below a billion")
         return self._ask(REQUEST_LIMIT, contract, lots, price, DAY if day else GTC)
 
     def market(self, contract: int, lots: int, day: bool = False) -> int:
@@ -345,9 +354,21 @@ class Desk(Face):
 
     # -- helpers ----------------------------------------------------------------------------------------------
 
+    def _row(self, contract: int) -> int:
+        if not 0 <= contract < self.contract_count:
+            raise ValueError("desk: no such contract in this run")
+        return contract
+
+    def _series(self, index: Any) -> Any:
+        if index < 0 or index >= self.index_count:
+            raise ValueError("desk: no such series in this run")
+        return index
+
     def _is_off(self, contract: int, lots: int) -> bool:
         # After an earlier request of this call what is working may be replaced: the gate decides in its turn.
-        return self.request_count > 0 or self.held[contract] + self.on_target[contract] != lots
+        if not 0 <= contract < self.contract_count:
+            raise ValueError("desk: no such contract in this run")
+        return self.held[contract] + self.on_target[contract] != lots or self.request_count > 0
 
     def _is_open(self, contract: int) -> bool:
         if self.held[contract] != 0 or self.on_target[contract] != 0:
@@ -373,8 +394,7 @@ class Desk(Face):
     def _next_request(self, contract: int) -> int:
         if self.request_count == REQUESTS:
             raise ValueError("desk: at most 64 contracts and orders can be named in one call of the strategy")
-        if contract < 0 or contract >= self.contract_count:
-            raise ValueError("desk: no such contract in this run")
+        self._row(contract)
         self.request_count += 1
         return self.request_count - 1
 

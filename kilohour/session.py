@@ -6,6 +6,7 @@ Every mode uses this session; a mode decides only which events are on the tape, 
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,8 @@ class Session:
 
         Raises :class:`StrategyRaised` with the user's traceback, :class:`DataError` when a fixing window lacks a print.
         """
+        if until > len(self.market.tape):
+            raise UsageError(f"until must be at most the tape's {len(self.market.tape)} events, found {until}")
         before = self._snapshot() if self.step is not None else None
         while True:
             status = self._advance(until)
@@ -264,20 +267,26 @@ class Session:
 
         at = datetime_of(int(self.desk["now"][0]))
         if before is not None:
-            for part, saved in zip(self._memory(), before, strict=True):
-                part[...] = saved
-            self.step = None
-            until = len(self.market.tape)
-            while (status := self._advance(until)) == r.FULL:
-                self._drain()
-            if status != r.FAILED:
-                raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
+            self._rerun(before, at)
         assert self.python is not None
         error = self.python.error
         assert error is not None
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
         raise StrategyRaised(f"{self.face.__name__} raised at {at:%Y-%m-%d %H:%M} UTC\n{user_traceback(error)}") from error
+
+    def _rerun(self, before: list[Array], at: dt.datetime) -> None:
+        """The block once more from its snapshot, in CPython. The tables stay as the first pass left them."""
+        kept = self.out, self.tables
+        self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
+        for part, saved in zip(self._memory(), before, strict=True):
+            part[...] = saved
+        self.step = None
+        while (status := self._advance(len(self.market.tape))) == r.FULL:
+            self._drain()
+        self.out, self.tables = kept
+        if status != r.FAILED:
+            raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
 
 
 def _empty_book(cash: int, quiet: bool) -> Array:
