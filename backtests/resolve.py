@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from kilohour.errors import StrategyRaised, UnknownName, UsageError
+from kilohour.faces.fields import fields_of
 from kilohour.strategies import BUILT_IN
 from kilohour.strategy import Strategy
 
 GROUP = "kilohour.strategies"
+RESERVED = frozenset({"strategy", "tape", "grid", "cash", "start", "end", "assume", "contracts", "interpreted", "out", "progress",
+                      "out_of_sample", "cores"})
 
 
 def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
@@ -31,6 +34,9 @@ def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
         raise UsageError(f"a strategy must be a class that derives from kilohour.Strategy, found {found!r}")
     if found.on_bar is Strategy.on_bar:
         raise UsageError(f"{found.__name__} has no on_bar(self, desk)")
+    taken = [f.name for f in fields_of(found) if f.name in RESERVED]
+    if taken:
+        raise UsageError(f"{found.__name__}.{taken[0]}: a field cannot have the name of an argument of backtest() or sweep(); rename it")
     return found
 
 

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kilohour import folders
 from kilohour.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,14 +24,8 @@ FILES = (MANIFEST, "report.html", *(f"{name}.parquet" for name in TABLES))
 
 
 def check_target(target: Path) -> None:
-    """Raises :class:`UsageError` when something that is not a run is there; nothing of the user's is ever deleted."""
-    rule = "a run is only written to a new folder, an empty one, or over a run"
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise UsageError(f"{target}: {rule}, found a {'link' if target.is_symlink() else 'file'}")
-    names = sorted(path.name for path in target.iterdir()) if target.exists() else []
-    foreign = [name for name in names if name not in FILES]
-    if foreign or (names and not {MANIFEST, "ledger.parquet"} <= set(names)):
-        raise UsageError(f"{target}: {rule}, found {(foreign or names)[0]!r} in it")
+    """Raises :class:`UsageError` when something that is not a run is there."""
+    folders.check_target(target, what="run", files=FILES, needs=(MANIFEST, "ledger.parquet"))
 
 
 @dataclass(slots=True)
@@ -92,21 +84,12 @@ class Run:
 
         target = Path(folder)
         check_target(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            draft.chmod(0o755)
+        with folders.written_whole(target) as draft:
             for name, table in self.tables.items():
                 pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
             self.write_manifest(draft)
             if complete is not None:
                 complete(draft)
-            if target.exists():
-                shutil.rmtree(target)
-            os.rename(draft, target)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
         self.folder = target
         return target
 

@@ -9,8 +9,6 @@ import json
 import math
 import multiprocessing
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kilohour import folders
 from kilohour.backtests.backtest import Progress, between
 from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry
 from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, prepare
@@ -35,8 +34,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS_MAX = 1_000_000
+MANIFEST, TRIALS, REPORT = "manifest.json", "trials.parquet", "report.html"
 _SHARED: list[Prepared] = []
 """What a forked worker of an interpreted sweep inherits."""
+
+
+def check_target(target: Path) -> None:
+    """Raises :class:`UsageError` when something that is not a sweep is there."""
+    folders.check_target(target, what="sweep", files=(MANIFEST, TRIALS, REPORT), needs=(MANIFEST, TRIALS))
 
 
 @dataclass(slots=True)
@@ -71,24 +76,14 @@ class Sweep:
         from kilohour.reports.sweep import write_sweep_report
 
         target = Path(folder)
-        if target.exists() and not (target / "trials.parquet").is_file() and (not target.is_dir() or any(target.iterdir())):
-            raise UsageError(f"{target}: a sweep is only written to a new folder, an empty one, or over a sweep")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            draft.chmod(0o755)
-            pq.write_table(pa.table(self.columns), draft / "trials.parquet", compression="zstd")
-            self.result["report"] = str(target / "report.html")
-            (draft / "manifest.json").write_text(json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        check_target(target)
+        with folders.written_whole(target) as draft:
+            pq.write_table(pa.table(self.columns), draft / TRIALS, compression="zstd")
+            self.result["report"] = str(target / REPORT)
+            (draft / MANIFEST).write_text(json.dumps(self.manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             write_sweep_report(draft)
-            if target.exists():
-                shutil.rmtree(target)
-            os.rename(draft, target)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
         self.folder = target
-        return target / "report.html"
+        return target / REPORT
 
     def __repr__(self) -> str:
         return f"<Sweep of {self.result['strategy']}: {self.result['trials']} trials, best {self.result['best']}>"

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ import numpy.typing as npt
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
+from kilohour.folders import check_target, written_whole
 from kilohour.tape.schema import COLUMNS, SCHEMA_VERSION, Index
 from kilohour.tape.tape import Tape
 
@@ -48,25 +48,15 @@ def save(tape: Tape, folder: str | Path) -> Tape:
     written. An older tape in the folder is replaced. Raises :class:`UsageError` for a folder or file that
     is there and is not a tape: nothing of the user's is ever deleted.
     """
-    import shutil
-    import tempfile
-
     folder = Path(folder)
     check_replaceable(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     manifest = _manifest(tape)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
-        draft.chmod(0o755)
+    with written_whole(folder) as draft:
         _write_events(tape, draft / EVENTS)
         _write_rows([asdict(c) for c in tape.contracts], _contract_fields(), draft / CONTRACTS)
         _write_rows([asdict(i) for i in tape.indices], _index_fields(), draft / INDICES)
         text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         (draft / MANIFEST).write_text(text, encoding="utf-8")
-        _move_into_place(draft, folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return replace(tape, sha256=manifest["sha256"])
 
 
@@ -121,33 +111,10 @@ def check_version(folder: str | Path) -> None:
 
 def check_replaceable(folder: Path) -> None:
     """Raises :class:`UsageError` when :func:`save` would refuse the folder: ask before a long import."""
-    if not folder.exists() and not folder.is_symlink():
-        return
-    rule = "a tape is only written to a new folder, an empty one, or over a tape"
-    if not folder.is_dir() or folder.is_symlink():
-        raise UsageError(f"{folder}: {rule}, found a {'link' if folder.is_symlink() else 'file'}")
-    names = sorted(p.name for p in folder.iterdir())
-    foreign = [name for name in names if name not in FILES]
-    if foreign:
-        raise UsageError(f"{folder}: {rule}, found {foreign[0]!r} in it")
-    if names and not is_tape(folder):
-        raise UsageError(f"{folder}: {rule}, found a {MANIFEST} that is not a tape's or none")
-
-
-def _move_into_place(draft: Path, folder: Path) -> None:
-    import shutil
-
-    if not folder.exists():
-        os.rename(draft, folder)
-        return
-    old = draft.with_suffix(".old")
-    os.rename(folder, old)
-    try:
-        os.rename(draft, folder)
-    except BaseException:
-        os.rename(old, folder)
-        raise
-    shutil.rmtree(old)
+    check_target(folder, what="tape", files=FILES, needs=(MANIFEST,))
+    if folder.exists() and any(folder.iterdir()) and not is_tape(folder):
+        raise UsageError(f"{folder}: a tape is only written to a new folder, an empty one, or over a tape, "
+                         f"found a {MANIFEST} that is not a tape's")
 
 
 def _manifest(tape: Tape) -> dict[str, Any]:
