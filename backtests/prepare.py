@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ def parameter_values(face: type[Strategy], given: Mapping[str, Any]) -> dict[str
             values[name] = code
         else:
             values[name] = checked(face, name, field.kind, given.get(name, field.default))
+            if name in given and not math.isfinite(values[name]):
+                raise UsageError(f"{face.__name__}.{name} must be finite, found {values[name]}")
     return values
 
 

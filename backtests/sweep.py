@@ -25,10 +25,12 @@ from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, pre
 from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.trial import play_trial
 from kilohour.errors import UsageError
+from kilohour.faces.fields import fields_of
 from kilohour.reports import statistics
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
+from kilohour.units import NANOS_PER_DAY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +120,11 @@ def sweep(
     face = strategy_class(strategy)
     if not 0.0 <= out_of_sample < 1.0:
         raise UsageError(f"out_of_sample must be at least 0 and below 1, found {out_of_sample}")
+    if cores is not None and cores < 1:
+        raise UsageError(f"cores must be at least 1, found {cores}")
+    handles = [f.name for f in fields_of(face) if f.kind in ("product", "index") and len(grid.get(f.name, ())) > 1]
+    if handles:
+        raise UsageError(f"a sweep varies numbers: run one sweep for each {handles[0]!r}, found {list(grid[handles[0]])}")
     if not grid or not all(len(values) for values in grid.values()):
         raise UsageError("a sweep needs at least one parameter with at least one value, as --set window=20:120:10")
     count = math.prod(len(values) for values in grid.values())
@@ -183,11 +190,11 @@ def _accepted(face: type[Strategy], combinations: list[dict[str, Any]], fixed: M
 
 
 def _split(tape: Tape, out_of_sample: float) -> int:
-    """The first event of the out-of-sample part: whole timestamps, by time."""
+    """The first event of the out-of-sample part, which begins at midnight UTC: no day counts in both parts."""
     if out_of_sample == 0.0:
         return len(tape)
     at = tape.start + round((tape.end - tape.start) * (1.0 - out_of_sample))
-    split = int(np.searchsorted(tape.events["ts"], at, side="left"))
+    split = int(np.searchsorted(tape.events["ts"], at // NANOS_PER_DAY * NANOS_PER_DAY, side="left"))
     if split == 0 or split == len(tape):
         raise UsageError(f"out_of_sample leaves one part of the tape empty, found {out_of_sample}")
     return split

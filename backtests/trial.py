@@ -9,7 +9,7 @@ from typing import Any
 
 from kilohour.backtests.prepare import Prepared
 from kilohour.session import BLOCK, Session
-from kilohour.units import MICROS
+from kilohour.units import MICROS, MISSING
 
 METRICS = ("net_usd", "sharpe", "max_drawdown_usd", "fills")
 NAN = math.nan
@@ -33,8 +33,11 @@ class Reading:
     def of(cls, session: Session) -> Reading:
         """Reads a session's book."""
         book = session.book[0]
-        return cls(int(book["equity"]), int(book["fills"]), int(book["equity_rows"]), float(book["change_sum"]),
-                   float(book["change_sum2"]), int(book["drawdown_peak"]), int(book["bars"]), int(book["fees"]), int(book["margin_calls"]))
+        begun = int(book["day"]) != MISSING
+        change = (int(book["day_last"]) - int(book["day_before"])) / MICROS if begun else 0.0
+        return cls(int(book["equity"]), int(book["fills"]), int(book["day_count"]) + begun, float(book["change_sum"]) + change,
+                   float(book["change_sum2"]) + change * change, int(book["drawdown_peak"]), int(book["bars"]), int(book["fees"]),
+                   int(book["margin_calls"]))
 
 
 def sharpe_between(first: Reading, last: Reading, days_per_year: int) -> float:
@@ -58,6 +61,8 @@ def play_trial(prepared: Prepared, values: dict[str, Any], split: int) -> dict[s
     total, days = len(prepared.market.tape), prepared.market.tape.days_per_year
     start = Reading.of(session)
     run_until(session, split)
+    if split == total:
+        session.close()
     middle = Reading.of(session)
     row: dict[str, float] = {
         "net_usd": (middle.equity - start.equity) / MICROS, "sharpe": sharpe_between(start, middle, days),
@@ -68,6 +73,7 @@ def play_trial(prepared: Prepared, values: dict[str, Any], split: int) -> dict[s
         session.book["equity_peak"] = middle.equity
         session.book["drawdown_peak"] = 0
         run_until(session, total)
+        session.close()
         last = Reading.of(session)
         row |= {"out_of_sample_net_usd": (last.equity - middle.equity) / MICROS, "out_of_sample_sharpe": sharpe_between(middle, last, days),
                 "out_of_sample_max_drawdown_usd": last.fall / MICROS, "out_of_sample_fills": last.fills - middle.fills}

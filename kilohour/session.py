@@ -205,15 +205,14 @@ class Session:
         raise UsageError(f"{contract.product}: at most {r.CHAIN} contracts of one product can be listed at a time")
 
     def close(self) -> None:
-        """Ends the run: open lines are marked once more, and the buffers are emptied."""
+        """Ends the run: what is open is marked at the last price, and the buffers are emptied."""
         from kilohour.kernels.engine import close_books
 
-        if self.quiet:
-            return
-        if int(self.out["ledger"][0]) + len(self.market.tape.contracts) > r.ROWS:
+        if not self.quiet and int(self.out["ledger"][0]) + len(self.market.tape.contracts) > r.ROWS:
             self._drain()
         close_books(self.desk, self.book, self.market.terms, self.out)
-        self._drain()
+        if not self.quiet:
+            self._drain()
 
     def table(self, name: str) -> Array:
         """All rows of one output so far, oldest first."""
@@ -293,7 +292,8 @@ class Session:
 def _empty_book(cash: int, quiet: bool) -> Array:
     book = np.zeros(1, r.BOOK)
     view = book[0]
-    view["cash"] = view["equity"] = view["equity_peak"] = view["equity_rows_last"] = cash
+    view["cash"] = view["equity"] = view["equity_peak"] = view["day_before"] = view["day_last"] = cash
+    view["day"] = MISSING
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
     view["stamp"][:] = MISSING

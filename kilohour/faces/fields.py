@@ -152,8 +152,14 @@ def fields_of(face: type) -> tuple[Field, ...]:
 
 
 def _read_fields(face: type) -> list[Field]:
+    near = {}
+    for base in face.__mro__:  # an indicator's class may be local to a function; its default knows it
+        for value in vars(base).values():
+            kind = value.face if isinstance(value, Part) else value
+            if isinstance(kind, type):
+                near.setdefault(kind.__name__, kind)
     try:
-        hints = typing.get_type_hints(face)
+        hints = typing.get_type_hints(face, localns=near)
     except NameError as error:
         raise CannotCompile(f"{face.__name__}: an annotation names something unknown: {error}") from None
     for name in dir(face):

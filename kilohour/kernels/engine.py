@@ -143,21 +143,35 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
 
 
 @inner
-def note_day(book, desk, out):
-    """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
-    equity = book.equity
-    change = (equity - book.equity_rows_last) / 1e6
-    book.equity_rows_last = equity
-    book.equity_rows += 1
-    book.change_sum += change
-    book.change_sum2 += change * change
-    book.change_sum3 += change * change * change
-    book.change_sum4 += change * change * change * change
-    book.equity_peak = max(book.equity_peak, equity)
-    fall = book.equity_peak - equity
+def note_change(book):
+    """The change of equity over a UTC day that is now complete: from the last row of the day before to its own last."""
+    if book.day != MISSING:
+        change = (book.day_last - book.day_before) / 1e6
+        book.day_count += 1
+        book.change_sum += change
+        book.change_sum2 += change * change
+        book.day_before = book.day_last
+
+
+@inner
+def note_peak(book):
+    """The highest equity so far and the deepest fall from it."""
+    book.equity_peak = max(book.equity_peak, book.equity)
+    fall = book.equity_peak - book.equity
     book.drawdown_peak = max(book.drawdown_peak, fall)
     if book.equity_peak > 0:
         book.drawdown_fraction = max(book.drawdown_fraction, fall / book.equity_peak)
+
+
+@inner
+def note_day(book, desk, out):
+    """Phase 5: one row of equity, one row a held contract, and the running statistics of daily changes."""
+    equity, day = book.equity, desk.now // NANOS_PER_DAY
+    if day != book.day:
+        note_change(book)
+        book.day = day
+    book.day_last = equity
+    note_peak(book)
     book.margin_peak = max(book.margin_peak, book.initial)
     if book.quiet:
         return
@@ -300,6 +314,7 @@ def close_books(desks, books, terms, outs):
     for contract in range(desks[0].contract_count):
         if book.open_slot[contract] >= 0:
             amount = book_mark(book, terms[contract], contract, book.value_price[contract])
-            if amount:
+            if amount and not book.quiet:
                 write_ledger(out, desks[0].now, contract, UNSETTLED, amount)
     book.equity = equity_now(book, terms)
+    note_peak(book)
