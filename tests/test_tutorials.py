@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every Python line of the data pages and tutorials runs and prints what the page says."""
+"""Every Python line of the data pages and tutorials runs and prints what the page says; every command ends well."""
 
 import doctest
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from kilohour.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("KILOHOUR_DATA", ROOT / ".." / "shared" / "data"))
@@ -29,3 +33,24 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
     failed, attempted = doctest.testfile(str(ROOT / page), module_relative=False, encoding="utf-8")
     assert attempted > 0
     assert failed == 0
+
+
+@pytest.mark.parametrize("page", NEEDS)
+def test_the_commands_of_a_page_end_well(page, tmp_path, monkeypatch, capsys):
+    for name in NEEDS[page]:
+        if not (DATA / name).exists():
+            pytest.skip(f"{name} is not here: set KILOHOUR_DATA")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "run").mkdir()
+    if DATA.exists():
+        (tmp_path / "shared" / "data").symlink_to(DATA.resolve())
+    monkeypatch.chdir(tmp_path / "run")
+    for command in commands(ROOT / page):
+        code = main(command)
+        assert code == 0, f"{shlex.join(command)}\n{capsys.readouterr().err}"
+
+
+def commands(page: Path) -> list[list[str]]:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("kilohour ")]
