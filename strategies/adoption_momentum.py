@@ -46,7 +46,8 @@ class AdoptionMomentum(Strategy):
 
     def check(self) -> None:
         if not 1 <= self.first <= self.last <= 36:
-            raise UsageError(f"AdoptionMomentum: first must be from 1 to last, and last at most 36, found first {self.first}, last {self.last}")
+            raise UsageError("AdoptionMomentum: first must be from 1 to last, and last at most 36, "
+                             f"found first {self.first}, last {self.last}")
         if not 0.0 < self.half_life <= 10_000.0:
             raise UsageError(f"AdoptionMomentum: half_life must be above 0 and at most 10000 days, found {self.half_life:g}")
         if not 0.0 <= self.threshold < self.limit <= 100.0:

@@ -17,9 +17,10 @@ class CalendarSpread(Strategy):
 
     The gap near − far, in daily volatilities of the curve, is compared with its own last ``window`` days. A gap
     ``entry`` deviations above their mean is sold and one as far below bought, if the way back to the mean is worth at
-    least ``ticks``; the spread is closed once the gap is back within ``exit`` of the mean. The pair is counted from the first month that does not begin to fix within ``roll_days``.
-    When it moves on, the remembered gaps are shifted so that the two pairs meet, and the lots go over in one order of
-    four legs; what a thin market has not taken after half of the ``roll_days`` is closed leg by leg.
+    least ``ticks``; the spread is closed once the gap is back within ``exit`` of the mean. The pair is counted from the
+    first month that does not begin to fix within ``roll_days``. When it moves on, the remembered gaps are shifted so that
+    the two pairs meet, and the lots go over in one order of four legs; what a thin market has not taken after half of the
+    ``roll_days`` is closed leg by leg.
     """
 
     product: Product = product("SIM:H100")

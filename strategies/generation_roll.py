@@ -6,6 +6,8 @@ The idea, the formula, when it loses and what the embedded market says of it: do
 
 from __future__ import annotations
 
+from typing import Any
+
 from kilohour import Product, Strategy, maths, product, state
 from kilohour.desk import Desk
 from kilohour.errors import UsageError
@@ -56,7 +58,8 @@ class GenerationRoll(Strategy):
             raise UsageError(f"GenerationRoll: patience must be at least 1, found {self.patience}")
         if not 0 <= self.roll_days <= 365:
             raise UsageError(f"GenerationRoll: roll_days must be from 0 to 365, found {self.roll_days}")
-        if self.old == self.new and self.old >= 0:
+        rows: Any = (self.old, self.new)
+        if rows[0] == rows[1] and rows[0] >= 0:
             raise UsageError("GenerationRoll: new must be another product than old, found the same")
 
     def on_bar(self, desk: Desk) -> None:
@@ -69,7 +72,7 @@ class GenerationRoll(Strategy):
             self.hold(desk, self.old, 1.0, self.new, self.factor)
         self.show(desk)
 
-    def has_strip(self, desk: Desk, chip: int) -> bool:
+    def has_strip(self, desk: Desk, chip: Product) -> bool:
         """True when all months of a strip are listed and have a price above zero."""
         if desk.count(chip, self.roll_days) < self.months:
             return False
@@ -115,7 +118,7 @@ class GenerationRoll(Strategy):
         """Whole lots of one month nearest to the exposure."""
         return maths.nearest(self.exposure / (work * desk.unit_count(contract)))
 
-    def hold(self, desk: Desk, chip: int, work: float, other: int, other_work: float) -> None:
+    def hold(self, desk: Desk, chip: Product, work: float, other: Product, other_work: float) -> None:
         """Brings a chip's strip to its lots, and the other's down as far as that has been filled."""
         if not self.has_strip(desk, chip):
             desk.flat(chip)
@@ -145,7 +148,7 @@ class GenerationRoll(Strategy):
         desk.record("residual_if_low", self.exposure * self.months - old - new * self.factor_low)
         desk.record("residual_if_high", self.exposure * self.months - old - new * self.factor_high)
 
-    def held_hours(self, desk: Desk, chip: int) -> float:
+    def held_hours(self, desk: Desk, chip: Product) -> float:
         """GPU-hours held in a chip's strip."""
         hours = 0.0
         for n in range(1, min(self.months, desk.count(chip, self.roll_days)) + 1):

@@ -52,7 +52,7 @@ def session_of(name: str, tape: Tape, *, interpreted: bool = False, **parameters
     prepared = prepare(STRATEGIES[name], tape, parameters=parameters, interpreted=interpreted)
     session = prepared.session()
     play(session)
-    return session, finish(prepared, session, tape, name, {}, name)
+    return session, finish(prepared, session, tape, name, {"run": 0.0}, name)
 
 
 def perturbed(tape: Tape, after: int, seed: int) -> Tape:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parameters out of range are refused in one line that names parameter, rule and value, before anything runs."""
 
+from typing import Any
+
 import pytest
 
 import kilohour as kh
@@ -41,7 +43,8 @@ def test_a_parameter_out_of_range_is_refused_in_one_line(row):
     name, setting, message = (cell.strip() for cell in row.split("|"))
     field, value = setting.split("=")
     number = {"nan": float("nan"), "inf": float("inf")}
+    parameters: dict[str, Any] = {field: number[value] if value in number else eval(value)}
     with pytest.raises(kh.KilohourError) as refused:
-        kh.backtest(name, market(), **{field: number[value] if value in number else eval(value)})
+        kh.backtest(name, market(), **parameters)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
