@@ -111,7 +111,7 @@ BY_SOURCE = [
     ("match x:\n            case _: pass", "write if and elif"),
     ("self.x = getattr(self, 'x')", "name the field"),
     ("self.x = self.xx", "Face has no field or method 'xx'; did you mean 'x'"),
-    ("self.yesterday = x", "Face has no field 'yesterday'; declare it, as yesterday: float = state(0.0)"),
+    ("self.quota = x", "Face has no field 'quota'; declare it, as quota: float = state(0.0)"),
     ("self.x = self.unmarked * x", "write unmarked: int = 7"),
     ("self.x = self.part.updte(x)", "Counting has no field or method 'updte'; did you mean 'update'"),
     ("self.x = desk.prise(0)", "Desk has no field or method 'prise'; did you mean 'price'"),
