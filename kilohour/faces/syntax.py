@@ -180,7 +180,8 @@ class _Looker(ast.NodeVisitor):
         name = getattr(value, "__name__", "")
         if name in _CALLS and getattr(builtins, name, None) is value:
             self.refuse(node, _CALLS[name])
-        module = type(value).__module__ if type(value).__module__ == "numpy" else getattr(value, "__module__", None)
+        kinds = (type(value).__module__, type(getattr(value, "__self__", None)).__module__)
+        module = next((kind for kind in kinds if kind in ("numpy", "random")), getattr(value, "__module__", None))
         root = str(module).split(".")[0]
         if root in _MODULES:
             self.refuse(node, _MODULES[root])
