@@ -94,16 +94,15 @@ def play(session: Session, progress: Progress | None = None) -> None:
 
 def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds: dict[str, float], run: str) -> Run:
     """Turns a finished session into a run."""
-    import pyarrow as pa
-
     from kilohour.backtests.baseline import baseline_equity
     from kilohour.backtests.curve import curve_table, prices_table
     from kilohour.backtests.manifest import manifest_of, result_of
     from kilohour.backtests.outputs import tables_of
+    from kilohour.tape.arrow import numbers
 
     tables = tables_of(session)
     baseline = baseline_equity(prepared.market, session.table("positions"), session.table("equity"), prepared.cash_micros)
-    tables["equity"] = tables["equity"].append_column("baseline_micros", pa.array(baseline))
+    tables["equity"] = tables["equity"].append_column("baseline_micros", numbers(baseline))
     traded = sorted({int(c) for c in session.table("fills")["contract"]})
     tables["curve"] = curve_table(prepared.market)
     tables["prices"] = prices_table(prepared.market, traded)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kilohour.backtests.baseline import mark_grid
 from kilohour.session import Market
+from kilohour.tape.arrow import named, table
 from kilohour.tape.schema import Kind
 from kilohour.units import NANOS_PER_DAY
 
@@ -21,8 +22,6 @@ CURVE_DAYS = 260
 
 def curve_table(market: Market) -> pa.Table:
     """Marks by contract on one day a week (fewer in long runs), first and last day included."""
-    import pyarrow as pa
-
     times, marks, places = mark_grid(market)
     weeks = times // (7 * NANOS_PER_DAY)
     first_of_week = np.r_[True, np.diff(weeks) > 0] if len(times) else np.zeros(0, dtype=bool)
@@ -31,10 +30,10 @@ def curve_table(market: Market) -> pa.Table:
     day, contract = np.nonzero(~np.isnan(marks[chosen]))
     at = chosen[day]
     contracts = market.tape.contracts
-    return pa.table({
+    return table({
         "ts": times[at],
-        "contract": pa.array([contracts[c].code for c in contract], pa.string()),
-        "product": pa.array([contracts[c].product for c in contract], pa.string()),
+        "contract": named(contract, [c.code for c in contracts]),
+        "product": named(contract, [c.product for c in contracts]),
         "month": np.array([contracts[c].month for c in contract], dtype=np.int64),
         "nth": places[at, contract],
         "mark_micros": np.rint(marks[at, contract] * 1e6).astype(np.int64),
@@ -43,8 +42,6 @@ def curve_table(market: Market) -> pa.Table:
 
 def prices_table(market: Market, traded: list[int]) -> pa.Table:
     """The last close of each day of the contracts in ``traded`` (rows)."""
-    import pyarrow as pa
-
     events = market.tape.events
     rows = np.flatnonzero((events["kind"] == Kind.BAR) & np.isin(events["ref"], traded))
     day = events["ts"][rows] // NANOS_PER_DAY
@@ -53,5 +50,5 @@ def prices_table(market: Market, traded: list[int]) -> pa.Table:
     last = order[np.r_[np.diff(key[order]) > 0, True]] if len(order) else order
     rows = np.sort(rows[last])
     codes = [c.code for c in market.tape.contracts]
-    return pa.table({"ts": events["ts"][rows], "contract": pa.array([codes[r] for r in events["ref"][rows]], pa.string()),
+    return table({"ts": events["ts"][rows], "contract": named(events["ref"][rows], codes),
                      "close_micros": events["close"][rows]})

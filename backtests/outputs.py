@@ -6,7 +6,7 @@ Times are nanoseconds UTC in ``ts``, money is integer micros, lots are signed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from kilohour.desk import column_name
 from kilohour.kernels import records as r
 from kilohour.session import Session
+from kilohour.tape.arrow import named, table, texts
 from kilohour.units import MISSING
 
 if TYPE_CHECKING:
@@ -98,15 +99,7 @@ def purposes_of(fills: Array, orders: Array, product_of: Array) -> Array:
 
 
 def _words(codes: Array, words: Mapping[Any, str]) -> pa.Array:
-    table = [words.get(code, "") for code in range(max(words) + 1)]
-    return _names(codes, table)
-
-
-def _names(rows: Array, names: Sequence[str]) -> pa.Array:
-    import pyarrow as pa
-
-    places = pa.array(np.ascontiguousarray(rows, dtype=np.int32))
-    return pa.DictionaryArray.from_arrays(places, pa.array(names, pa.string())).dictionary_decode()
+    return named(codes, [words.get(code, "") for code in range(max(words) + 1)])
 
 
 def _plain(rows: Array, *columns: str) -> dict[str, Array]:
@@ -114,11 +107,9 @@ def _plain(rows: Array, *columns: str) -> dict[str, Array]:
 
 
 def _orders_table(orders: Array, codes: list[str]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table({
+    return table({
         **_plain(orders, "order", "ts", "basket"),
-        "contract": _names(orders["contract"], codes),
+        "contract": named(orders["contract"], codes),
         **_plain(orders, "lots"),
         "kind": _words(orders["kind"], KINDS),
         **_plain(orders, "limit_micros"),
@@ -131,60 +122,50 @@ def _orders_table(orders: Array, codes: list[str]) -> pa.Table:
 
 
 def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
-    import pyarrow as pa
-
     fills = session.table("fills")
     purposes = purposes_of(fills, orders, session.market.desk[0]["product_of"])
-    return pa.table({
+    return table({
         "fill": np.arange(1, len(fills) + 1, dtype=np.int64),
         **_plain(fills, "order", "ts"),
-        "contract": _names(fills["contract"], codes),
+        "contract": named(fills["contract"], codes),
         **_plain(fills, "lots", "price_micros", "fee_micros", "half_spread_micros", "position_after"),
-        "purpose": _names(purposes, PURPOSES),
+        "purpose": named(purposes, PURPOSES),
     })
 
 
 def _ledger_table(rows: Array, codes: list[str]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.table({
+    return table({
         **_plain(rows, "ts"),
-        "contract": _names(rows["contract"], codes),
+        "contract": named(rows["contract"], codes),
         "kind": _words(rows["kind"], LEDGER_KINDS),
         **_plain(rows, "micros"),
     })
 
 
 def _equity_table(rows: Array) -> pa.Table:
-    import pyarrow as pa
-
     names = ("ts", "equity_micros", "cash_micros", "margin_initial_micros", "margin_maintenance_micros")
-    return pa.table(_plain(rows, *names))
+    return table(_plain(rows, *names))
 
 
 def _positions_table(rows: Array, codes: list[str]) -> pa.Table:
     """Contracts in tape order within a timestamp; the engine lists them as they were opened."""
-    import pyarrow as pa
-
     rows = rows[np.lexsort((rows["contract"], rows["ts"]))]
-    return pa.table({
+    return table({
         **_plain(rows, "ts"),
-        "contract": _names(rows["contract"], codes),
+        "contract": named(rows["contract"], codes),
         **_plain(rows, "lots", "mark_micros"),
     })
 
 
 def _settlements_table(session: Session) -> pa.Table:
-    import pyarrow as pa
-
     rows, contracts = session.table("settlements"), session.market.tape.contracts
     days = [len(contracts[row].fixing_days) for row in rows["contract"]]
     rules = [_rule(int(fixings), of) for fixings, of in zip(rows["fixings"], days, strict=True)]
-    return pa.table({
+    return table({
         **_plain(rows, "ts"),
-        "contract": _names(rows["contract"], [contract.code for contract in contracts]),
+        "contract": named(rows["contract"], [contract.code for contract in contracts]),
         **_plain(rows, "lots", "price_micros", "fixings", "prints_sum_micros", "missing"),
-        "rule": pa.array(rules, pa.string()),
+        "rule": texts(rules),
     })
 
 
@@ -195,9 +176,7 @@ def _rule(fixings: int, days: int) -> str:
 
 
 def _records_table(session: Session) -> pa.Table:
-    import pyarrow as pa
-
     rows, desk = session.table("records"), session.desk[0]
     names = [column_name(int(key)) for key in desk["column_key"][: int(desk["column_count"])]]
     columns = {name: np.ascontiguousarray(rows["values"][:, at]) for at, name in enumerate(names)}
-    return pa.table({**_plain(rows, "ts"), **columns})
+    return table({**_plain(rows, "ts"), **columns})
