@@ -93,7 +93,7 @@ def numbers_of(result: Result) -> list[int]:
 class Log:
     """Writes down what the Python face of a session's strategy asks of the desk, as actions for the oracle."""
 
-    VERBS = ("target", "target_spread", "target_only", "flat", "limit", "market", "cancel")
+    VERBS = ("target", "target_spread", "target_only", "flat", "close_outside", "limit", "market", "cancel")
 
     def __init__(self, session: Session) -> None:
         session._step_address()

@@ -37,7 +37,7 @@ from tests.oracle.books import (
 Action = tuple[Any, ...]
 """A verb and its arguments: ("target", contract, lots), ("target_spread", near, far, lots),
 ("target_only", near, far, lots), ("flat", product), ("limit", contract, lots, price_micros, tif),
-("market", contract, lots, tif), ("cancel", order)."""
+("market", contract, lots, tif), ("close_outside", first, last), ("cancel", order)."""
 
 WORKING_ORDERS_MOST = 256
 LOTS_MOST = 10**6
@@ -336,6 +336,12 @@ class Oracle:
         verb, *arguments = action
         if verb in ("target", "target_spread", "target_only", "flat"):
             self.target(ts, self.named(verb, arguments))
+        elif verb == "close_outside":
+            first, last = (self.contracts[code] for code in arguments)
+            active = sorted(self.active_of({first.product}), key=lambda code: self.contracts[code].month)
+            for code in active:
+                if not first.month <= self.contracts[code].month <= last.month:
+                    self.target(ts, {code: 0})
         elif verb == "cancel":
             # Decision: only limit and market orders have a ticket; cancelling anything else does nothing.
             for order in self.working():
