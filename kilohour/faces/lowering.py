@@ -53,7 +53,8 @@ def literal_method(tag: str, name: str, make: Any) -> None:
 def dispatcher_of(function: Any) -> Any:
     """The compiled form of a plain function; compiled once for each set of argument types."""
     if function not in _DISPATCHERS:
-        _DISPATCHERS[function] = njit(boundscheck=True)(function)
+        # The desk checks every row itself, with a message.
+        _DISPATCHERS[function] = njit(boundscheck=function.__module__ != "kilohour.desk")(function)
     return _DISPATCHERS[function]
 
 
