@@ -52,8 +52,8 @@ class GenerationRoll(Strategy):
             raise UsageError(f"GenerationRoll: months must be from 1 to 20, found {self.months}")
         if not 0.0 <= self.edge < 1.0:
             raise UsageError(f"GenerationRoll: edge must be at least 0 and below 1, found {self.edge:g}")
-        if not 0.0 < self.interest_share <= 1.0:
-            raise UsageError(f"GenerationRoll: interest_share must be above 0 and at most 1, found {self.interest_share:g}")
+        if not 0.0 <= self.interest_share <= 1.0:
+            raise UsageError(f"GenerationRoll: interest_share must be from 0 to 1, found {self.interest_share:g}")
         if self.patience < 1:
             raise UsageError(f"GenerationRoll: patience must be at least 1, found {self.patience}")
         if not 0 <= self.roll_days <= 365:
@@ -110,7 +110,8 @@ class GenerationRoll(Strategy):
         chip, work = (self.old, 1.0) if self.on_new else (self.new, self.factor)
         for n in range(1, self.months + 1):
             contract = desk.nth(chip, n, self.roll_days)
-            if float(self.lots(desk, contract, work)) > self.interest_share * float(desk.interest(contract)):
+            room = self.interest_share * float(desk.interest(contract))
+            if self.interest_share > 0.0 and float(self.lots(desk, contract, work)) > room:
                 return False
         return True
 

@@ -103,7 +103,7 @@ class MarketConfig:
     """What longs earn a year on the part of a contract that still floats: futures stand this much under expectation."""
 
     adoption_ceiling: float = _number(4000.0, 1.0, 1e7)
-    """Of the planned S-curve, million weekly users."""
+    """Of the planned S-curve, trillion tokens a month."""
     adoption_midpoint: dt.date = dt.date(2027, 1, 1)
     adoption_rate: float = _number(1.11, 0.01, 20.0)
     growth_volatility: float = _number(0.25, 0.0, 2.0)

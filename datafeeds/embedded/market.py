@@ -183,7 +183,7 @@ def _add_prints(builder: TapeBuilder, paths: Paths, c: int, fair: Fair, first: i
 
 
 def _add_adoption(builder: TapeBuilder, paths: Paths, first: int, end: int) -> None:
-    ref = builder.index(Index(code=ADOPTION, unit="million weekly users",
+    ref = builder.index(Index(code=ADOPTION, unit="trillion tokens a month",
                               note="synthetic adoption at month ends, first published late and noisy, revised once"))
     publications, days = paths.schedule.publications, paths.schedule.days
     value = np.floor(paths.published * 10.0 + 0.5).astype(np.int64) * (MICROS // 10)

@@ -249,7 +249,7 @@ def _convexity(config: MarketConfig, model: Model, c: int) -> float:
 
 
 def adoption_plan(config: MarketConfig, schedule: Schedule) -> Floats:
-    """The planned S-curve on each day, million weekly users."""
+    """The planned S-curve on each day, trillion tokens a month."""
     middle = day_of(config.adoption_midpoint)
     return np.array([config.adoption_ceiling / (1.0 + exp(-config.adoption_rate * (int(day) - middle) / 365.25))
                      for day in schedule.days])

@@ -66,9 +66,9 @@ class Paths:
     markdown: Floats
     """Realised log mark-downs, launches × chips, in the order of the configuration."""
     adoption_plan: Floats
-    """Million weekly users, on all days of the schedule."""
+    """Trillion tokens a month, on all days of the schedule."""
     published: Floats
-    """Adoption as published, million weekly users, one a row of ``schedule.publications``."""
+    """Adoption as published, trillion tokens a month, one a row of ``schedule.publications``."""
     surprise: Floats
     """What each publication told the market: log adoption over what it expected."""
     mean_open: Floats
@@ -80,7 +80,7 @@ class Paths:
 
     @property
     def adoption(self) -> Floats:
-        """Adoption as it really was, million weekly users."""
+        """Adoption as it really was, trillion tokens a month."""
         return self.adoption_plan[: self.schedule.span] * _exps(self.state[:, market.ADOPTION])
 
     @property

@@ -103,6 +103,6 @@ def made(prices: Mapping[str, Price], *, sessions: int, first: dt.date = dt.date
             builder.interest(ref, closes[kept] + 2, np.full(len(kept), interest))
     if adoption:
         value_day, known_day, value = (np.array(column) for column in zip(*adoption, strict=True))
-        ref = builder.index(Index(code="SIM-ADOPTION", unit="million weekly users", note="made by hand"))
+        ref = builder.index(Index(code="SIM-ADOPTION", unit="trillion tokens a month", note="made by hand"))
         builder.prints(ref, value_day, known_day * NANOS_PER_DAY + 13 * 3600 * 10**9, (value * MICROS).astype(np.int64))
     return builder.build()
