@@ -19,7 +19,10 @@ PLACES = 48
 
 
 def mark_grid(market: Market) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Times of marks, marks in dollars (times, contracts) with NaN where absent, and each contract's place on the curve.
+    """Times of marks, marks in dollars (times, contracts), and each contract's place on the curve.
+
+    A mark stands until the contract's next one (products are marked at times of their own); NaN before the first and
+    after the last.
 
     Place 1 is the first contract of its product whose fixing window has not begun; 0 stands for fixing, expired or unlisted.
     """
@@ -28,7 +31,16 @@ def mark_grid(market: Market) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.flo
     times, at = np.unique(events["ts"][rows], return_inverse=True)
     marks = np.full((len(times), len(market.tape.contracts)), np.nan)
     marks[at, events["ref"][rows]] = events["close"][rows] / 1e6
+    marks = _standing(marks)
     return times, marks, _places(market, times, ~np.isnan(marks))
+
+
+def _standing(marks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    row = np.arange(len(marks))[:, None]
+    own = np.where(np.isnan(marks), -1, row)
+    latest = np.maximum.accumulate(own, axis=0)
+    stands = (latest >= 0) & (row <= own.max(axis=0, initial=-1))
+    return np.where(stands, np.take_along_axis(marks, np.maximum(latest, 0), axis=0), np.nan)
 
 
 def _places(market: Market, times: npt.NDArray[np.int64], seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -57,7 +57,12 @@ def _from_name(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     for point in _plug_ins():
         if point.name == name:
-            return point.load()
+            try:
+                return point.load()
+            except Exception as error:
+                from kilohour.faces.traceback import user_traceback
+
+                raise StrategyRaised(f"the plug-in {name!r} ({point.value}) failed while it was read\n{user_traceback(error)}") from error
     raise UnknownName("strategy", name, strategy_names(), where="the built-in ones and the installed plug-ins (or path/to/file.py:Class)")
 
 

@@ -118,21 +118,7 @@ def sweep(
     """
     began = time.perf_counter()
     face = strategy_class(strategy)
-    if not 0.0 <= out_of_sample < 1.0:
-        raise UsageError(f"out_of_sample must be at least 0 and below 1, found {out_of_sample}")
-    if cores is not None and cores < 1:
-        raise UsageError(f"cores must be at least 1, found {cores}")
-    handles = [f.name for f in fields_of(face) if f.kind in ("product", "index") and len(grid.get(f.name, ())) > 1]
-    if handles:
-        raise UsageError(f"a sweep varies numbers: run one sweep for each {handles[0]!r}, found {list(grid[handles[0]])}")
-    if not grid or not all(len(values) for values in grid.values()):
-        raise UsageError("a sweep needs at least one parameter with at least one value, as --set window=20:120:10")
-    count = math.prod(len(values) for values in grid.values())
-    if count > TRIALS_MAX:
-        raise UsageError(f"a sweep has at most {TRIALS_MAX:,} trials, found {count:,}")
-    both = [name for name in grid if name in parameters]
-    if both:
-        raise UsageError(f"parameter {both[0]!r} is given twice, once with one value and once with several")
+    check_request(face, grid, out_of_sample, cores, parameters)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     accepted, refusals = _accepted(face, combinations, parameters)
@@ -166,6 +152,26 @@ def sweep(
     if out is not None:
         found.save(out)
     return found
+
+
+def check_request(face: type[Strategy], grid: Mapping[str, Sequence[Any]], out_of_sample: float, cores: int | None,
+                  fixed: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageError` for a grid, a share or a number of cores that makes no sense."""
+    if not 0.0 <= out_of_sample < 1.0:
+        raise UsageError(f"out_of_sample must be at least 0 and below 1, found {out_of_sample}")
+    if cores is not None and cores < 1:
+        raise UsageError(f"cores must be at least 1, found {cores}")
+    handles = [f.name for f in fields_of(face) if f.kind in ("product", "index") and len(grid.get(f.name, ())) > 1]
+    if handles:
+        raise UsageError(f"a sweep varies numbers: run one sweep for each {handles[0]!r}, found {list(grid[handles[0]])}")
+    if not grid or not all(len(values) for values in grid.values()):
+        raise UsageError("a sweep needs at least one parameter with at least one value, as --set window=20:120:10")
+    count = math.prod(len(values) for values in grid.values())
+    if count > TRIALS_MAX:
+        raise UsageError(f"a sweep has at most {TRIALS_MAX:,} trials, found {count:,}")
+    both = [name for name in grid if name in fixed]
+    if both:
+        raise UsageError(f"parameter {both[0]!r} is given twice, once with one value and once with several")
 
 
 def _version() -> str:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exported names are a promise, and importing them costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kilohour
+
+EXPORTED = [
+    "Assumptions", "Desk", "EmbeddedMarket", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
+    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "index", "indicator", "indicators", "maths",
+    "product", "state", "sweep", "units",
+]  # fmt: skip
+INDICATORS = [
+    "Atr", "Carry", "CurveCurvature", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "RollingCorrelation", "RollingMax", "RollingMean",
+    "RollingMedian", "RollingMin", "RollingQuantile", "RollingSlope", "RollingSum", "RollingVariance", "RollingZ", "Rsi", "SCurve", "Wilder",
+]  # fmt: skip
+HEAVY = ("numpy", "numba", "pandas", "pyarrow", "plotly", "scipy", "exchange_calendars", "pydantic", "llvmlite")
+
+
+def test_the_exported_names():
+    names = sorted([*EXPORTED, *INDICATORS])
+    assert sorted(kilohour.__all__) == sorted(dir(kilohour)) == names
+    assert all(getattr(kilohour, name) is not None for name in names)
+    assert all(getattr(kilohour, name) is getattr(kilohour.indicators, name) for name in INDICATORS)
+
+
+def test_the_exported_indicators():
+    assert sorted(kilohour.indicators.__all__) == INDICATORS
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'kilohour' has no attribute 'bactest'"):
+        kilohour.bactest  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["kilohour", "kilohour.cli.main", "kilohour.errors"])
+def test_importing_pulls_in_nothing_heavy(module):
+    code = f"import sys, {module}; print(*sorted(m for m in {HEAVY!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
