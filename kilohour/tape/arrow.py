@@ -27,19 +27,21 @@ def numbers(values: npt.NDArray[Any]) -> pa.Array:
 
 def texts(values: Sequence[str]) -> pa.Array:
     """A column of strings."""
-    import pyarrow as pa
-
-    parts = [value.encode() for value in values]
-    ends = np.cumsum([0, *map(len, parts)], dtype=np.int32)
-    return pa.Array.from_buffers(pa.string(), len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
+    return _strings([value.encode() for value in values])
 
 
 def named(rows: npt.NDArray[Any], names: Sequence[str]) -> pa.Array:
     """A column of strings, ``names[row]`` for each row."""
+    words = [name.encode() for name in names]
+    return _strings([words[row] for row in rows.tolist()])
+
+
+def _strings(parts: list[bytes]) -> pa.Array:
     import pyarrow as pa
 
-    places = numbers(np.asarray(rows, dtype=np.int32))
-    return pa.DictionaryArray.from_arrays(places, texts(names)).dictionary_decode()
+    ends = np.zeros(len(parts) + 1, dtype=np.int32)
+    np.cumsum(np.fromiter(map(len, parts), np.int32, len(parts)), out=ends[1:])
+    return pa.Array.from_buffers(pa.string(), len(parts), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(parts))])
 
 
 def table(columns: Mapping[str, pa.Array | npt.NDArray[Any]]) -> pa.Table:
