@@ -138,17 +138,12 @@ def sweep(
         columns[metric] = [row[metric] for row in rows]
     name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__
     best, deflated = _best(prepared, columns, accepted, split)
-    result = {
+    found = Sweep(_manifest(prepared, whole, name, {
         "run": Path(out).name if out is not None else name, "strategy": name, "tape": whole.source,
         "grid": {k: list(v) for k, v in grid.items()}, "parameters": parameters, "trials": len(accepted), "skipped": len(refusals),
         "best": best, "deflated_sharpe": deflated, "out_of_sample": out_of_sample, "cores": cores or os.cpu_count() or 1,
         "bars": int(bars), "seconds": seconds, "bars_per_second": bars / seconds["run"] if seconds["run"] > 0 else None, "report": None,
-    }  # fmt: skip
-    manifest = {"kilohour": _version(), "run": result["run"], "strategy": strategy_entry(prepared, name),
-                "tape": tape_entry(whole, prepared.market.tape), "assumptions": assumption_rows(prepared),
-                "modelled": modelled_sentences(prepared), "trials": len(accepted), "best": best, "deflated_sharpe": deflated,
-                "result": result}
-    found = Sweep(manifest, columns)
+    }), columns)  # fmt: skip
     if out is not None:
         found.save(out)
     return found
@@ -174,10 +169,15 @@ def check_request(face: type[Strategy], grid: Mapping[str, Sequence[Any]], out_o
         raise UsageError(f"parameter {both[0]!r} is given twice, once with one value and once with several")
 
 
-def _version() -> str:
+def _manifest(prepared: Prepared, tape: Tape, name: str, result: dict[str, Any]) -> dict[str, Any]:
     import kilohour
 
-    return kilohour.__version__
+    return {
+        "kilohour": kilohour.__version__, "run": result["run"], "strategy": strategy_entry(prepared, name),
+        "tape": tape_entry(tape, prepared.market.tape), "assumptions": assumption_rows(prepared),
+        "modelled": modelled_sentences(prepared), "trials": result["trials"], "best": result["best"],
+        "deflated_sharpe": result["deflated_sharpe"], "result": result,
+    }  # fmt: skip
 
 
 def _accepted(face: type[Strategy], combinations: list[dict[str, Any]], fixed: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:

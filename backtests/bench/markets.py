@@ -37,7 +37,7 @@ def bench_product(name: str) -> Product:
 def walk(rng: np.random.Generator, count: int, scale: float, start: float) -> Ints:
     """A random walk in micros, never below a tenth of its start."""
     path = start + np.cumsum(rng.normal(0.0, scale, count))
-    return np.rint(np.maximum(path, 0.1 * start) * MICROS).astype(np.int64)
+    return np.asarray(np.rint(np.maximum(path, 0.1 * start) * MICROS), dtype=np.int64)
 
 
 def minutes(bars: int, contracts: int = 1, seed: int = 1) -> Tape:

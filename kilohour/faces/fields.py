@@ -152,7 +152,7 @@ def fields_of(face: type) -> tuple[Field, ...]:
 
 
 def _read_fields(face: type) -> list[Field]:
-    near = {}
+    near: dict[str, Any] = {}
     for base in face.__mro__:  # an indicator's class may be local to a function; its default knows it
         for value in vars(base).values():
             kind = value.face if isinstance(value, Part) else value

@@ -184,4 +184,4 @@ class Breaks(Strategy):
 
 
 def test_days_count_from_the_tape():
-    assert FIRST == TAPE.start // NANOS_PER_DAY
+    assert TAPE.start // NANOS_PER_DAY == FIRST

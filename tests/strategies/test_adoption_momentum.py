@@ -20,7 +20,7 @@ PARAMETERS: dict[str, Any] = {"product": "SIM:H100", "warmup": 3, "threshold": 0
 class LevelOnly(AdoptionMomentum):
     """The ablation: adoption that grows is bought, whatever was expected of it."""
 
-    def surprise(self, years: float, value: float) -> float:  # noqa: ARG002
+    def surprise(self, years: float, value: float) -> float:
         return 1.0 if self.curve.rate() > 0.0 else 0.0
 
 

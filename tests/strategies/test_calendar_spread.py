@@ -20,7 +20,7 @@ STRIP, EXPIRIES = DATA / "futures_strip_energy.parquet", DATA / "futures_expiry_
 class RawSpread(CalendarSpread):
     """The ablation: the gap in dollars, not in volatilities of the curve."""
 
-    def scale(self, desk, near: int, far: int) -> float:  # noqa: ARG002
+    def scale(self, desk, near: int, far: int) -> float:
         return 1.0
 
 
