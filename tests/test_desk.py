@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,8 @@ def memory():
 
 @pytest.fixture
 def desk(memory):
-    return structure_of(Desk).from_buffer(memory)
+    structure: Any = structure_of(Desk)
+    return structure.from_buffer(memory)
 
 
 ONE = ["is_listed", "month", "days_to_fixing", "days_to_last_trade", "price", "mark", "age", "volume", "interest", "has_volatility",
@@ -182,4 +184,6 @@ def test_a_recorded_name_is_found_again(memory, desk):
 
 
 def test_there_is_no_address_in_the_desk():
-    assert all(np.dtype(r.DESK.fields[name][0].base).kind in "if" for name in r.DESK.names)
+    fields = r.DESK.fields
+    assert fields
+    assert all(np.dtype(fields[name][0].base).kind in "if" for name in fields)

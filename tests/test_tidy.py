@@ -82,8 +82,8 @@ def test_nothing_banned_is_called(path):
                 continue
             assert called not in BANNED_CALLS or is_driver, f"line {node.lineno}: {called}: {BANNED_CALLS.get(called)}"
         for module in modules_of(node):
-            assert module not in BANNED_MODULES, f"line {node.lineno}: {module}: {BANNED_MODULES.get(module)}"
-            assert module not in FOLDERS[1:], f"line {node.lineno}: import kilohour.{module}: a second path makes a second copy of each class"
+            assert module not in BANNED_MODULES, f"{module}: {BANNED_MODULES.get(module)}"
+            assert module not in FOLDERS[1:], f"import kilohour.{module}: a second path makes a second copy of each class"
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: import kilohour.x by its whole name"
 
@@ -123,7 +123,7 @@ def test_no_file_is_dead():
     for path in PACKAGE:
         parts = path.relative_to(ROOT).with_suffix("").parts
         module = ".".join(parts if parts[0] == "kilohour" else ("kilohour", *parts))
-        if parts[-1] == "__init__" or module in ("kilohour.__main__",):
+        if parts[-1] in ("__init__", "__main__"):
             continue
         parent, _, leaf = module.rpartition(".")
         used = re.search(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{leaf}\b", text)

@@ -89,7 +89,7 @@ def _vectorbt_cross(vbt: Any, bars: Columns) -> Callable[[], Result]:
 def vectorbt_sweep(vbt: Any, bars: Columns, fast: list[int], slow: list[int]) -> tuple[float, int]:
     """Best final equity over every pair of windows, and how many there were."""
     close, opening = bars["close"], bars["open"]
-    means = {window: vbt.MA.run(close, window).ma.to_numpy().ravel() for window in {*fast, *slow}}
+    means = {window: vbt.MA.run(close, window).ma.to_numpy().ravel() for window in sorted({*fast, *slow})}
     pairs = [(a, b) for a in fast for b in slow]
     size = np.full((len(close), len(pairs)), np.nan)
     for column, (a, b) in enumerate(pairs):

@@ -12,6 +12,7 @@ import kilohour as kh
 from kilohour import Index, Product, Strategy, index, product, state
 from kilohour.backtests.prepare import checked_cash, parameter_values, parse_parameter, prepare
 from kilohour.errors import KilohourError, UnknownName, UsageError
+from kilohour.units import NANOS_PER_DAY, date_of
 from tests.backtests.tapes import sim_tape
 
 
@@ -135,7 +136,7 @@ def test_a_backtest_refuses_in_one_line(options, words):
 
 
 def test_from_and_to_are_both_included():
-    day = dt.date.fromtimestamp(TAPE.start / 1e9)
+    day = date_of(TAPE.start // NANOS_PER_DAY)
     run = kh.backtest(Anything, TAPE, start=day + dt.timedelta(1), end=str(day + dt.timedelta(3)))
     assert run.result["bars"] == 3 * 4
 

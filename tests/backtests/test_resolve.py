@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from typing import Any
 
 import pytest
 
@@ -42,15 +43,15 @@ def test_a_class_stands_for_itself():
 
 
 def test_a_file_with_and_without_the_class(file):
-    face = strategy_class(f"{file}:One")
+    face: Any = strategy_class(f"{file}:One")
     assert face.x == 5
     assert strategy_class(str(file)) is face
 
 
 def test_an_edited_file_is_read_again(file):
-    before = strategy_class(str(file))
+    before: Any = strategy_class(str(file))
     file.write_text(FILE.replace("x: int = beside_it.X", "x: int = 6"))
-    after = strategy_class(str(file))
+    after: Any = strategy_class(str(file))
     assert (before.x, after.x) == (5, 6)
 
 
@@ -75,7 +76,7 @@ def test_what_is_no_strategy_is_refused(given, words):
 
 
 def test_what_a_file_lacks_is_named(file):
-    with pytest.raises(UnknownName, match="unknown strategy 'On' in .*mine.py; did you mean 'One'"):
+    with pytest.raises(UnknownName, match=r"unknown strategy 'On' in .*mine\.py; did you mean 'One'"):
         strategy_class(f"{file}:On")
     file.write_text(FILE + "\nclass Two(One): pass\n")
     with pytest.raises(UsageError, match=r"holds 2 strategies \(One, Two\): name one as .*mine.py:Class"):

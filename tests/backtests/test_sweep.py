@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from statistics import NormalDist, mean, variance
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ class Cross(Strategy):
             desk.target(near, -kh.maths.truncate(self.scale))
 
 
-GRID = {"fast": [2, 3, 5], "slow": [5, 12], "scale": [4.0, 7.0]}
+GRID: dict[str, Any] = {"fast": [2, 3, 5], "slow": [5, 12], "scale": [4.0, 7.0]}
 TAPE = sim_tape(days=150, marks_a_day=2, bars_after=3)
 
 
@@ -91,7 +93,7 @@ def test_the_deflated_sharpe_is_the_formula_of_bailey_and_lopez_de_prado(found):
     for ts, equity in zip(run.tables["equity"]["ts"].to_pylist(), run.tables["equity"]["equity_micros"].to_pylist(), strict=True):
         days[ts // NANOS_PER_DAY] = equity
     closes = [10**12, *days.values()]
-    changes = [(b - a) / 1e6 for a, b in zip(closes[:-1], closes[1:], strict=True)]
+    changes = [(b - a) / 1e6 for a, b in pairwise(closes)]
     n, trials = len(changes), len(found.trials)
     ratio = mean(changes) / math.sqrt(variance(changes))
     centred = [c - mean(changes) for c in changes]

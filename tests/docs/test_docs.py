@@ -41,6 +41,7 @@ def test_a_page_runs(page, tmp_path, monkeypatch, capsys):
                     if line.startswith("$ kilohour "):
                         code = main(shlex.split(line, comments=True)[2:])
                         assert code in (0, None), f"{line}\n{capsys.readouterr().err}"
+                capsys.readouterr()
             elif ">>>" not in text:
                 named = re.match(r"# (\w+\.py)\n", text)
                 if named:

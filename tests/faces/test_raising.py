@@ -137,13 +137,13 @@ class Chained(Strategy):
 
     def on_bar(self, desk):
         try:
-            {}["a"]
+            dict[str, int]()["a"]
         except KeyError as error:
             raise ValueError("no a\nand more") from error
 
 
 def test_an_interpreted_strategy_may_raise_anything():
-    with pytest.raises(StrategyRaised, match="ValueError: no a\nand more$") as caught:
+    with pytest.raises(StrategyRaised, match=r"ValueError: no a\nand more$") as caught:
         played(Chained, market(tape_of_bars(5)), interpreted=True)
     assert isinstance(caught.value.__cause__, ValueError)
 

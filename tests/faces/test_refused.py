@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import Any
 
 import pytest
 
@@ -57,11 +58,15 @@ def face_of(tmp_path, line="pass", helper="x", update="self.count += 1"):
     count += 1
     file = tmp_path / f"refused_{count}.py"
     file.write_text(HEAD.format(line=line, helper=helper, update=update))
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    return load(file.stem, file).Face, file
+
+
+def load(name, file):
+    spec: Any = importlib.util.spec_from_file_location(name, file)
+    module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
-    return module.Face, file
+    return module
 
 
 def refusal(face):
@@ -179,12 +184,9 @@ def test_refused_in_a_function_reached_through_a_module(tmp_path, monkeypatch):
 
 
 def test_a_python_field_is_refused_with_its_name(tmp_path):
-    face, file = face_of(tmp_path)
+    _, file = face_of(tmp_path)
     file.write_text(file.read_text().replace("lots: int = 1", "lots: int = 1\n    seen: list = []").replace("class Face", "class Other"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("other", file))
-    sys.modules["other"] = module
-    module.__spec__.loader.exec_module(module)
-    assert refusal(module.Other).startswith("Other.seen is declared as something that has no place in a record; change the line, or")
+    assert refusal(load("other", file).Other).startswith("Other.seen is declared as something that has no place in a record; change the line, or")
 
 
 ALLOWED = """
@@ -212,7 +214,7 @@ def test_what_both_faces_agree_on_is_let_through(tmp_path):
 
 
 def test_a_class_refused_does_not_spoil_another_that_shares_its_helper(tmp_path):
-    face, file = face_of(tmp_path, "self.lots = x")
+    face, _ = face_of(tmp_path, "self.lots = x")
     refusal(face)
     fine, _ = face_of(tmp_path, "self.x = x")
     assert compiled_step(fine).address
