@@ -116,7 +116,8 @@ def test_same_readings_and_same_bytes(face):
 def test_the_source_and_the_types_obey_the_rules_of_the_compiled_face(face):
     for method in methods_of(face):
         check_function(method)
-    check_types(lowering.dispatchers())
+    known = lowering.dispatchers()
+    check_types({method: known[method] for method in methods_of(face) if method in known})
 
 
 @EVERY
