@@ -155,7 +155,7 @@ class Session:
         from kilohour.step import compiled_step, wants_events
 
         market = self.market
-        self.desk, self.book = market.desk.copy(), _empty_book(self.cash_micros, self.quiet)
+        self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & names_used(self.face)))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
@@ -254,7 +254,7 @@ class Session:
         return [self.state, self.desk, self.book, self.latest, self.first]
 
     def _snapshot(self) -> list[Array]:
-        return [part.copy() for part in self._memory()]
+        return [copied(part) for part in self._memory()]
 
     def _raise_failure(self, before: list[Array] | None) -> None:
         """Reruns the block in CPython from its snapshot, for the traceback."""
@@ -263,7 +263,7 @@ class Session:
         at = datetime_of(int(self.desk["now"][0]))
         if before is not None:
             for part, saved in zip(self._memory(), before, strict=True):
-                part[...] = saved
+                part.view(np.uint8)[...] = saved.view(np.uint8)
             self.step = None
             until = len(self.market.tape)
             while (status := self._advance(until)) == r.FULL:
@@ -276,6 +276,11 @@ class Session:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise error
         raise StrategyRaised(f"{self.face.__name__} raised at {at:%Y-%m-%d %H:%M} UTC\n{user_traceback(error)}") from error
+
+
+def copied(records: Array) -> Array:
+    """A copy as bytes: numpy copies records field by field, which takes seven times as long."""
+    return records.view(np.uint8).copy().view(records.dtype)
 
 
 def _empty_book(cash: int, quiet: bool) -> Array:

@@ -37,7 +37,7 @@ def bench_product(name: str) -> Product:
 def walk(rng: np.random.Generator, count: int, scale: float, start: float) -> Ints:
     """A random walk in micros, never below a tenth of its start."""
     path = start + np.cumsum(rng.normal(0.0, scale, count))
-    return np.rint(np.maximum(path, 0.1 * start) * MICROS).astype(np.int64)
+    return np.asarray(np.rint(np.maximum(path, 0.1 * start) * MICROS), dtype=np.int64)
 
 
 def minutes(bars: int, contracts: int = 1, seed: int = 1) -> Tape:
@@ -111,4 +111,4 @@ def _add(builder: TapeBuilder, contract: Contract, ts: Ints, close: Ints, mark_g
 
 
 def _on_tick(prices: npt.NDArray[np.float64]) -> Ints:
-    return np.rint(prices * 100.0).astype(np.int64) * 10_000
+    return np.asarray(np.rint(prices * 100.0), dtype=np.int64) * 10_000

@@ -109,7 +109,7 @@ def _vectorbt_orders(vbt: Any, close: Any, opening: Any, size: Any, **grouped: A
 def _vectorbt_spread(vbt: Any, close: npt.NDArray[Any], opening: npt.NDArray[Any]) -> Callable[[], Result]:
     from numba import njit
 
-    @njit
+    @njit  # type: ignore[untyped-decorator]
     def held_of(z: Any, entry: float, exit: float) -> Any:
         held, now = np.zeros(len(z)), 0.0
         for i in range(len(z)):

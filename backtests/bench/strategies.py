@@ -68,6 +68,6 @@ class Carry(Strategy):
         self.hold(desk, self.c)
         self.hold(desk, self.d)
 
-    def hold(self, desk: Desk, curve: int) -> None:
+    def hold(self, desk: Desk, curve: Product) -> None:
         near, far = desk.nth(curve, 1), desk.nth(curve, 2)
         desk.target(near, self.lots if desk.price(near) > desk.price(far) else -self.lots)
