@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kilohour.backtests.bench import engine, indicators, process
-from kilohour.backtests.bench.timing import NONE_OF_IT, Row, Sizes, pin
+from kilohour.backtests.bench.timing import NONE_OF_IT, Row, Sizes, pin, processors
 from kilohour.errors import UnknownName
 
 WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
@@ -37,7 +37,7 @@ def run(sizes: Sizes, names: list[str], show: Callable[[Row], None]) -> dict[str
     unknown = [name for name in names if name not in WORK]
     if unknown:
         raise UnknownName("work", unknown[0], WORK, where="the benchmark")
-    pin(1)
+    pin(processors(1))
     rows: list[Row] = []
     for name in names or list(WORK):
         for row in WORK[name](sizes):

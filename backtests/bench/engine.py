@@ -67,8 +67,8 @@ def parameter_sweep(sizes: Sizes) -> Iterator[Row]:
     """Seconds and memory of a sweep on one core and on two; each in a process of its own."""
     trials = sizes.sweep_fast * sizes.sweep_slow
     work = f"sweep, {trials:,} parameter sets x {sizes.sweep_bars:,} bars"
-    one = child("sweep", sizes, cores=1)
-    others = [child(f"sweep-{name}", sizes, cores=1) for name in ("vectorbt",)]
+    one = child("sweep", sizes)
+    others = [child(f"sweep-{name}", sizes) for name in ("vectorbt",)]
     yield Row("sweep", f"{work}, one core", "s", one["seconds"], False, 2.0, 0.7,
               [Peer(other["name"], other["seconds"], other["note"]) for other in others], one["note"])
     yield Row("sweep", f"{work}, memory", "MB", one["megabytes"], False, 300.0, 300.0,

@@ -111,4 +111,4 @@ def _add(builder: TapeBuilder, contract: Contract, ts: Ints, close: Ints, mark_g
 
 
 def _on_tick(prices: npt.NDArray[np.float64]) -> Ints:
-    return np.rint(prices * 100.0).astype(np.int64) * 10_000
+    return np.asarray(np.rint(prices * 100.0), dtype=np.int64) * 10_000

@@ -104,15 +104,21 @@ def installed(name: str) -> Any:
         return None
 
 
-def pin(cores: int) -> int:
-    """Holds this process to its first ``cores`` processors and returns how many it got."""
-    if not hasattr(os, "sched_setaffinity"):
+def processors(count: int) -> list[int]:
+    """The first processors this machine lets us use; none where the system cannot hold a process to some."""
+    return PROCESSORS[:count]
+
+
+def pin(to: list[int]) -> int:
+    """Holds this process to processors and returns how many it has."""
+    if not to:
         return os.cpu_count() or 1
-    os.sched_setaffinity(0, _PROCESSORS[:cores])
+    os.sched_setaffinity(0, to)
     return len(os.sched_getaffinity(0))
 
 
-_PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""Those of the process that was started: a child of a pinned process would see one."""
 
 
 def peak_bytes() -> int:
