@@ -267,18 +267,7 @@ class Session:
 
         at = datetime_of(int(self.desk["now"][0]))
         if before is not None:
-<<<<<<< HEAD
             self._rerun(before, at)
-=======
-            for part, saved in zip(self._memory(), before, strict=True):
-                part.view(np.uint8)[...] = saved.view(np.uint8)
-            self.step = None
-            until = len(self.market.tape)
-            while (status := self._advance(until)) == r.FULL:
-                self._drain()
-            if status != r.FAILED:
-                raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
->>>>>>> bench
         assert self.python is not None
         error = self.python.error
         assert error is not None
@@ -291,7 +280,7 @@ class Session:
         kept = self.out, self.tables
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
         for part, saved in zip(self._memory(), before, strict=True):
-            part[...] = saved
+            part.view(np.uint8)[...] = saved.view(np.uint8)
         self.step = None
         while (status := self._advance(len(self.market.tape))) == r.FULL:
             self._drain()
