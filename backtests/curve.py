@@ -53,7 +53,10 @@ def prices_table(market: Market, traded: list[int]) -> pa.Table:
 
 
 def _last_of_days(events: Mapping[str, Any], is_bar: npt.NDArray[np.bool_], contract: int) -> npt.NDArray[np.int64]:
-    """Rows of a contract's last bar of each day, contract by contract: a sort of all bars would take as much as the tape."""
-    rows = np.flatnonzero(is_bar & (events["ref"] == contract))
-    days = events["ts"][rows] // NANOS_PER_DAY
-    return rows[np.r_[days[1:] != days[:-1], np.ones(min(len(days), 1), dtype=bool)]]
+    """Rows of a contract's last bar of each day, without a column of days: that would take as much as the prices."""
+    rows, ts = np.flatnonzero(is_bar & (events["ref"] == contract)), events["ts"]
+    if not len(rows):
+        return rows
+    first, last = ts[rows[0]] // NANOS_PER_DAY, ts[rows[-1]] // NANOS_PER_DAY
+    ends = np.searchsorted(ts, np.arange(first + 1, last + 2) * NANOS_PER_DAY)
+    return rows[np.unique(np.searchsorted(rows, ends) - 1)]
