@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kilohour.backtests.baseline import mark_grid
 from kilohour.session import Market
@@ -43,12 +45,18 @@ def curve_table(market: Market) -> pa.Table:
 def prices_table(market: Market, traded: list[int]) -> pa.Table:
     """The last close of each day of the contracts in ``traded`` (rows)."""
     events = market.tape.events
-    rows = np.flatnonzero((events["kind"] == Kind.BAR) & np.isin(events["ref"], traded))
-    day = events["ts"][rows] // NANOS_PER_DAY
-    key = events["ref"][rows].astype(np.int64) * (1 << 32) + day
-    order = np.argsort(key, kind="stable")
-    last = order[np.r_[np.diff(key[order]) > 0, True]] if len(order) else order
-    rows = np.sort(rows[last])
+    is_bar = events["kind"] == Kind.BAR
+    rows = np.sort(np.concatenate([_last_of_days(events, is_bar, contract) for contract in traded] or [np.zeros(0, dtype=np.int64)]))
     codes = [c.code for c in market.tape.contracts]
     return table({"ts": events["ts"][rows], "contract": named(events["ref"][rows], codes),
                      "close_micros": events["close"][rows]})
+
+
+def _last_of_days(events: Mapping[str, Any], is_bar: npt.NDArray[np.bool_], contract: int) -> npt.NDArray[np.int64]:
+    """Rows of a contract's last bar of each day, without a column of days: that would take as much as the prices."""
+    rows, ts = np.flatnonzero(is_bar & (events["ref"] == contract)), events["ts"]
+    if not len(rows):
+        return rows
+    first, last = ts[rows[0]] // NANOS_PER_DAY, ts[rows[-1]] // NANOS_PER_DAY
+    ends = np.searchsorted(ts, np.arange(first + 1, last + 2) * NANOS_PER_DAY)
+    return rows[np.unique(np.searchsorted(rows, ends) - 1)]
