@@ -25,7 +25,7 @@ backtest calendar-spread --tape tape --set windw=90              | unknown field
 backtest calendar-spread --tape tape --set gap=1                 | unknown field 'gap' in CalendarSpread
 backtest calendar-spread --tape tape --set product=SIM:H10       | unknown product 'SIM:H10' in this tape; did you mean 'SIM:H100'?
 backtest calendar-spread --tape tape --assume gpu1-2025          | unknown assumptions 'gpu1-2025'
-backtest adoption-momentum --tape energy                         | 'SIM:H100' in this tape
+backtest adoption-momentum --tape energy                         | 'SIM:B200' in this tape
 backtest raises.py:Rises --tape tape                             | unknown strategy 'Rises' in raises.py; did you mean 'Raises'?
 backtest nowhere.py:Raises --tape tape                           | strategy: no such file 'nowhere.py'
 backtest twofold.py --tape tape                                  | twofold.py holds 2 strategies (One, Two): name one
@@ -49,8 +49,8 @@ backtest calendar-spread --tape tape --set window=1.5            | CalendarSprea
 backtest calendar-spread --tape tape --set entry=nan             | CalendarSpread.entry must be finite, found 'nan'
 backtest calendar-spread --tape tape --set entry                 | --set must read field=value, found 'entry'
 backtest calendar-spread --tape tape --set lots=1 --set lots=2   | --set gives field 'lots' twice, found '1' and '2'
-backtest calendar-spread --tape tape --set lots=0                | lots must be at least 1
-backtest calendar-spread --tape tape --set near=7                | near must be at least 1 and below far, found near 7, far 7
+backtest calendar-spread --tape tape --set lots=0                | lots must be from 1 to 1000000
+backtest calendar-spread --tape tape --set near=7                | near must be at least 1 and below far, found near 7, far 4
 backtest calendar-spread --tape tape --set window=0              | RollingZ.window must be from 2 to 1024 (its capacity), found 0
 backtest calendar-spread --tape tape --cash 0                    | cash must be above 0 and at most 1e12 USD, found 0.0
 backtest calendar-spread --tape tape --cash nan                  | cash must be above 0
@@ -244,4 +244,4 @@ def test_a_name_of_a_field_that_the_run_needs_itself_is_refused(kilohour, here, 
                                  encoding="utf-8")
     ended = kilohour(f"backtest own.py:Own --tape {tape_folder} --set cash=2")
     assert ended.code == 2
-    assert "a field must not be named like an argument" in ended.err
+    assert "a field cannot have the name of an argument" in ended.err
