@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m kilohour.backtests.bench [--json FILE] [--quick] [--only NAME]``."""
+"""``python -m kilohour.backtests.bench [--json FILE] [--page FILE --date DAY] [--quick] [--only NAME]``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kilohour.backtests.bench import engine, indicators, process
-from kilohour.backtests.bench.timing import NONE_OF_IT, Row, Sizes, pin, processors
+from kilohour.backtests.bench.page import into, number, page_of, told
+from kilohour.backtests.bench.timing import Row, Sizes, pin, processors
 from kilohour.errors import UnknownName
 
 WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
@@ -69,16 +70,8 @@ def _version(name: str) -> str | None:
 
 def cells(row: Row) -> list[str]:
     """A row as the table shows it: ours, the bar and the goal with whether they are reached, the peers with the ratio."""
-    marks = [f"{_number(aim)} {'yes' if row.reaches(aim) else 'NO'}" if aim is not None else "" for aim in (row.bar, row.goal)]
-    told = [
-        f"{peer.name} {_number(peer.value)} ({row.ratio(peer.value):.2g}x)" + (f", {peer.note}" if peer.note else "")
-        if peer.value else f"{peer.name}: {peer.note}" for peer in row.peers if peer.note != NONE_OF_IT
-    ]  # fmt: skip
-    return [row.work, f"{_number(row.ours)} {row.unit}", *marks, "\n".join(told), row.note]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    marks = [f"{number(aim)} {'yes' if row.reaches(aim) else 'NO'}" if aim is not None else "" for aim in (row.bar, row.goal)]
+    return [row.work, f"{number(row.ours)} {row.unit}", *marks, "\n".join(told(row)), row.note]
 
 
 def table_of(rows: list[Row]) -> Table:
@@ -93,22 +86,28 @@ def table_of(rows: list[Row]) -> Table:
 
 def main(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write machine and rows as JSON.")] = None,
+    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Write the rows into a page, as docs/speed.md.")] = None,
+    date: Annotated[str, typer.Option("--date", metavar="DAY", help="Day of the measurement, for the page.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: does it work?")] = False,
     only: Annotated[list[str] | None, typer.Option("--only", metavar="NAME", help=f"One of {', '.join(WORK)}; may be repeated.")] = None,
 ) -> None:
     """Measure speed and memory, beside peers where they are installed."""
     rows: list[Row] = []
-    told = Console(stderr=True, soft_wrap=True)
+    if page is not None and not date:
+        raise typer.BadParameter("a page states its day: give --date")
+    errors = Console(stderr=True, soft_wrap=True)
 
     def show(row: Row) -> None:
         rows.append(row)
-        told.print(f"{row.work}: {_number(row.ours)} {row.unit}", highlight=False)
+        errors.print(f"{row.work}: {number(row.ours)} {row.unit}", highlight=False)
 
     try:
         found = run(Sizes.quick() if quick else Sizes(), only or [], show)
     except UnknownName as error:
         raise typer.BadParameter(str(error)) from None
-    Console(width=None if told.is_terminal else 200).print(table_of(rows))
+    Console(width=None if errors.is_terminal else 200).print(table_of(rows))
+    if page is not None:
+        page.write_text(into(page.read_text(encoding="utf-8"), page_of(found, date)), encoding="utf-8")
     if json_file is not None:
         json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -108,3 +108,18 @@ def test_a_run_imports_neither_pandas_nor_scipy_linalg_nor_plotly(tmp_path):
         "assert not found, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_page_gets_the_table_between_its_marks():
+    from kilohour.backtests.bench.page import into, page_of
+
+    found = {"machine": {"processor": "P", "cores": 2, "load_average": [0.1], "python": "3.11", "versions": {"numpy": "2", "polars": None}},
+             "rows": [dataclasses.asdict(Row("g", "sum", "ns", 2.0, False, 3.0, 1.0, [Peer("other", 1.0), Peer("none", None, NONE_OF_IT)]))]}
+    text = into("before\n<!-- measured -->\nold\n<!-- /measured -->\nafter", page_of(found, "2026-11-22"))
+    assert text.splitlines()[2] == "2026-11-22; P, 2 cores, load average 0.1; Python 3.11; numpy 2."
+    assert "| sum | 2 ns | 3 | 1 | other 1 (0.5x) |" in text
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter")
+    assert "old" not in text
+    with pytest.raises(ValueError, match="marks"):
+        into("no marks", "table")
