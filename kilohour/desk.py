@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from kilohour import maths
 from kilohour.faces.face import Face
 from kilohour.kernels.records import (
@@ -420,7 +422,7 @@ class Desk(Face):
 @cache
 def _recorder(name: str) -> Any:
     """``record`` with its name already a number: what the compiled face calls."""
-    key = column_key(name)
+    key = np.int64(column_key(name))  # a plain constant would have _put compiled again for each name
 
     def record(self: Any, _name: str, value: float) -> None:
         self._put(key, value)

@@ -54,7 +54,9 @@ def dispatcher_of(function: Any) -> Any:
     """The compiled form of a plain function; compiled once for each set of argument types."""
     if function not in _DISPATCHERS:
         # The desk checks every row itself, with a message.
-        _DISPATCHERS[function] = njit(boundscheck=function.__module__ != "kilohour.desk")(function)
+        _DISPATCHERS[function] = njit(
+            boundscheck=function.__module__ != "kilohour.desk", no_cpython_wrapper=True, no_cfunc_wrapper=True
+        )(function)
     return _DISPATCHERS[function]
 
 

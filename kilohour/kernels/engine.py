@@ -218,8 +218,9 @@ def is_full(book, out):
     """True when the rows of one more timestamp might not fit."""
     if book.quiet:
         return False
-    used = max(out.orders, out.fills, out.ledger, out.equity, out.positions, out.settlements, out.records)
-    return used + ROWS_PER_GROUP > ROWS
+    most = ROWS - ROWS_PER_GROUP
+    return (out.orders > most or out.fills > most or out.ledger > most or out.equity > most or out.positions > most
+            or out.settlements > most or out.records > most)
 
 
 @inner
