@@ -15,6 +15,7 @@ from kilohour.backtests.run import Run
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
+from kilohour.warm import engine_compiling
 
 Progress = Callable[[int, int], None]
 """Called with events done and events in all."""
@@ -49,7 +50,8 @@ def backtest(
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted)
     clock["compile"] = time.perf_counter()
-    session = prepared.session()
+    with engine_compiling(face, prepared.interpreted):
+        session = prepared.session()
     session.warm_up()
     clock["run"] = time.perf_counter()
     play(session, progress)

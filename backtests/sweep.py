@@ -31,6 +31,7 @@ from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
 from kilohour.units import NANOS_PER_DAY
+from kilohour.warm import engine_compiling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,9 @@ def sweep(
                        interpreted=interpreted)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
-    prepared.session(quiet=True).warm_up()
+    with engine_compiling(face, prepared.interpreted):
+        session = prepared.session(quiet=True)
+    session.warm_up()
     compiled = time.perf_counter()
     rows = _play(prepared, accepted, split, cores or os.cpu_count() or 1, progress)
     seconds = {"load": loaded - began, "compile": compiled - loaded, "run": time.perf_counter() - compiled}

@@ -22,7 +22,9 @@ from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
     DAY,
+    DAY_ORDERS,
     DONE,
+    EVERY_ORDER,
     EXPIRED,
     EXPIRY,
     FAILED,
@@ -50,12 +52,12 @@ NANOS_PER_DAY = 86_400_000_000_000
 
 
 @inner
-def end_orders_of(book, desk, contract, only_day, status, out):
+def end_orders_of(book, desk, contract, which, status, out):
     """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
     ended = False
     for slot in range(book.orders_working):
         order = book.order[slot]
-        if only_day and (order.life != DAY or order.accepted_at >= desk.now):
+        if which == DAY_ORDERS and (order.life != DAY or order.accepted_at >= desk.now):
             continue
         for leg in range(order.legs):
             if order.contract[leg] == contract:
@@ -80,7 +82,7 @@ def see_mark(book, desk, terms, contract, price, out):
     desk.official[contract] = price / 1e6
     book_variation(book, terms[contract], contract, price, desk.now, out)
     if book.orders_working:
-        end_orders_of(book, desk, contract, True, LAPSED, out)
+        end_orders_of(book, desk, contract, DAY_ORDERS, LAPSED, out)
 
 
 @inner
@@ -280,7 +282,7 @@ def advance(
                 if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
                     return NO_PRINT
             elif what == EXPIRY:
-                end_orders_of(book, desk, at, False, EXPIRED, out)
+                end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
                 expire_contract(desk, at)
             elif what == LISTING and not list_contract(desk, at):
                 book.failed_ref = at

@@ -12,6 +12,7 @@ from kilohour.kernels.margin import initial_requirement
 from kilohour.kernels.matching import copy_order, end_order, leave, sweep_orders
 from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
+    ADDED,
     CANCELLED,
     CAPACITY,
     FROM_LIQUIDATION,
@@ -107,7 +108,7 @@ def submit(book, desk, terms, order, out):
     else:
         copy_order(order, book.order[book.orders_working])
         book.orders_working += 1
-        leave(desk, order, 1, order.units)
+        leave(desk, order, ADDED, order.units)
     if not book.quiet:
         write_order(out, desk.now, order, REFUSED if code else WORKING, code)
     return code == 0

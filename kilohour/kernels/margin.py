@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import share_half_even
+from kilohour.kernels.records import ZERO
 
 
 @inner
@@ -32,7 +33,7 @@ def lots_to_free(term, lots, price, excess):
     size = abs(lots)
     before = initial_requirement(term, size, price)
     low, high = 1, size
-    if before - initial_requirement(term, 0, price) < excess:
+    if before - initial_requirement(term, ZERO, price) < excess:
         return size
     while low < high:
         middle = (low + high) // 2

@@ -7,7 +7,7 @@ from kilohour.kernels.books import book_fee_row, book_fill, fee_of_fill
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even
 from kilohour.kernels.output import write_fill, write_order
-from kilohour.kernels.records import FILLED, FROM_ORDER, LIMIT, MISSING
+from kilohour.kernels.records import FILLED, FROM_ORDER, LIMIT, MISSING, TAKEN, ZERO
 
 
 @inner
@@ -24,9 +24,9 @@ def leave(desk, order, lots_sign, units):
 @inner
 def end_order(book, desk, order, status, ts, out):
     """Ends a working order; its slot is swept by :func:`sweep_orders`."""
-    leave(desk, order, -1, order.units - order.filled)
+    leave(desk, order, TAKEN, order.units - order.filled)
     if not book.quiet:
-        write_order(out, ts, order, status, 0)
+        write_order(out, ts, order, status, ZERO)
     order.number = 0
 
 
@@ -119,7 +119,7 @@ def fill_order(book, desk, terms, order, units, open, high, low, now, out):
             cost = half_even(max(lots * paid, 0) * term.lot_num, term.lot_den)
             write_fill(out, now, order, contract, lots, price, fee, cost, book.position[contract])
             book_fee_row(book, contract, fee, now, out)
-    leave(desk, order, -1, units)
+    leave(desk, order, TAKEN, units)
     order.filled += units
 
 
@@ -135,7 +135,7 @@ def match_orders(book, desk, terms, open, high, low, volume, out):
         units = units_fillable(book, desk, terms, order, volume, now)
         if units <= 0:
             continue
-        if order.kind == LIMIT and leg_price(book, terms, order, 0, open, high, low) == MISSING:
+        if order.kind == LIMIT and leg_price(book, terms, order, ZERO, open, high, low) == MISSING:
             continue
         fill_order(book, desk, terms, order, units, open, high, low, now, out)
         if order.filled == order.units:

@@ -32,6 +32,8 @@ GTC, DAY = 1, 2
 FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
 
 # numba compiles a function again for each plain constant it is called with, and once for all numpy ones.
+ZERO, ADDED, TAKEN = np.int64(0), np.int64(1), np.int64(-1)
+EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = (np.int64(i) for i in range(1, 9))
 NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN = (np.int64(i) for i in range(1, 7))
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
