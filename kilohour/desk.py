@@ -74,8 +74,8 @@ class Desk(Face):
         """
         if product < 0 or product >= self.product_count:
             raise ValueError("desk.nth: no such product in this run")
-        at = self.front_at[product]
-        while at < self.chain_count[product] and self.fixing_at[self.chain[product * CHAIN + at]] <= self.now + days * NANOS_PER_DAY:
+        at = self.front_at[product]  # the front is kept up to date: without days there is nothing to skip
+        while days > 0 and at < self.chain_count[product] and self._fixes_within(self.chain[product * CHAIN + at], days):
             at += 1
         if n < 1 or at + n > self.chain_count[product]:
             raise ValueError("desk.nth: fewer contracts are listed than n; ask desk.count first")
@@ -86,7 +86,7 @@ class Desk(Face):
         if product < 0 or product >= self.product_count:
             raise ValueError("desk.count: no such product in this run")
         at = self.front_at[product]
-        while at < self.chain_count[product] and self.fixing_at[self.chain[product * CHAIN + at]] <= self.now + days * NANOS_PER_DAY:
+        while days > 0 and at < self.chain_count[product] and self._fixes_within(self.chain[product * CHAIN + at], days):
             at += 1
         return self.chain_count[product] - at
 
@@ -355,6 +355,9 @@ class Desk(Face):
             raise ValueError("desk.equity and desk.cash must be called by name in the strategy's own methods or helpers")
 
     # -- helpers ----------------------------------------------------------------------------------------------
+
+    def _fixes_within(self, contract: int, days: int) -> bool:
+        return self.fixing_at[contract] <= self.now + days * NANOS_PER_DAY
 
     def _row(self, contract: int) -> int:
         if not 0 <= contract < self.contract_count:

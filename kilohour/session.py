@@ -148,6 +148,8 @@ class Session:
     cash_micros: int
     interpreted: bool = False
     quiet: bool = False
+    service_address: int | None = None
+    """Address of the engine's second part; found when it is first needed."""
     step: Any = field(init=False)
     tables: dict[str, list[Array]] = field(init=False)
 
@@ -234,9 +236,19 @@ class Session:
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
-            self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.scratch,
-            self.out, self._step_address(), self.state.ctypes.data, self.desk.ctypes.data, until,
+            self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
+            self._step_address(), self._service_address(), self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
+            market.terms.ctypes.data, self.scratch.ctypes.data, self.out.ctypes.data, until,
         ))  # fmt: skip
+
+    def _service_address(self) -> int:
+        if self.service_address is None:
+            from kilohour.kernels.compiling import collector_paused
+            from kilohour.kernels.desk_service import service
+
+            with collector_paused():
+                self.service_address = int(service().address)
+        return self.service_address
 
     def _step_address(self) -> int:
         if self.step is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles the engine in a process of its own while a new strategy is compiled here: a cold start takes one of the two.
+"""Compiles most of the engine in a process of its own, while a new strategy and the rest of it are compiled here.
 
 Only the cache is shared. When the other process cannot do its part, this one compiles the engine itself.
 """
@@ -52,6 +52,16 @@ def engine_compiling(face: type[Strategy], interpreted: bool) -> Iterator[None]:
             stack.enter_context(subprocess.Popen([sys.executable, "-m", "kilohour.warm"], env={**os.environ, "PYTHONPATH": paths},
                                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         yield
+        service_compiled()
+
+
+def service_compiled() -> None:
+    """Compiles the engine's second part, or loads it."""
+    from kilohour.kernels.compiling import collector_paused
+    from kilohour.kernels.desk_service import service
+
+    with collector_paused():
+        service()
 
 
 def main() -> None:
@@ -74,7 +84,8 @@ def main() -> None:
                         margin_maintenance_floor_micros=0, half_spread_micros=0, participation_ppm=0, missing_rule=0,
                         restatement_latest=0)
     market = Market.of(builder.build(), {"WARM:X": terms}, {"WARM:X": None})
-    Session(market, Nothing, np.zeros(1, dtype_of(Nothing)), 0, interpreted=True).warm_up()
+    # Nothing is called, so the second part, which the other process compiles meanwhile, need not be there.
+    Session(market, Nothing, np.zeros(1, dtype_of(Nothing)), 0, interpreted=True, service_address=0).warm_up()
 
 
 if __name__ == "__main__":

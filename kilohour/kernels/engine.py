@@ -12,15 +12,15 @@ import math
 import numpy as np
 
 from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
-from kilohour.kernels.call import call_step
+from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
-from kilohour.kernels.gate import serve_requests
-from kilohour.kernels.liquidation import call_margin, measure_margin
+from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import end_order, match_orders, sweep_orders
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
+    CALL_MARGIN,
     DAY,
     DAY_ORDERS,
     DONE,
@@ -41,6 +41,7 @@ from kilohour.kernels.records import (
     OVERFLOW,
     PRINT,
     ROWS,
+    SERVE_REQUESTS,
     UNSETTLED,
 )
 from kilohour.kernels.settlement import mean_of_prints
@@ -241,20 +242,49 @@ def see_bars(book, desk, i, ts, kind, ref, close, volume):
     return i
 
 
+@inner
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+               fixes_from, fixes_contract, fixing_days, out):  # fmt: skip
+    """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
+    now, n = desk.now, ts.shape[0]
+    while i < n and ts[i] == now:
+        what, at = kind[i], np.int64(ref[i])
+        if what == MARK:
+            desk.mark_count += 1
+            see_mark(book, desk, terms, at, close[i], out)
+        elif what == PRINT:
+            see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
+                      fixes_from, fixes_contract, fixing_days)
+        elif what == INTEREST:
+            desk.open_interest[at] = volume[i]
+        elif what == FINAL:
+            if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
+                return -NO_PRINT
+        elif what == EXPIRY:
+            end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
+            expire_contract(desk, at)
+        elif what == LISTING and not list_contract(desk, at):
+            book.failed_ref = at
+            return -OVERFLOW
+        i += 1
+    return i
+
+
 @entry
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days, scratch,
-    outs, step_address, strategy_address, desk_address, end,
+    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days,
+    outs, step_address, gate_address, strategy_address, desk_address, book_address, terms_address, order_address,
+    out_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
-    ``desks``, ``books``, ``scratch``, ``outs``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
+    ``desks``, ``books``, ``outs``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
     ``latest``, ``first``: (indices, days) prints known so far;
     ``fixes_from``, ``fixes_contract``: contracts that fix on each (index, day), compressed rows. On FAILED the cursor still points
     at the timestamp that failed.
     """
-    desk, book, out, order = desks[0], books[0], outs[0], scratch[0]
+    desk, book, out = desks[0], books[0], outs[0]
     n = ts.shape[0]
     i = book.cursor
     while i < end:
@@ -268,33 +298,21 @@ def advance(
         has_bar = i > began
         if book.orders_working:
             match_orders(book, desk, terms, open, high, low, volume, out)
-        while i < n and ts[i] == now:
-            what, at = kind[i], np.int64(ref[i])
-            if what == MARK:
-                has_mark = True
-                see_mark(book, desk, terms, at, close[i], out)
-            elif what == PRINT:
-                see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
-                          fixes_from, fixes_contract, fixing_days)
-            elif what == INTEREST:
-                desk.open_interest[at] = volume[i]
-            elif what == FINAL:
-                if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
-                    return NO_PRINT
-            elif what == EXPIRY:
-                end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
-                expire_contract(desk, at)
-            elif what == LISTING and not list_contract(desk, at):
-                book.failed_ref = at
-                return OVERFLOW
-            i += 1
+        if i < n and ts[i] == now:
+            marks_before = desk.mark_count
+            i = see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+                           fixes_from, fixes_contract, fixing_days, out)
+            if i < 0:
+                return -i
+            has_mark = desk.mark_count > marks_before
         move_fronts(desk)
         if has_mark or desk.tracks_equity:
             book.equity = equity_now(book, terms)
             desk.cash_micros, desk.equity_micros = book.cash, book.equity
         if has_mark:
             measure_margin(book, desk, terms)
-            call_margin(book, desk, terms, order, out)
+            if book.equity < book.maintenance:
+                call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
             note_day(book, desk, out)
         if has_bar or wants_events:
             desk.has_bar = has_bar
@@ -305,7 +323,7 @@ def advance(
             if desk.column_count:
                 note_columns(desk, out)
             if desk.request_count:
-                serve_requests(book, desk, terms, order, out)
+                call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
         book.cursor = i
     return DONE
 

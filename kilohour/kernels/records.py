@@ -26,6 +26,7 @@ DONE, FAILED, FULL, NO_PRINT, OVERFLOW = 0, 1, 2, 3, 4
 """What ``advance`` returns: the end was reached, the strategy failed, an output buffer is nearly full, a fixing
 window misses a print that its rule needs, a chain holds too many contracts."""
 
+SERVE_REQUESTS, CALL_MARGIN = 1, 2
 REQUEST_TARGET, REQUEST_MARKET, REQUEST_LIMIT, REQUEST_CANCEL = 1, 2, 3, 4
 MARKET, LIMIT = 1, 2
 GTC, DAY = 1, 2
@@ -51,6 +52,7 @@ DESK = np.dtype(
         ("index_count", I8),
         ("has_bar", I8),
         ("news", I8),
+        ("mark_count", I8),
         ("tracks_equity", I8),
         ("cash_micros", I8),
         ("equity_micros", I8),
