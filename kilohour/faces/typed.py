@@ -67,8 +67,10 @@ def _call(expression: Any, types_of: Any) -> str | None:
     is_int = key is int or str(function) == "class(int64)" or "class 'int'" in str(function)
     if is_int and is_float[:1] == [True]:
         return "int() of a float is silent on NaN when compiled; use kilohour.maths.truncate(x)"
-    if getattr(function, "typing_key", None) is round and is_float[:1] == [True]:
-        return "round() of a float is silent on NaN when compiled; use kilohour.maths.nearest(x)"
+    if getattr(function, "typing_key", None) is round and is_float:
+        if is_float[0]:
+            return "round() of a float is silent on NaN when compiled; use kilohour.maths.nearest(x)"
+        return "round() of an integer is cut beyond 2**53 when compiled; leave it out"
     python, bound = function_of(function)
     if python is None:
         return None

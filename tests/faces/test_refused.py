@@ -132,6 +132,7 @@ BY_TYPE = [
     ("self.part.whole[self.lots] += 0.5", "a float cannot be put into a ring of integers"),
     ("self.lots = int(x)", "use kilohour.maths.truncate(x)"),
     ("self.lots = round(x)", "use kilohour.maths.nearest(x)"),
+    ("self.lots = round(self.lots)", "leave it out"),
     ("self.x = self.lots / 2", "write float(a) / float(b)"),
     ("self.x = desk.position(0) / self.lots", "write float(a) / float(b)"),
     ("desk.target(0, x)", "Desk.target: lots must be an int, found a float"),
@@ -199,7 +200,7 @@ ALLOWED = """
         a.append(y)
         low, high = min(x, y), max(x, y)
         self.x = low if abs(high) > 1.0 and not self.yes else a[-1]
-        self.lots = self.size(lots=maths.truncate(x)) + round(self.lots) + int(self.yes)
+        self.lots = self.size(lots=maths.truncate(x)) + int(self.yes)
         self.yes = self.lots > 3
         desk.record(NAME, high)
         desk.record("low", low)
