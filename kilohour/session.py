@@ -45,6 +45,8 @@ class Market:
     """Contracts that fix on each (index, day), compressed rows."""
     first_day: int
     day_count: int
+    spare: Array
+    """Stands where a session keeps its rows, for quiet sessions: they write none."""
 
     @classmethod
     def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None]) -> Market:
@@ -61,7 +63,8 @@ class Market:
         rows, fixing_days = _terms_rows(tape, terms, index_of)
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
-                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1])
+                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1],
+                   spare=np.zeros(1, r.OUT))
 
     def product_row(self, code: str) -> int:
         """Row of a product, -1 when the tape has none of it."""
@@ -164,7 +167,7 @@ class Session:
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
-        self.out = np.zeros(1, r.OUT)
+        self.out = market.spare if self.quiet else np.zeros(1, r.OUT)
         if not self.quiet:
             self.out["record_row"]["values"] = np.nan  # a column is absent before the strategy first names it
         self.tables = {name: [] for name in r.TABLES}

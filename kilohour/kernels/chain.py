@@ -6,6 +6,8 @@ from __future__ import annotations
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.records import CHAIN
 
+NEVER = 2**63 - 1
+
 
 @inner
 def list_contract(desk, contract):
@@ -56,12 +58,25 @@ def find_front(desk, product):
         desk.news = 1
     desk.front[product] = front
     desk.front_at[product] = at
+    desk.fronts_due = 0  # to be noted anew
 
 
 @inner
 def move_fronts(desk):
-    """Moves every front whose fixing window begins now."""
+    """Moves every front whose fixing window begins now, and notes when the next one does."""
     for product in range(desk.product_count):
         front = desk.front[product]
         if front >= 0 and desk.fixing_at[front] <= desk.now:
             find_front(desk, product)
+    note_due(desk)
+
+
+@inner
+def note_due(desk):
+    """When the first of the fronts begins to fix."""
+    due = NEVER
+    for product in range(desk.product_count):
+        front = desk.front[product]
+        if front >= 0:
+            due = min(due, desk.fixing_at[front])
+    desk.fronts_due = due

@@ -228,17 +228,21 @@ def is_full(book, out):
 
 @inner
 def see_bars(book, desk, i, ts, kind, ref, close, volume):
-    """Phase 1: the bars of one timestamp, from event ``i`` on; returns the event behind them."""
-    now, n = desk.now, ts.shape[0]
-    while i < n and ts[i] == now and kind[i] == BAR:
-        contract = np.uint64(ref[i])
-        price = close[i]
+    """Phase 1: the bars of one timestamp, from event ``i`` on; returns the event behind them.
+
+    Unsigned indices spare the hottest loop the question whether they count from the end.
+    """
+    now, n, k = desk.now, ts.shape[0], np.uint64(i)
+    while i < n and ts[k] == now and kind[k] == BAR:
+        contract = np.uint64(ref[k])
+        price = close[k]
         desk.last[contract] = price / 1e6
         desk.seen_at[contract] = now
-        desk.traded[contract] = volume[i]
+        desk.traded[contract] = volume[k]
         book.value_price[contract] = price
         book.bar_row[contract] = i
         i += 1
+        k = np.uint64(i)
     return i
 
 
@@ -290,7 +294,7 @@ def advance(
     while i < end:
         if is_full(book, out):
             return FULL
-        now = ts[i]
+        now = ts[np.uint64(i)]
         desk.now = now
         began, has_mark = i, False
         i = see_bars(book, desk, i, ts, kind, ref, close, volume)
@@ -298,14 +302,15 @@ def advance(
         has_bar = i > began
         if book.orders_working:
             match_orders(book, desk, terms, open, high, low, volume, out)
-        if i < n and ts[i] == now:
+        if i < n and ts[np.uint64(i)] == now:
             marks_before = desk.mark_count
             i = see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
                            fixes_from, fixes_contract, fixing_days, out)
             if i < 0:
                 return -i
             has_mark = desk.mark_count > marks_before
-        move_fronts(desk)
+        if now >= desk.fronts_due:
+            move_fronts(desk)
         if has_mark or desk.tracks_equity:
             book.equity = equity_now(book, terms)
             desk.cash_micros, desk.equity_micros = book.cash, book.equity

@@ -53,6 +53,7 @@ DESK = np.dtype(
         ("has_bar", I8),
         ("news", I8),
         ("mark_count", I8),
+        ("fronts_due", I8),
         ("tracks_equity", I8),
         ("cash_micros", I8),
         ("equity_micros", I8),
