@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from kilohour.desk import Desk
+from kilohour.errors import UsageError
 from kilohour.faces.face import Face
 
 
@@ -20,6 +21,6 @@ class Strategy(Face):
 
     interpreted: ClassVar[bool] = False
 
-    def on_bar(self, desk: Desk) -> Any:
+    def on_bar(self, desk: Desk) -> Any:  # noqa: ARG002
         """What to do now. Prices are floats; orders are whole lots."""
-        raise NotImplementedError(f"{type(self).__name__} has no on_bar(self, desk)")
+        raise UsageError(f"{type(self).__name__} has no on_bar(self, desk)")

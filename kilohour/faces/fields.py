@@ -21,7 +21,7 @@ import hashlib
 import inspect
 import typing
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -37,27 +37,21 @@ T = TypeVar("T")
 class Ring:
     """Annotation: a float64 array of the indicator's capacity, zero at first."""
 
-    def __getitem__(self, at: int) -> float:
-        raise NotImplementedError(at)  # pragma: no cover - only for type checkers
+    if TYPE_CHECKING:
 
-    def __setitem__(self, at: int, value: float) -> None:
-        raise NotImplementedError(at)  # pragma: no cover - only for type checkers
-
-    def __len__(self) -> int:
-        raise NotImplementedError  # pragma: no cover - only for type checkers
+        def __getitem__(self, at: int) -> float: ...
+        def __setitem__(self, at: int, value: float) -> None: ...
+        def __len__(self) -> int: ...
 
 
 class IntRing:
     """Annotation: an int64 array of the indicator's capacity, zero at first."""
 
-    def __getitem__(self, at: int) -> int:
-        raise NotImplementedError(at)  # pragma: no cover - only for type checkers
+    if TYPE_CHECKING:
 
-    def __setitem__(self, at: int, value: int) -> None:
-        raise NotImplementedError(at)  # pragma: no cover - only for type checkers
-
-    def __len__(self) -> int:
-        raise NotImplementedError  # pragma: no cover - only for type checkers
+        def __getitem__(self, at: int) -> int: ...
+        def __setitem__(self, at: int, value: int) -> None: ...
+        def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
