@@ -29,7 +29,7 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
