@@ -36,7 +36,8 @@ def is_worthwhile(face: type[Strategy]) -> bool:
     """True when both the engine and the strategy must be compiled, and there is a second core to do it."""
     from kilohour.faces.cache import strategy_folder
 
-    return (os.cpu_count() or 1) > 1 and not engine_is_cached() and not strategy_folder(face).exists()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores > 1 and not engine_is_cached() and not strategy_folder(face).exists()
 
 
 @contextlib.contextmanager

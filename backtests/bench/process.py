@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kilohour.backtests.bench.children import child, environment
 from kilohour.backtests.bench.markets import ten_years
-from kilohour.backtests.bench.timing import Row, Sizes, median_seconds, nothing
+from kilohour.backtests.bench.timing import PROCESSORS, Row, Sizes, median_seconds, nothing, pin, processors
 
 COLD_REPEATS = 3
 """A cold start compiles the engine, and its time varies little."""
@@ -23,6 +23,9 @@ def command_line(sizes: Sizes) -> Iterator[Row]:
         tape = ten_years(Path(folder) / "tape", sizes.days)
         run = ["backtest", "calendar-spread", "--json", "--tape", str(tape), "--out", str(Path(folder) / "run")]
         cold = median_seconds(lambda cache: _kilohour(run, cache), lambda: tempfile.mkdtemp(dir=folder), min(COLD_REPEATS, sizes.repeats))
+        pin(processors(len(PROCESSORS)))
+        both = median_seconds(lambda cache: _kilohour(run, cache), lambda: tempfile.mkdtemp(dir=folder), min(COLD_REPEATS, sizes.repeats))
+        pin(processors(1))
         warm_cache = tempfile.mkdtemp(dir=folder)
         _kilohour(run, warm_cache)
         warm = median_seconds(lambda _: _kilohour(run, warm_cache), nothing, sizes.repeats)
@@ -30,7 +33,8 @@ def command_line(sizes: Sizes) -> Iterator[Row]:
         told = median_seconds(lambda _: _kilohour(["--help"], warm_cache), nothing, sizes.repeats)
     work = "kilohour backtest calendar-spread --json, ten years daily"
     yield Row("process", f"{work}, warm cache", "s", warm, False, 1.5, 0.8, note="with its report")
-    yield Row("process", f"{work}, cold cache", "s", cold, False, 10.0, note="compiles engine and strategy")
+    yield Row("process", f"{work}, cold cache, all cores", "s", both, False, 10.0, note="compiles engine and strategy side by side")
+    yield Row("process", f"{work}, cold cache, one core", "s", cold, False, 10.0, note="compiles engine and strategy in turn")
     yield Row("process", "kilohour --help", "s", told, False, 0.3)
 
 
