@@ -231,10 +231,10 @@ def run_details(run: RunFolder) -> str:
     parameters = [(name, f"<code>{escape(value)}</code>") for name, value in (m.get("parameters") or {}).items()]
     origin: list[tuple[str, Any]] = [
         ("kilohour", m.get("kilohour")), ("Strategy", strategy.get("class")), ("File", strategy.get("file")),
-        ("Face", m.get("face")), ("Seed", m.get("seed")), ("Tape", tape.get("source")),
+        ("Face", m.get("face")), ("Tape", tape.get("source")),
         ("Tape from", tape.get("start")), ("Tape to", tape.get("end")),
         ("Contracts", tape.get("contracts")), ("Events", result.get("events")), ("Bars", result.get("bars")),
-        *((f"Seconds: {name}", value) for name, value in seconds.items()),
+        *((f"Seconds: {name}", value) for name, value in seconds.items() if name != "report"),  # not known while it is written
     ]  # fmt: skip
     files = {str(a.get("file")): str(a.get("sha256")) for a in m.get("assumptions", ())}
     hashes = [("Tape SHA-256", f'<span class="hash">{escape(tape.get("sha256"))}</span>')]

@@ -64,6 +64,7 @@ def sweep(
 ) -> None:
     """Run a strategy over a grid of parameters; the report has the heat map and the deflated Sharpe ratio."""
     from kilohour.backtests.resolve import strategy_class
+    from kilohour.backtests.sweep import check_target
     from kilohour.backtests.sweep import sweep as run_sweep
     from kilohour.cli.assignments import grid_of
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
@@ -71,6 +72,8 @@ def sweep(
     from kilohour.cli.source import tape_of
 
     with only_json(json):
+        if out is not None:
+            check_target(out)
         held_back = share(out_of_sample)
         face = strategy_class(name)
         grid, parameters = grid_of(face, assignments or [])
