@@ -19,6 +19,7 @@ from numba.core.utils import pysignature
 from numba.extending import typeof_impl
 
 from kilohour.faces.fields import dtype_of, fields_of
+from kilohour.kernels.compiling import PartCompiler
 
 _CLASSES: dict[str, type] = {}
 _DISPATCHERS: dict[Any, Any] = {}
@@ -56,7 +57,7 @@ def dispatcher_of(function: Any) -> Any:
         # The desk checks every row itself, with a message.
         _DISPATCHERS[function] = njit(
             boundscheck=function.__module__ != "kilohour.desk", no_cpython_wrapper=True, no_cfunc_wrapper=True,
-            forceinline=function.__name__ in ("on_bar", "on_event"),
+            forceinline=function.__name__ in ("on_bar", "on_event"), pipeline_class=PartCompiler,
         )(function)
     return _DISPATCHERS[function]
 
