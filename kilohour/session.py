@@ -157,12 +157,12 @@ class Session:
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
-        from kilohour.faces.reach import names_used
+        from kilohour.faces.reach import reach_of
         from kilohour.step import compiled_step, wants_events
 
         market = self.market
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
-        self.desk["tracks_equity"] = int(bool({"equity", "cash"} & names_used(self.face)))
+        self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
@@ -246,11 +246,9 @@ class Session:
 
     def _service_address(self) -> int:
         if self.service_address is None:
-            from kilohour.kernels.compiling import collector_paused
-            from kilohour.kernels.desk_service import service
+            from kilohour.kernels.desk_service import service_address
 
-            with collector_paused():
-                self.service_address = int(service().address)
+            self.service_address = service_address()
         return self.service_address
 
     def _step_address(self) -> int:

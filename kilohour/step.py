@@ -25,30 +25,26 @@ from kilohour.faces.python_face import structure_of
 from kilohour.faces.reach import Reach, reach_of
 from kilohour.faces.syntax import check_class, know_argument
 from kilohour.faces.typed import check_types
+from kilohour.kernels.call import native_address
 from kilohour.kernels.compiling import collector_paused
 
 know_argument("desk", Desk)
-CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
+CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32)
+"""What the engine calls has arguments; a C function may leave them unread, which spares CPython making objects of them."""
 _COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 
 
 def _on_bar_step(strategy_at: Any, desk_at: Any) -> Any:
-    try:
-        carray(strategy_at, 1)[0].on_bar(carray(desk_at, 1)[0])
-    except Exception:
-        return 1
+    carray(strategy_at, 1)[0].on_bar(carray(desk_at, 1)[0])
     return 0
 
 
 def _on_event_step(strategy_at: Any, desk_at: Any) -> Any:
-    try:
-        desk = carray(desk_at, 1)[0]
-        if desk.has_bar:
-            carray(strategy_at, 1)[0].on_bar(desk)
-        else:
-            carray(strategy_at, 1)[0].on_event(desk)
-    except Exception:
-        return 1
+    desk = carray(desk_at, 1)[0]
+    if desk.has_bar:
+        carray(strategy_at, 1)[0].on_bar(desk)
+    else:
+        carray(strategy_at, 1)[0].on_event(desk)
     return 0
 
 
@@ -101,7 +97,7 @@ def _compile(face: type, functions: Iterable[Any]) -> CompiledStep:
         raise CannotCompile(explain(error, face)) from None
     finally:
         config.CACHE_DIR = before
-    return CompiledStep(compiled.address, compiled.cache_hits > 0, compiled)
+    return CompiledStep(native_address(compiled), compiled.cache_hits > 0, compiled)
 
 
 def _check_compiled(functions: Iterable[Any], folder: Path) -> None:
@@ -128,22 +124,40 @@ class PythonStep:
             if field.kind == "python":
                 setattr(self.strategy, field.name, deepcopy(starting_value(field)))
         self.error: BaseException | None = None
-        self.calls = 0
-        self._callback = CALLBACK(self._make(wants_events(face)))
+        self._count = [0]
+        self._callback = CALLBACK(self._make_for_events() if wants_events(face) else self._make())
         self.address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
 
-    def _make(self, events: bool) -> Callable[[Any, Any], int]:
-        on_bar, desk = self.strategy.on_bar, self.desk
-        on_event = self.strategy.on_event if events else None
+    @property
+    def calls(self) -> int:
+        """How often Python was called."""
+        return self._count[0]
 
-        def step(_strategy: Any, _desk: Any) -> int:
+    def _make(self) -> Callable[[], int]:
+        on_bar, desk, count = self.strategy.on_bar, self.desk, self._count
+
+        def step() -> int:
             try:
-                self.calls += 1
-                if on_event is None or desk.has_bar:
+                count[0] += 1
+                on_bar(desk)
+            except BaseException as error:  # ctypes would swallow it
+                self.error = error
+                return 1
+            return 0
+
+        return step
+
+    def _make_for_events(self) -> Callable[[], int]:
+        on_bar, on_event, desk, count = self.strategy.on_bar, self.strategy.on_event, self.desk, self._count
+
+        def step() -> int:
+            try:
+                count[0] += 1
+                if desk.has_bar:
                     on_bar(desk)
                 else:
                     on_event(desk)
-            except BaseException as error:  # ctypes would swallow it
+            except BaseException as error:
                 self.error = error
                 return 1
             return 0

@@ -46,6 +46,8 @@ def engine_compiling(face: type[Strategy], interpreted: bool) -> Iterator[None]:
     if interpreted or not is_worthwhile(face):
         yield
         return
+    from kilohour.kernels.desk_service import service_address
+
     package = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
     with contextlib.ExitStack() as stack:
@@ -53,16 +55,7 @@ def engine_compiling(face: type[Strategy], interpreted: bool) -> Iterator[None]:
             stack.enter_context(subprocess.Popen([sys.executable, "-m", "kilohour.warm"], env={**os.environ, "PYTHONPATH": paths},
                                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         yield
-        service_compiled()
-
-
-def service_compiled() -> None:
-    """Compiles the engine's second part, or loads it."""
-    from kilohour.kernels.compiling import collector_paused
-    from kilohour.kernels.desk_service import service
-
-    with collector_paused():
-        service()
+        service_address()
 
 
 def main() -> None:

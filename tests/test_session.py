@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kilohour import Strategy, state
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError, StrategyRaised, UsageError
-from kilohour.faces.reach import names_used
+from kilohour.faces.reach import reach_of
 from kilohour.kernels import records as r
 from kilohour.session import Market
 from kilohour.tape import Index, Kind, TapeBuilder
@@ -223,8 +223,8 @@ class Hidden(Strategy):
 
 
 def test_equity_that_nobody_names_is_not_kept_and_says_so():
-    assert "equity" not in names_used(Hidden)
-    assert "equity" in names_used(Worth)
+    assert "equity" not in reach_of(Hidden).names
+    assert "equity" in reach_of(Worth).names
     with pytest.raises(StrategyRaised, match=r"desk\.equity and desk\.cash must be called by name"):
         played(Hidden, market(tape_of_bars(3)), interpreted=True)
 

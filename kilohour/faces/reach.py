@@ -43,6 +43,8 @@ class Reach:
     methods: tuple[tuple[Function, type], ...]
     functions: tuple[Function, ...]
     reads: tuple[Read, ...]
+    names: frozenset[str]
+    """Every attribute and global that the functions name."""
 
     def is_stale(self) -> bool:
         """True when a name means something else than when this was looked up, as after a notebook cell ran again."""
@@ -73,7 +75,8 @@ def _walk(face: type) -> Reach:
             reads.append(read)
             if isinstance(read.value, Function) and read.value.__module__ != "kilohour.maths":
                 waiting.append(read.value)
-    return Reach(methods, tuple(seen), tuple(reads))
+    names = frozenset(name for function in seen for code in codes_of(function) for name in code.co_names)
+    return Reach(methods, tuple(seen), tuple(reads), names)
 
 
 def _methods(face: type) -> Iterator[tuple[Function, type]]:
@@ -117,11 +120,6 @@ def codes_of(function: Function) -> Iterator[types.CodeType]:
         code = waiting.pop()
         yield code
         waiting += [c for c in code.co_consts if inspect.iscode(c)]
-
-
-def names_used(face: type) -> frozenset[str]:
-    """Every attribute and global that the functions of a class's reach name."""
-    return frozenset(name for function in reach_of(face).functions for code in codes_of(function) for name in code.co_names)
 
 
 def _cell(cell: types.CellType) -> Any:

@@ -8,12 +8,18 @@ both parts at once, and out of the way of the bars.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from numba import carray, cfunc, from_dtype, types
 
+from kilohour.kernels.call import native_address
+from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.gate import serve_requests
 from kilohour.kernels.liquidation import call_margin
 from kilohour.kernels.records import BOOK, CALL_MARGIN, DESK, ORDER, OUT, TERMS
+
+_KEPT: list[Any] = []
+"""Keeps the code behind the address alive."""
 
 
 def _service(what, book_at, desk_at, terms_at, order_at, out_at):
@@ -27,7 +33,10 @@ def _service(what, book_at, desk_at, terms_at, order_at, out_at):
 
 
 @functools.cache
-def service():
-    """The compiled function, an object with its ``address``; from the cache where it is there."""
+def service_address():
+    """Address of the compiled function, which is taken from the cache where it is there."""
     records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, TERMS, ORDER, OUT)]
-    return cfunc(types.int64(types.int64, *records), cache=True)(_service)
+    with collector_paused():
+        compiled = cfunc(types.int64(types.int64, *records), cache=True)(_service)
+    _KEPT.append(compiled)
+    return native_address(compiled)

@@ -43,13 +43,15 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels.records import DESK
-from kilohour.step import CALLBACK, compiled_step
+from kilohour.step import compiled_step
 
 face = strategy_class(sys.argv[1] + "/mine.py:Face")
 memory, desk = np.zeros(1, dtype_of(face)), np.zeros(1, DESK)
 structure_of(face).from_buffer(memory).__init__()
 step = compiled_step(face)
-assert CALLBACK(step.address)(memory.ctypes.data, desk.ctypes.data) == 0
+place = np.zeros(2, np.int64)
+call = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 4)(step.address)
+assert call(place.ctypes.data, place[1:].ctypes.data, memory.ctypes.data, desk.ctypes.data) == 0
 print(json.dumps([float(memory["x"][0]), step.cached]))
 '''
 
