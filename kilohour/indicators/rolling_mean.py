@@ -33,7 +33,7 @@ class RollingSum(Indicator):
 
     def push(self, x: float) -> float:
         """Takes the next value; returns the sum, or NaN. Few look-ups of fields: they are what CPython's face costs."""
-        if not abs(x) <= LARGEST:
+        if not -LARGEST <= x <= LARGEST:
             raise ValueError("an indicator takes finite numbers, at most 1e100 in size")
         at = self.at
         ring = self.ring
@@ -51,8 +51,9 @@ class RollingSum(Indicator):
 
     def wrap(self) -> None:
         ring = self.ring
-        total = 0.0
-        for i in range(self.window - 1, -1, -1):
+        total, i = 0.0, self.window
+        while i > 0:  # compiled, this spares the question whether an index counts from the end
+            i -= 1
             total += ring[i]
             ring[i] = total
         self.at = 0

@@ -69,8 +69,8 @@ def offsets(dtype, base=0, path=""):
 
 
 def ctypes_offsets(structure, base=0, path=""):
-    for name, kind in structure._fields_:
-        field = getattr(structure, name)
+    for stored, kind in structure._fields_:
+        field, name = getattr(structure, stored), stored.removesuffix("_in_memory").removeprefix("_")
         yield f"{path}{name}", base + field.offset, ctypes.sizeof(kind)
         if hasattr(kind, "_fields_"):
             yield from ctypes_offsets(kind, base + field.offset, f"{path}{name}.")

@@ -68,7 +68,7 @@ CASES = [
     (1, "ZeroDivisionError: float division by zero", ["fail", "divide"]),
     (2, "ValueError: too many updates", ["fail", "update"]),
     (3, "ValueError: maths.log: x must be positive", ["fail"]),
-    (4, "IndexError: invalid index", ["fail"]),
+    (4, "IndexError: index out of bounds on dimension 1", ["fail"]),
     (5, "ValueError: desk.nth: fewer contracts are listed than n; ask desk.count first", ["fail"]),
     (6, "ValueError: desk: no such contract in this run", ["fail"]),
 ]
