@@ -43,12 +43,16 @@ from kilohour.kernels.records import (
     ROWS,
     SERVE_REQUESTS,
     UNSETTLED,
+    ZERO,
 )
 from kilohour.kernels.settlement import mean_of_prints
 
 DECAY = 0.97
 """Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
 ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
+UNHEARD, HEARD, UNABLE = np.int64(0), np.int64(1), np.int64(2)
+"""Whether the strategy has run at a timestamp: not yet, it has, it failed."""
+ONE = np.uint64(1)
 NANOS_PER_DAY = 86_400_000_000_000
 
 
@@ -194,6 +198,8 @@ def note_day(book, desk, out):
 @inner
 def note_columns(desk, out):
     """The columns that the strategy recorded at this timestamp."""
+    if desk.column_count == 0:
+        return
     row = out.record_row[out.records]
     row.ts = desk.now
     written = False
@@ -207,8 +213,17 @@ def note_columns(desk, out):
 
 
 @inner
+def show_equity(book, desk, terms):
+    """Cash and equity as of now, in the book and on the desk."""
+    book.equity = equity_now(book, terms)
+    desk.cash_micros, desk.equity_micros = book.cash, book.equity
+
+
+@inner
 def forget_news(desk):
     """What ``desk.rolled`` and ``desk.is_new`` answer is true once."""
+    if desk.news == 0:
+        return
     desk.news = 0
     for product in range(desk.product_count):
         desk.front_changed[product] = 0
@@ -227,23 +242,64 @@ def is_full(book, out):
 
 
 @inner
+def see_bar(book, desk, now, contract, price, volume):
+    """Phase 1: one bar."""
+    desk.last[contract] = price / 1e6
+    desk.seen_at[contract] = now
+    desk.traded[contract] = volume
+    book.value_price[contract] = price
+
+
+@inner
 def see_bars(book, desk, i, ts, kind, ref, close, volume):
     """Phase 1: the bars of one timestamp, from event ``i`` on; returns the event behind them.
 
     Unsigned indices spare the hottest loop the question whether they count from the end.
     """
-    now, n, k = desk.now, ts.shape[0], np.uint64(i)
-    while i < n and ts[k] == now and kind[k] == BAR:
-        contract = np.uint64(ref[k])
-        price = close[k]
-        desk.last[contract] = price / 1e6
-        desk.seen_at[contract] = now
-        desk.traded[contract] = volume[k]
-        book.value_price[contract] = price
-        book.bar_row[contract] = i
-        i += 1
-        k = np.uint64(i)
-    return i
+    n, k = np.uint64(ts.shape[0]), np.uint64(i)
+    while k < n and ts[k] == desk.now and kind[k] == BAR:
+        see_bar(book, desk, desk.now, np.uint64(ref[k]), close[k], volume[k])
+        k += ONE
+    return np.int64(k)
+
+
+@inner
+def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address):
+    """Runs timestamps with bars and nothing else while the strategy asks for nothing and no order works.
+
+    Most timestamps are such; alone in a loop they take half the time. Returns the event at which there is more to do,
+    whether the strategy has run there already, and the bars of the timestamps before it.
+    """
+    n, k, bars = np.uint64(ts.shape[0]), np.uint64(i), ZERO
+    stop, due = np.uint64(end), desk.fronts_due
+    while k < stop:
+        now, began = ts[k], k
+        if now >= due:
+            break
+        desk.now = now
+        while k < n and ts[k] == now and kind[k] == BAR:
+            see_bar(book, desk, now, np.uint64(ref[k]), close[k], volume[k])
+            k += ONE
+        if k == began or (k < n and ts[k] == now):
+            k = began
+            break
+        if call_step(step_address, strategy_address, desk_address) != 0:
+            return np.int64(began), UNABLE, bars
+        if desk.request_count or desk.column_count or desk.news:
+            return np.int64(began), HEARD, bars
+        bars += np.int64(k - began)
+    return np.int64(k), UNHEARD, bars
+
+
+@inner
+def show_bars(book, began, behind, ref, open, high, low, volume):
+    """Puts the bars of this timestamp where working orders meet them."""
+    for i in range(np.uint64(began), np.uint64(behind)):
+        contract = np.uint64(ref[i])
+        book.bar_open[contract] = open[i]
+        book.bar_high[contract] = high[i]
+        book.bar_low[contract] = low[i]
+        book.bar_volume[contract] = volume[i]
 
 
 @inner
@@ -290,47 +346,61 @@ def advance(
     """
     desk, book, out = desks[0], books[0], outs[0]
     n = ts.shape[0]
-    i = book.cursor
+    i, bars, status, wrote = book.cursor, 0, DONE, True
     while i < end:
-        if is_full(book, out):
-            return FULL
+        if wrote and is_full(book, out):  # most timestamps of a tape write nothing
+            status = FULL
+            break
+        heard, wrote = UNHEARD, False
+        if not (book.orders_working or wants_events or desk.tracks_equity):
+            i, heard, coasted = coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address)
+            bars += coasted
+            if i >= end:
+                break
         now = ts[np.uint64(i)]
         desk.now = now
-        began, has_mark = i, False
-        i = see_bars(book, desk, i, ts, kind, ref, close, volume)
-        book.bars += i - began
-        has_bar = i > began
-        if book.orders_working:
-            match_orders(book, desk, terms, open, high, low, volume, out)
-        if i < n and ts[np.uint64(i)] == now:
-            marks_before = desk.mark_count
-            i = see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
-                           fixes_from, fixes_contract, fixing_days, out)
-            if i < 0:
-                return -i
-            has_mark = desk.mark_count > marks_before
-        if now >= desk.fronts_due:
-            move_fronts(desk)
-        if has_mark or desk.tracks_equity:
-            book.equity = equity_now(book, terms)
-            desk.cash_micros, desk.equity_micros = book.cash, book.equity
-        if has_mark:
-            measure_margin(book, desk, terms)
-            if book.equity < book.maintenance:
-                call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
-            note_day(book, desk, out)
-        if has_bar or wants_events:
-            desk.has_bar = has_bar
-            if call_step(step_address, strategy_address, desk_address) != 0:
-                return FAILED
-            if desk.news:
-                forget_news(desk)
-            if desk.column_count:
-                note_columns(desk, out)
+        behind = see_bars(book, desk, i, ts, kind, ref, close, volume)
+        has_bar, bars = behind > i, bars + behind - i
+        if heard == UNHEARD:
+            has_mark = False
+            if book.orders_working:
+                show_bars(book, i, behind, ref, open, high, low, volume)
+                match_orders(book, desk, terms, out)
+                wrote = True
+            if behind < n and ts[np.uint64(behind)] == now:
+                marks_before = desk.mark_count
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+                                    fixes_from, fixes_contract, fixing_days, out)
+                if behind < 0:
+                    status = -behind
+                    break
+                has_mark = desk.mark_count > marks_before
+                wrote = True
+            if now >= desk.fronts_due:
+                move_fronts(desk)
+            if has_mark or desk.tracks_equity:
+                show_equity(book, desk, terms)
+            if has_mark:
+                measure_margin(book, desk, terms)
+                if book.equity < book.maintenance:
+                    call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
+                note_day(book, desk, out)
+            if has_bar or wants_events:
+                desk.has_bar = has_bar
+                heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE
+        if heard == UNABLE:
+            status = FAILED
+            break
+        if heard == HEARD:
+            forget_news(desk)
+            note_columns(desk, out)
             if desk.request_count:
                 call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
-        book.cursor = i
-    return DONE
+            wrote = True
+        i = behind
+    book.cursor = i
+    book.bars += bars
+    return status
 
 
 @entry

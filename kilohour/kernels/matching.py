@@ -54,11 +54,11 @@ def copy_order(source, target):
 
 
 @inner
-def lots_available(book, term, contract, volume, now):
+def lots_available(book, term, contract, now):
     """Lots the bar still offers, computed once a timestamp and shared by all orders."""
     if book.stamp[contract] != now:
         book.stamp[contract] = now
-        size = volume[book.bar_row[contract]]
+        size = book.bar_volume[contract]
         if size == MISSING:
             book.available[contract] = 1 << 40
         else:
@@ -79,67 +79,66 @@ def limit_price(limit, buys, half_spread, open, high, low):
 
 
 @inner
-def units_fillable(book, desk, terms, order, volume, now):
+def units_fillable(book, desk, terms, order):
     """Whole units that every leg's bar can take."""
     units = order.units - order.filled
     for leg in range(order.legs):
         contract = order.contract[leg]
-        if desk.seen_at[contract] != now:
+        if desk.seen_at[contract] != desk.now:
             return 0
-        offered = lots_available(book, terms[contract], contract, volume, now)
+        offered = lots_available(book, terms[contract], contract, desk.now)
         units = min(units, offered // abs(order.ratio[leg]))
     return units
 
 
 @inner
-def leg_price(book, terms, order, leg, open, high, low):
+def leg_price(book, terms, order, leg):
     """Fill price of one leg in micros, MISSING when a limit is not reached."""
     contract = order.contract[leg]
-    row, half_spread = book.bar_row[contract], terms[contract].half_spread
+    open, half_spread = book.bar_open[contract], terms[contract].half_spread
     buys = order.ratio[leg] > 0
     if order.kind == LIMIT:
-        return limit_price(order.limit, buys, half_spread, open[row], high[row], low[row])
-    return open[row] + half_spread if buys else open[row] - half_spread
+        return limit_price(order.limit, buys, half_spread, open, book.bar_high[contract], book.bar_low[contract])
+    return open + half_spread if buys else open - half_spread
 
 
 @inner
-def fill_order(book, desk, terms, order, units, open, high, low, now, out):
+def fill_order(book, desk, terms, order, units, out):
     """Fills ``units`` of an order on all its legs."""
     for leg in range(order.legs):
         contract = order.contract[leg]
         term = terms[contract]
-        price = leg_price(book, terms, order, leg, open, high, low)
+        price = leg_price(book, terms, order, leg)
         lots = order.ratio[leg] * units
         fee = fee_of_fill(term, lots, price)
         book.available[contract] -= abs(lots)
         book_fill(book, desk, term, contract, lots, price, fee)
         if not book.quiet:
             # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
-            paid = price - open[book.bar_row[contract]]
+            paid = price - book.bar_open[contract]
             cost = half_even(max(lots * paid, 0) * term.lot_num, term.lot_den)
-            write_fill(out, now, order, contract, lots, price, fee, cost, book.position[contract])
-            book_fee_row(book, contract, fee, now, out)
+            write_fill(out, desk.now, order, contract, lots, price, fee, cost, book.position[contract])
+            book_fee_row(book, contract, fee, desk.now, out)
     leave(desk, order, TAKEN, units)
     order.filled += units
 
 
 @inner
-def match_orders(book, desk, terms, open, high, low, volume, out):
+def match_orders(book, desk, terms, out):
     """Lets every working order, oldest first, meet the bars of ``desk.now``."""
-    now = desk.now
     ended = False
     for slot in range(book.orders_working):
         order = book.order[slot]
-        if order.accepted_at >= now:
+        if order.accepted_at >= desk.now:
             continue
-        units = units_fillable(book, desk, terms, order, volume, now)
+        units = units_fillable(book, desk, terms, order)
         if units <= 0:
             continue
-        if order.kind == LIMIT and leg_price(book, terms, order, ZERO, open, high, low) == MISSING:
+        if order.kind == LIMIT and leg_price(book, terms, order, ZERO) == MISSING:
             continue
-        fill_order(book, desk, terms, order, units, open, high, low, now, out)
+        fill_order(book, desk, terms, order, units, out)
         if order.filled == order.units:
-            end_order(book, desk, order, FILLED, now, out)
+            end_order(book, desk, order, FILLED, desk.now, out)
             ended = True
     if ended:
         sweep_orders(book)
