@@ -23,17 +23,14 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-KINDS = {r.MARKET: "market", r.LIMIT: "limit"}
-LIVES = {r.GTC: "gtc", r.DAY: "day"}
+KINDS = dict(enumerate(r.KINDS, 1))
+LIVES = dict(enumerate(r.LIVES, 1))
 ORIGINS = {r.FROM_TARGET: "target", r.FROM_ORDER: "order", r.FROM_LIQUIDATION: "liquidation"}
 STATUSES = {
     r.WORKING: "working", r.FILLED: "filled", r.REPLACED: "replaced", r.CANCELLED: "cancelled", r.LAPSED: "lapsed",
     r.EXPIRED: "expired", r.MARGIN_CALL: "margin_call", r.REFUSED: "refused",
 }  # fmt: skip
-REFUSALS = {
-    0: "", r.NOT_LISTED: "not_listed", r.NO_PRICE: "no_price", r.SIZE: "size", r.TICK: "tick", r.CAPACITY: "capacity",
-    r.MARGIN: "margin",
-}  # fmt: skip
+REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
     r.UNSETTLED: "unsettled",

@@ -27,6 +27,7 @@ _HOMES = {
     "product": "kilohour.faces.fields",
     "index": "kilohour.faces.fields",
     "state": "kilohour.faces.fields",
+    **dict.fromkeys(("GTC", "DAY", "IOC", "FOK", "GTD"), "kilohour.kernels.records"),
     "Product": "kilohour.contracts",
     "Registry": "kilohour.contracts",
     "Assumptions": "kilohour.contracts",
@@ -63,6 +64,11 @@ _HOMES = {
 _MODULES = {"indicators", "maths", "errors", "units"}
 
 __all__ = [
+    "DAY",
+    "FOK",
+    "GTC",
+    "GTD",
+    "IOC",
     "Assumptions",
     "Atr",
     "Carry",
@@ -161,5 +167,6 @@ if TYPE_CHECKING:
         SCurve,
         Wilder,
     )
+    from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BLOCK = 65_536
 """Events between two looks at the clock, the progress bar and Ctrl-C."""
+ORDER_VERBS = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop", "if_touched", "at_settlement", "bracket"})
 Array = npt.NDArray[Any]
 
 
@@ -152,7 +153,8 @@ class Session:
     interpreted: bool = False
     quiet: bool = False
     service_address: int | None = None
-    """Address of the engine's second part; found when it is first needed."""
+    meeting_address: int | None = None
+    """Addresses of the engine's second and third part; found when they are first needed."""
     step: Any = field(init=False)
     tables: dict[str, list[Array]] = field(init=False)
 
@@ -240,7 +242,7 @@ class Session:
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
-            self._step_address(), self._service_address(), self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
+            self._step_address(), self._service_address(), self._meeting_address(), self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
             market.terms.ctypes.data, self.scratch.ctypes.data, self.out.ctypes.data, until,
         ))  # fmt: skip
 
@@ -250,6 +252,15 @@ class Session:
 
             self.service_address = service_address()
         return self.service_address
+
+    def _meeting_address(self) -> int:
+        """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
+        if self.meeting_address is None:
+            from kilohour.faces.reach import reach_of
+            from kilohour.kernels.meeting_service import meeting_address
+
+            self.meeting_address = meeting_address() if self.interpreted or ORDER_VERBS & reach_of(self.face).names else 0
+        return self.meeting_address
 
     def _step_address(self) -> int:
         if self.step is not None:
@@ -315,6 +326,7 @@ def _empty_book(cash: int, quiet: bool) -> Array:
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
     view["stamp"][:] = MISSING
+    view["marked_at"][:] = MISSING
     view["open_slot"][:] = -1
     return book
 

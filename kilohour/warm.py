@@ -79,7 +79,7 @@ def main() -> None:
                         restatement_latest=0)
     market = Market.of(builder.build(), {"WARM:X": terms}, {"WARM:X": None})
     # Nothing is called, so the second part, which the other process compiles meanwhile, need not be there.
-    Session(market, Nothing, np.zeros(1, dtype_of(Nothing)), 0, interpreted=True, service_address=0).warm_up()
+    Session(market, Nothing, np.zeros(1, dtype_of(Nothing)), 0, interpreted=True, service_address=0, meeting_address=0).warm_up()
 
 
 if __name__ == "__main__":

@@ -25,9 +25,13 @@ CODES = {
     "not_listed": "a leg is not listed, or past its last trade",
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
-    "tick": "a limit price off the tick",
+    "tick": "a price off the tick, or a trailing distance that is not positive",
     "capacity": "256 orders were working already",
     "margin": "the initial margin of all positions and working orders would exceed equity",
+    "life": "a life or a flag that the kind of order does not have",
+    "group": "tied to an order that is not there, was refused, or is itself a child",
+    "reduce_only": "reduce-only, and nothing held that it would reduce",
+    "post_only": "post-only, and it would have taken liquidity",
 }
 """Refusal codes of the risk gate in words (docs/engine.md, "Orders")."""
 LISTED = 2000

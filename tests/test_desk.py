@@ -98,9 +98,9 @@ def test_a_verb_refuses_a_row_that_is_no_contract(desk, name, arguments):
     ("value_day", (0,), "no print yet"),
     ("equity", (), "must be called by name"),
     ("cash", (), "must be called by name"),
-    ("limit", (0, 1, math.nan), "the price must be a number below a billion"),
-    ("limit", (0, 1, math.inf), "the price must be a number below a billion"),
-    ("limit", (0, 1, 1e300), "the price must be a number below a billion"),
+    ("limit", (0, 1, math.nan), "a price must be a number below a billion"),
+    ("limit", (0, 1, math.inf), "a price must be a number below a billion"),
+    ("limit", (0, 1, 1e300), "a price must be a number below a billion"),
     ("target_spread", (0, 0, 1), "near and far must be two contracts"),
     ("target_only", (1, 1, 1), "near and far must be two contracts"),
     ("lots_for_dollars", (2, 1.0), "notional must be positive"),
@@ -153,7 +153,7 @@ def test_targets_name_what_is_off_and_nothing_else(memory, desk):
 
 
 def test_tickets_count_up_and_64_requests_are_the_most(memory, desk):
-    assert [desk.market(0, 1), desk.limit(0, -1, 2.5, True)] == [1, 2]
+    assert [desk.market(0, 1), desk.limit(0, -1, 2.5, r.DAY)] == [1, 2]
     assert memory["request_life"][0, :2].tolist() == [r.GTC, r.DAY]
     for _ in range(62):
         desk.cancel(1)

@@ -14,9 +14,9 @@ from numba import carray, cfunc, from_dtype, types
 
 from kilohour.kernels.call import native_address
 from kilohour.kernels.compiling import collector_paused
-from kilohour.kernels.gate import serve_requests
 from kilohour.kernels.liquidation import call_margin
 from kilohour.kernels.records import BOOK, CALL_MARGIN, DESK, ORDER, OUT, TERMS
+from kilohour.kernels.requests import serve_requests
 
 _KEPT: list[Any] = []
 """Keeps the code behind the address alive."""

@@ -16,9 +16,10 @@ from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.liquidation import measure_margin
-from kilohour.kernels.matching import end_order, match_orders, sweep_orders
+from kilohour.kernels.matching import match_orders
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
+    AT_SETTLEMENT,
     BAR,
     CALL_MARGIN,
     DAY,
@@ -35,6 +36,7 @@ from kilohour.kernels.records import (
     LEGS,
     LISTING,
     MARK,
+    MEET_MARKS,
     MISSING,
     NO_PRINT,
     ORDERS,
@@ -46,6 +48,7 @@ from kilohour.kernels.records import (
     ZERO,
 )
 from kilohour.kernels.settlement import mean_of_prints
+from kilohour.kernels.working import end_order, sweep_orders
 
 DECAY = 0.97
 """Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
@@ -62,11 +65,13 @@ def end_orders_of(book, desk, contract, which, status, out):
     ended = False
     for slot in range(book.orders_working):
         order = book.order[slot]
-        if which == DAY_ORDERS and (order.life != DAY or order.accepted_at >= desk.now):
+        if order.number == 0:
+            continue
+        if which == DAY_ORDERS and (order.life != DAY or order.accepted_at >= desk.now or order.kind == AT_SETTLEMENT):
             continue
         for leg in range(order.legs):
             if order.contract[leg] == contract:
-                end_order(book, desk, order, status, desk.now, out)
+                end_order(book, desk, order, status, out)
                 ended = True
                 break
     if ended:
@@ -83,6 +88,7 @@ def see_mark(book, desk, terms, contract, price, out):
         past = desk.variance[contract]
         desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
     book.mark[contract] = price
+    book.marked_at[contract] = desk.now
     book.value_price[contract] = price
     desk.official[contract] = price / 1e6
     book_variation(book, terms[contract], contract, price, desk.now, out)
@@ -292,13 +298,14 @@ def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strate
 
 
 @inner
-def show_bars(book, began, behind, ref, open, high, low, volume):
+def show_bars(book, began, behind, ref, open, high, low, close, volume):
     """Puts the bars of this timestamp where working orders meet them."""
     for i in range(np.uint64(began), np.uint64(behind)):
         contract = np.uint64(ref[i])
         book.bar_open[contract] = open[i]
         book.bar_high[contract] = high[i]
         book.bar_low[contract] = low[i]
+        book.bar_close[contract] = close[i]
         book.bar_volume[contract] = volume[i]
 
 
@@ -334,7 +341,7 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, lat
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
     wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days,
-    outs, step_address, gate_address, strategy_address, desk_address, book_address, terms_address, order_address,
+    outs, step_address, gate_address, meet_address, strategy_address, desk_address, book_address, terms_address, order_address,
     out_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
@@ -364,8 +371,8 @@ def advance(
         if heard == UNHEARD:
             has_mark = False
             if book.orders_working:
-                show_bars(book, i, behind, ref, open, high, low, volume)
-                match_orders(book, desk, terms, out)
+                show_bars(book, i, behind, ref, open, high, low, close, volume)
+                match_orders(book, desk, terms, out, meet_address, book_address, desk_address, terms_address, order_address, out_address)
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
@@ -375,6 +382,8 @@ def advance(
                     status = -behind
                     break
                 has_mark = desk.mark_count > marks_before
+                if has_mark and book.orders_working and meet_address:
+                    call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
                 wrote = True
             if now >= desk.fronts_due:
                 move_fronts(desk)

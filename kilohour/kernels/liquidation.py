@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from kilohour.kernels.compiling import inner
-from kilohour.kernels.gate import submit_outright
+from kilohour.kernels.gate import plain_order, submit_outright
 from kilohour.kernels.margin import initial_requirement, lots_to_free, maintenance_requirement
-from kilohour.kernels.matching import end_order
-from kilohour.kernels.records import FROM_LIQUIDATION, GTC, MARGIN_CALL, MARKET
+from kilohour.kernels.working import end_order
+from kilohour.kernels.records import FROM_LIQUIDATION, MARGIN_CALL, MARKET
 
 
 @inner
@@ -44,10 +44,11 @@ def call_margin(book, desk, terms, order, out):
         return
     book.margin_calls += 1
     for slot in range(book.orders_working):
-        end_order(book, desk, book.order[slot], MARGIN_CALL, desk.now, out)
+        if book.order[slot].number:  # a child may have ended with its parent
+            end_order(book, desk, book.order[slot], MARGIN_CALL, out)
     book.orders_working = 0
     requirement = book.initial
-    order.kind, order.life, order.origin, order.limit, order.ticket = MARKET, GTC, FROM_LIQUIDATION, 0, 0
+    plain_order(order, MARKET, FROM_LIQUIDATION)
     while book.equity <= 0 or requirement > book.equity:
         contract = largest_requirement(book, desk, terms)
         if contract < 0:

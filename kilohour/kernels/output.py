@@ -21,7 +21,7 @@ def write_order(out, ts, order, status, code):
         row = out.order_row[out.orders]
         row.order, row.ts, row.basket = order.number, ts, order.number
         row.contract = order.contract[leg]
-        row.lots = order.ratio[leg] * order.units
+        row.lots = order.ratio[leg] * order.size
         row.kind, row.limit_micros, row.tif = order.kind, order.limit, order.life
         row.origin, row.status, row.code = order.origin, status, code
         row.filled_lots = order.ratio[leg] * order.filled

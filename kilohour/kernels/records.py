@@ -14,6 +14,7 @@ PRODUCTS = 16
 CHAIN = 128
 INDICES = 64
 REQUESTS = 64
+TICKETS = 256
 COLUMNS = 16
 ORDERS = 256
 LEGS = 8
@@ -27,16 +28,27 @@ DONE, FAILED, FULL, NO_PRINT, OVERFLOW = 0, 1, 2, 3, 4
 window misses a print that its rule needs, a chain holds too many contracts."""
 
 SERVE_REQUESTS, CALL_MARGIN = 1, 2
-REQUEST_TARGET, REQUEST_MARKET, REQUEST_LIMIT, REQUEST_CANCEL = 1, 2, 3, 4
-MARKET, LIMIT = 1, 2
-GTC, DAY = 1, 2
+MEET_MARKS = -1
+"""What the part that meets orders is called with instead of a slot."""
+REQUEST_TARGET, REQUEST_ORDER, REQUEST_CANCEL, REQUEST_AMEND = 1, 2, 3, 4
+MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, MARKET_IF_TOUCHED, AT_SETTLEMENT = 1, 2, 3, 4, 5, 6, 7
+KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "at_settlement")
+"""Names of the order kinds, the first has the number 1."""
+GTC, DAY, IOC, FOK, GTD = 1, 2, 3, 4, 5
+LIVES = ("gtc", "day", "ioc", "fok", "gtd")
+POST_ONLY, REDUCE_ONLY = 1, 2
+FLAGS = ("post_only", "reduce_only")
+FILL_BY_PATH, FILL_AT_OPEN = 0, 1
+FILL_MODELS = ("path", "open")
 FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
 
 # numba compiles a function again for each plain constant it is called with, and once for all numpy ones.
-ZERO, ADDED, TAKEN = np.int64(0), np.int64(1), np.int64(-1)
+ZERO, ADDED, TAKEN, NEVER = np.int64(0), np.int64(1), np.int64(-1), np.int64(-1)
 EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = (np.int64(i) for i in range(1, 9))
-NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN = (np.int64(i) for i in range(1, 7))
+NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS = (np.int64(i) for i in range(1, 11))
+CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only")
+"""Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
@@ -67,9 +79,18 @@ DESK = np.dtype(
         ("request_contract", I8, (REQUESTS,)),
         ("request_lots", I8, (REQUESTS,)),
         ("request_price", F8, (REQUESTS,)),
+        ("request_limit", F8, (REQUESTS,)),
+        ("request_order", I8, (REQUESTS,)),
         ("request_life", I8, (REQUESTS,)),
+        ("request_until", I8, (REQUESTS,)),
+        ("request_flags", I8, (REQUESTS,)),
+        ("request_against", I8, (REQUESTS,)),
+        ("request_parent", I8, (REQUESTS,)),
+        ("request_group", I8, (REQUESTS,)),
         ("request_basket", I8, (REQUESTS,)),
         ("request_ticket", I8, (REQUESTS,)),
+        ("ticket_status", I8, (TICKETS,)),
+        ("ticket_filled", I8, (TICKETS,)),
         ("column_key", I8, (COLUMNS,)),
         ("column_value", F8, (COLUMNS,)),
         ("chain_count", I8, (PRODUCTS,)),
@@ -119,6 +140,8 @@ TERMS = np.dtype(
         ("initial_floor", I8),
         ("maintenance_floor", I8),
         ("half_spread", I8),
+        ("slippage", I8),
+        ("slippage_ppm", I8),
         ("participation_ppm", I8),
         ("missing_rule", I8),
         ("restatement_latest", I8),
@@ -136,17 +159,32 @@ ORDER = np.dtype(
         ("ticket", I8),
         ("kind", I8),
         ("life", I8),
+        ("flags", I8),
         ("origin", I8),
         ("limit", I8),
+        ("trigger", I8),
+        ("distance", I8),
+        ("until", I8),
+        ("parent", I8),
+        ("has_children", I8),
+        ("group", I8),
+        ("plain", I8),
+        ("looked", I8),
+        ("place", I8),
+        ("size", I8),
         ("units", I8),
         ("filled", I8),
         ("accepted_at", I8),
+        ("earliest", I8),
         ("legs", I8),
         ("contract", I8, (LEGS,)),
         ("ratio", I8, (LEGS,)),
     ],
     align=True,
 )
+"""``trigger``: the price of a stop, or the level of a trailing one. ``units``: what may fill; less than ``size`` while a
+parent still fills. ``plain``: needs nothing but matching.py. ``looked``: has met a bar. ``place``: where on the way of a
+price it looks from, in the bar at ``earliest``."""
 
 BOOK = np.dtype(
     [
@@ -160,6 +198,9 @@ BOOK = np.dtype(
         ("orders_made", I8),
         ("orders_refused", I8),
         ("orders_legged", I8),
+        ("latency", I8),
+        ("fill_model", I8),
+        ("path", I8, (4,)),
         ("fills", I8),
         ("lots_traded", I8),
         ("fees", I8),
@@ -189,9 +230,11 @@ BOOK = np.dtype(
         ("bar_open", I8, (CONTRACTS + 8,)),
         ("bar_high", I8, (CONTRACTS + 8,)),
         ("bar_low", I8, (CONTRACTS + 8,)),
+        ("bar_close", I8, (CONTRACTS + 8,)),
         ("bar_volume", I8, (CONTRACTS + 8,)),
         ("available", I8, (CONTRACTS + 8,)),
         ("stamp", I8, (CONTRACTS + 8,)),
+        ("marked_at", I8, (CONTRACTS + 8,)),
         ("order", ORDER, (ORDERS,)),
     ],
     align=True,

@@ -12,6 +12,7 @@ import numpy as np
 from kilohour.contracts.terms import EngineTerms
 from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
+from kilohour.kernels.records import DAY, GTC
 from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from tests.oracle.books import Result
@@ -62,9 +63,9 @@ class Script:
         elif verb == "flat":
             desk.flat(self.products[of[0]])
         elif verb == "limit":
-            desk.limit(rows[of[0]], of[1], of[2] / 1e6, of[3] == "day")
+            desk.limit(rows[of[0]], of[1], of[2] / 1e6, DAY if of[3] == "day" else GTC)
         elif verb == "market":
-            desk.market(rows[of[0]], of[1], of[2] == "day")
+            desk.market(rows[of[0]], of[1], DAY if of[2] == "day" else GTC)
         elif of[0] in self.tickets:
             desk.cancel(self.tickets[of[0]])
 
@@ -125,9 +126,9 @@ class Log:
             elif verb == "flat":
                 arguments = (self.products[of[0]],)
             elif verb == "limit":
-                arguments = (self.codes[of[0]], of[1], round(of[2] * 1e6), "day" if of[3] else "gtc")
+                arguments = (self.codes[of[0]], of[1], round(of[2] * 1e6), "day" if of[3:] == (DAY,) else "gtc")
             elif verb == "market":
-                arguments = (self.codes[of[0]], of[1], "day" if of[2] else "gtc")
+                arguments = (self.codes[of[0]], of[1], "day" if of[2:] == (DAY,) else "gtc")
             else:
                 named = 1 if verb == "target" else 2
                 arguments = (*(self.codes[row] for row in of[:named]), *of[named:])

@@ -6,6 +6,7 @@ from __future__ import annotations
 from kilohour import maths
 from kilohour.desk import Desk
 from kilohour.faces.fields import state
+from kilohour.kernels.records import DAY, GTC
 from kilohour.strategy import Strategy
 
 
@@ -72,9 +73,9 @@ class Prober(Strategy):
         elif verb < 9:
             price = desk.price(near)
             if price == price:
-                self.ticket = desk.limit(near, lots, price + (self.draw(9) - 4) * 0.01, self.draw(2) == 0)
+                self.ticket = desk.limit(near, lots, price + (self.draw(9) - 4) * 0.01, DAY if self.draw(2) == 0 else GTC)
         elif verb < 11:
-            self.ticket = desk.market(near, lots, self.draw(2) == 0)
+            self.ticket = desk.market(near, lots, DAY if self.draw(2) == 0 else GTC)
         else:
             desk.cancel(self.ticket - self.draw(3))
 

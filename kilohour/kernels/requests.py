@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The strategy's requests, in the order they were made. Rules: docs/engine.md, "Orders"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kilohour.kernels.baskets import submit_basket
+from kilohour.kernels.compiling import inner
+from kilohour.kernels.gate import plain_order, refusal, submit
+from kilohour.kernels.memory import copy_record
+from kilohour.kernels.output import write_order
+from kilohour.kernels.records import (
+    ADDED,
+    CANCELLED,
+    DAY,
+    FROM_ORDER,
+    LIMIT,
+    MARKET,
+    REFUSED,
+    REQUEST_AMEND,
+    REQUEST_CANCEL,
+    REQUEST_TARGET,
+    STOP_LIMIT,
+    TAKEN,
+    TRAILING_STOP,
+    WORKING,
+    ZERO,
+)
+from kilohour.kernels.working import end_order, leave, sweep_orders
+
+
+@inner
+def micros(price):
+    """Dollars to micros."""
+    return np.int64(round(price * 1e6))
+
+
+@inner
+def slot_of(book, ticket):
+    """Where the working order of a ticket stands, -1 when there is none."""
+    for slot in range(book.orders_working):
+        if book.order[slot].origin == FROM_ORDER and book.order[slot].ticket == ticket:
+            return slot
+    return -1
+
+
+@inner
+def set_price(order, price, sign):
+    """Puts a request's price where the order's kind has it."""
+    if order.kind == TRAILING_STOP:
+        order.distance = price
+    elif order.kind == LIMIT:
+        order.limit = sign * price
+    elif order.kind != MARKET:
+        order.trigger = sign * price
+
+
+@inner
+def order_of(book, desk, request, order):
+    """The order that a request asks for; of two legs it always buys, its legs' signs are its sides."""
+    plain_order(order, desk.request_order[request], FROM_ORDER)
+    lots, against = desk.request_lots[request], desk.request_against[request]
+    side = -1 if lots < 0 else 1
+    order.contract[0], order.ratio[0], order.legs, order.units = desk.request_contract[request], side, 1, abs(lots)
+    if against >= 0:
+        order.contract[1], order.ratio[1], order.legs = against, -side, 2
+    sign = side if against >= 0 else 1
+    set_price(order, micros(desk.request_price[request]), sign)
+    if order.kind == STOP_LIMIT:
+        order.limit = sign * micros(desk.request_limit[request])
+    order.life, order.until, order.flags = desk.request_life[request], desk.request_until[request], desk.request_flags[request]
+    order.ticket, order.group = desk.request_ticket[request], desk.request_group[request]
+    if desk.request_parent[request]:
+        order.parent = parent_of(book, desk.request_parent[request])
+    untied = order.parent == 0 and order.group == 0 and order.flags == 0
+    order.plain = untied and order.life <= DAY and (order.kind == MARKET or (order.kind == LIMIT and order.legs == 1))
+    if order.kind == TRAILING_STOP:
+        begin_trail(desk, order)
+
+
+@inner
+def parent_of(book, ticket):
+    """Number of the working order that a child waits for, -1 when it is not there or is a child itself."""
+    slot = slot_of(book, ticket)
+    if slot < 0 or book.order[slot].parent:
+        return -1
+    book.order[slot].has_children, book.order[slot].plain = 1, 0
+    return book.order[slot].number
+
+
+@inner
+def begin_trail(desk, order):
+    """The first level of a trailing stop: from the last price; a sleeping one begins where it wakes."""
+    falling = order.legs == 1 and order.ratio[0] < 0
+    if order.parent:
+        order.trigger = -(1 << 60) if falling else 1 << 60
+        return
+    if order.legs == 1:
+        last = micros(desk.last[order.contract[0]])
+    else:
+        last = order.ratio[0] * (micros(desk.last[order.contract[0]]) - micros(desk.last[order.contract[1]]))
+    order.trigger = last - order.distance if falling else last + order.distance
+
+
+@inner
+def ask(book, desk, terms, request, order, out):
+    """Submits one order; when it is refused, so is what is tied to it."""
+    order_of(book, desk, request, order)
+    if submit(book, desk, terms, order, out) or not (order.group or order.parent):
+        return
+    for slot in range(book.orders_working):
+        other = book.order[slot]
+        if other.number and (other.number == order.parent or (order.group > 0 and other.group == order.group)):
+            end_order(book, desk, other, CANCELLED, out)
+    sweep_orders(book)
+    for later in range(request + 1, desk.request_count):
+        if order.group > 0 and desk.request_group[later] == order.group:
+            desk.request_group[later] = -1
+
+
+@inner
+def cancel_ticket(book, desk, ticket, out):
+    """Cancels the working order of a ticket, if there still is one."""
+    slot = slot_of(book, ticket)
+    if slot >= 0:
+        end_order(book, desk, book.order[slot], CANCELLED, out)
+        sweep_orders(book)
+
+
+@inner
+def amend(book, desk, terms, request, order, out):
+    """Gives a working order another size and price; refused, the old one stays."""
+    slot = slot_of(book, desk.request_ticket[request])
+    if slot < 0:
+        return
+    old = book.order[slot]
+    copy_record(order, old)
+    size = desk.request_lots[request] * order.ratio[0]
+    if size <= old.filled:
+        cancel_ticket(book, desk, old.ticket, out)
+        return
+    set_price(order, micros(desk.request_price[request]), order.ratio[0] if order.legs > 1 else 1)
+    moved = size > old.size or order.limit != old.limit or order.trigger != old.trigger or order.distance != old.distance
+    order.size = size
+    order.units = min(old.units, size) if old.parent else size
+    order.earliest = desk.now + max(book.latency, 1)
+    leave(desk, old, TAKEN, old.units - old.filled)
+    code = refusal(book, desk, terms, order)
+    if not book.quiet:
+        write_order(out, desk.now, order, REFUSED if code else WORKING, code)
+    if code:
+        book.orders_refused += 1
+        leave(desk, old, ADDED, old.units - old.filled)
+        return
+    leave(desk, order, ADDED, order.units - order.filled)
+    if moved:
+        old.number = 0
+        sweep_orders(book)
+        slot = book.orders_working
+        book.orders_working += 1
+    copy_record(book.order[slot], order)
+
+
+@inner
+def serve_requests(book, desk, terms, order, out):
+    """Serves every request. ``order`` is scratch memory."""
+    request = ZERO
+    while request < desk.request_count:
+        kind = desk.request_kind[request]
+        last = request + 1
+        if kind == REQUEST_TARGET:
+            while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
+                   and desk.request_basket[last] == desk.request_basket[request]):
+                last += 1
+            submit_basket(book, desk, terms, request, last, order, out)
+        elif kind == REQUEST_CANCEL:
+            cancel_ticket(book, desk, desk.request_ticket[request], out)
+        elif kind == REQUEST_AMEND:
+            amend(book, desk, terms, request, order, out)
+        else:
+            ask(book, desk, terms, request, order, out)
+        request = last
+    desk.request_count = 0
+    desk.basket_count = 0

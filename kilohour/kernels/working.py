@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue of working orders, oldest first. Rules: docs/engine.md, "Orders"."""
+
+from __future__ import annotations
+
+from kilohour.kernels.compiling import inner
+from kilohour.kernels.memory import copy_record
+from kilohour.kernels.output import write_order
+from kilohour.kernels.records import CANCELLED, FILLED, FROM_ORDER, TAKEN, TICKETS, ZERO
+
+
+@inner
+def leave(desk, order, sign, units):
+    """Adds ``sign · units`` of the order's legs to what is working; liquidations count towards targets."""
+    for leg in range(order.legs):
+        lots = sign * order.ratio[leg] * units
+        if order.origin != FROM_ORDER:
+            desk.on_target[order.contract[leg]] += lots
+        else:
+            desk.on_order[order.contract[leg]] += lots
+
+
+@inner
+def finish(book, desk, order, status, out):
+    """Ends one order; its slot is swept by :func:`sweep_orders`."""
+    leave(desk, order, TAKEN, order.units - order.filled)
+    if order.ticket:
+        desk.ticket_status[order.ticket % TICKETS] = status
+    if not book.quiet:
+        write_order(out, desk.now, order, status, ZERO)
+    order.number = 0
+
+
+@inner
+def end_order(book, desk, order, status, out):
+    """Ends an order; children that never woke are cancelled, the others stand alone from now on."""
+    number = order.number
+    finish(book, desk, order, status, out)
+    if order.has_children:
+        for slot in range(book.orders_working):
+            child = book.order[slot]
+            if child.number and child.parent == number:
+                child.parent = 0
+                child.size = child.units
+                if child.filled == child.units:
+                    finish(book, desk, child, FILLED if child.units else CANCELLED, out)
+
+
+@inner
+def sweep_orders(book):
+    """Closes the gaps that ended orders left, keeping the order of age."""
+    keep = 0
+    for slot in range(book.orders_working):
+        if book.order[slot].number:
+            if keep != slot:
+                copy_record(book.order[keep], book.order[slot])
+            keep += 1
+    book.orders_working = keep
