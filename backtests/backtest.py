@@ -12,6 +12,7 @@ from typing import Any
 from kilohour.backtests.prepare import CASH_USD, Prepared, prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.run import Run
+from kilohour.fills import Fills
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
@@ -31,6 +32,7 @@ def backtest(
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
     interpreted: bool = False,
+    fills: Fills | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -39,7 +41,8 @@ def backtest(
 
     ``strategy``: a class, a built-in name, an installed plug-in, or ``path/to/file.py:Class``. ``tape``: a tape or its
     folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
-    ``contracts``: a TOML file of your own products. ``out``: a folder for the run and its report. Everything else sets a
+    ``contracts``: a TOML file of your own products. ``fills``: how orders fill, without slippage and
+    latency unless given. ``out``: a folder for the run and its report. Everything else sets a
     parameter of the strategy.
 
     Raises :class:`~kilohour.errors.UsageError`, :class:`~kilohour.errors.DataError` or
@@ -48,7 +51,8 @@ def backtest(
     clock = {"load": time.perf_counter()}
     face = strategy_class(strategy)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
-    prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted)
+    prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted,
+                       fills=fills)
     clock["compile"] = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session()

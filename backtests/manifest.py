@@ -36,6 +36,7 @@ def modelled_sentences(prepared: Prepared) -> list[str]:
     sentences = list(tape.notes)
     sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
                      "the legs of a spread fill together or wait.")
+    sentences.append(prepared.market.fills.sentence())
     for product in prepared.products:
         ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
         sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "

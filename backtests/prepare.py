@@ -15,6 +15,7 @@ from kilohour.contracts import Assumptions, Product, Registry, engine_terms
 from kilohour.errors import UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
+from kilohour.fills import Fills
 from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
@@ -54,6 +55,7 @@ def prepare(
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
     interpreted: bool = False,
+    fills: Fills | None = None,
 ) -> Prepared:
     """Checks every name and value and fills the terms.
 
@@ -77,7 +79,7 @@ def prepare(
     if not len(part):
         raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
     terms = {p.code: engine_terms(p) for p in products}
-    market = Market.of(part, terms, {p.code: p.index for p in products})
+    market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared

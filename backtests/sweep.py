@@ -26,6 +26,7 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.trial import play_trial
 from kilohour.errors import UsageError
 from kilohour.faces.fields import fields_of
+from kilohour.fills import Fills
 from kilohour.reports import statistics
 from kilohour.session import Session
 from kilohour.strategy import Strategy
@@ -105,6 +106,7 @@ def sweep(
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
     interpreted: bool = False,
+    fills: Fills | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -126,7 +128,7 @@ def sweep(
     if not accepted:
         raise UsageError(f"the strategy refuses every combination; the first: {refusals[0]}")
     prepared = prepare(face, whole, parameters={**parameters, **accepted[0]}, cash=cash, assume=assume, contracts=contracts,
-                       interpreted=interpreted)
+                       interpreted=interpreted, fills=fills)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):

@@ -28,6 +28,7 @@ _HOMES = {
     "index": "kilohour.faces.fields",
     "state": "kilohour.faces.fields",
     **dict.fromkeys(("GTC", "DAY", "IOC", "FOK", "GTD"), "kilohour.kernels.records"),
+    "Fills": "kilohour.fills",
     "Product": "kilohour.contracts",
     "Registry": "kilohour.contracts",
     "Assumptions": "kilohour.contracts",
@@ -79,6 +80,7 @@ __all__ = [
     "Ema",
     "EmbeddedMarket",
     "EwmaVolatility",
+    "Fills",
     "Index",
     "Indicator",
     "IntRing",
@@ -145,6 +147,7 @@ if TYPE_CHECKING:
     from kilohour.errors import KilohourError
     from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state
     from kilohour.faces.indicator import Indicator
+    from kilohour.fills import Fills
     from kilohour.indicators import (
         Atr,
         Carry,

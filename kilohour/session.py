@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
+from kilohour.fills import Fills
 from kilohour.kernels import records as r
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
@@ -46,11 +47,12 @@ class Market:
     """Contracts that fix on each (index, day), compressed rows."""
     first_day: int
     day_count: int
+    fills: Fills
     spare: Array
     """Stands where a session keeps its rows, for quiet sessions: they write none."""
 
     @classmethod
-    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None]) -> Market:
+    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
         """Prepares a tape: ``terms`` and the index code of every product on it.
 
         Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
@@ -62,9 +64,12 @@ class Market:
                 raise UsageError(f"a run holds at most {most} {what}, the tape has {count}; cut it with --from and --to")
         days = _print_days(tape)
         rows, fixing_days = _terms_rows(tape, terms, index_of)
+        fills = fills or Fills()
+        for row in rows[: len(tape.contracts)]:
+            row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
-                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1],
+                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
                    spare=np.zeros(1, r.OUT))
 
     def product_row(self, code: str) -> int:
@@ -164,6 +169,7 @@ class Session:
 
         market = self.market
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
+        self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
@@ -242,8 +248,8 @@ class Session:
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
-            self._step_address(), self._service_address(), self._meeting_address(), self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
-            market.terms.ctypes.data, self.scratch.ctypes.data, self.out.ctypes.data, until,
+            self._step_address(), self._service_address(), self._meeting_address(), self.state.ctypes.data, self.desk.ctypes.data,
+            self.book.ctypes.data, market.terms.ctypes.data, self.scratch.ctypes.data, self.out.ctypes.data, until,
         ))  # fmt: skip
 
     def _service_address(self) -> int:

@@ -56,7 +56,8 @@ def dispatcher_of(function: Any) -> Any:
     if function not in _DISPATCHERS:
         # The desk checks every row itself, with a message.
         _DISPATCHERS[function] = njit(
-            boundscheck=function.__module__ != "kilohour.desk", no_cpython_wrapper=True, no_cfunc_wrapper=True,
+            boundscheck=function.__module__ not in ("kilohour.desk", "kilohour.desk_orders"),
+            no_cpython_wrapper=True, no_cfunc_wrapper=True,
             forceinline=function.__name__ in ("on_bar", "on_event"), pipeline_class=PartCompiler,
         )(function)
     return _DISPATCHERS[function]

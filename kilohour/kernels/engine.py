@@ -226,6 +226,14 @@ def show_equity(book, desk, terms):
 
 
 @inner
+def review_margin(book, desk, terms, gate_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phase 5: both requirements, and a margin call when equity is under the lower one."""
+    measure_margin(book, desk, terms)
+    if book.equity < book.maintenance:
+        call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
+
+
+@inner
 def forget_news(desk):
     """What ``desk.rolled`` and ``desk.is_new`` answer is true once."""
     if desk.news == 0:
@@ -390,9 +398,7 @@ def advance(
             if has_mark or desk.tracks_equity:
                 show_equity(book, desk, terms)
             if has_mark:
-                measure_margin(book, desk, terms)
-                if book.equity < book.maintenance:
-                    call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
+                review_margin(book, desk, terms, gate_address, book_address, desk_address, terms_address, order_address, out_address)
                 note_day(book, desk, out)
             if has_bar or wants_events:
                 desk.has_bar = has_bar

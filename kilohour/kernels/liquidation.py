@@ -6,8 +6,8 @@ from __future__ import annotations
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.gate import plain_order, submit_outright
 from kilohour.kernels.margin import initial_requirement, lots_to_free, maintenance_requirement
-from kilohour.kernels.working import end_order
 from kilohour.kernels.records import FROM_LIQUIDATION, MARGIN_CALL, MARKET
+from kilohour.kernels.working import end_order
 
 
 @inner
