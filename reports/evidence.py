@@ -25,7 +25,7 @@ CODES = {
     "not_listed": "a leg is not listed, or past its last trade",
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
-    "tick": "a price off the tick, or a trailing distance that is not positive",
+    "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
     "margin": "the initial margin of all positions and working orders would exceed equity",
     "life": "a life or a flag that the kind of order does not have",
