@@ -21,7 +21,7 @@ from kilohour.faces import lowering
 from kilohour.faces.cache import prune, strategy_folder
 from kilohour.faces.explain import explain
 from kilohour.faces.fields import dtype_of, fields_of, starting_value
-from kilohour.faces.plain_face import PlainFace
+from kilohour.faces.plain_face import NOW, REQUEST_COUNT, PlainDesk, PlainFace
 from kilohour.faces.python_face import structure_of
 from kilohour.faces.reach import Reach, reach_of
 from kilohour.faces.syntax import check_class, know_argument
@@ -129,8 +129,9 @@ class PythonStep:
                 setattr(self.strategy, field.name, deepcopy(starting_value(field)))
         self.error: BaseException | None = None
         self._count = [0]
-        self._short = self._callback = self._callback_to(self.strategy)
+        self._short = self._callback = CALLBACK(self._make_for_events() if wants_events(face) else self._make())
         self._plain: PlainFace | None = None
+        self._plain_desk = PlainDesk(Desk, self.desk)
         self._long: Any = None
 
     @property
@@ -149,8 +150,9 @@ class PythonStep:
             return
         if self._plain is None:
             self._plain = PlainFace(self.face, self.strategy)
-            self._long = self._callback_to(self._plain.face)
+            self._long = CALLBACK(self._make_plain(self._plain.face, self._plain_desk.face))
         self._plain.load()
+        self._plain_desk.load()
         self._callback = self._long
 
     def end(self) -> str:
@@ -160,11 +162,8 @@ class PythonStep:
         self._callback = self._short
         return self._plain.store()
 
-    def _callback_to(self, strategy: Any) -> Any:
-        return CALLBACK(self._make_for_events(strategy) if wants_events(self.face) else self._make(strategy))
-
-    def _make(self, strategy: Any) -> Callable[[], int]:
-        on_bar, desk, count = strategy.on_bar, self.desk, self._count
+    def _make(self) -> Callable[[], int]:
+        on_bar, desk, count = self.strategy.on_bar, self.desk, self._count
 
         def step() -> int:
             try:
@@ -177,8 +176,8 @@ class PythonStep:
 
         return step
 
-    def _make_for_events(self, strategy: Any) -> Callable[[], int]:
-        on_bar, on_event, desk, count = strategy.on_bar, strategy.on_event, self.desk, self._count
+    def _make_for_events(self) -> Callable[[], int]:
+        on_bar, on_event, desk, count = self.strategy.on_bar, self.strategy.on_event, self.desk, self._count
 
         def step() -> int:
             try:
@@ -190,6 +189,29 @@ class PythonStep:
             except BaseException as error:
                 self.error = error
                 return 1
+            return 0
+
+        return step
+
+    def _make_plain(self, strategy: Any, desk: Any) -> Callable[[], int]:
+        on_bar, on_event = strategy.on_bar, strategy.on_event if wants_events(self.face) else None
+        memory, numbers, count = self.desk, self._plain_desk.numbers, self._count
+
+        def step() -> int:
+            try:
+                count[0] += 1
+                desk.now = numbers[NOW]
+                if on_event is None or memory.has_bar:
+                    on_bar(desk)
+                else:
+                    on_event(desk)
+            except BaseException as error:
+                self.error = error
+                numbers[REQUEST_COUNT] = desk.request_count
+                return 1
+            if desk.request_count:  # the engine serves them all
+                numbers[REQUEST_COUNT] = desk.request_count
+                desk.request_count = 0
             return 0
 
         return step

@@ -76,7 +76,8 @@ class _Evidence:
         return frozenset(key[1] for key in self.claims if key[0] == "field")
 
     def _read(self, function: Function) -> None:
-        tree = source_of(function)[0].body[0]
+        tree: Any = source_of(function)[0]
+        tree = tree.body[0]
         nodes = list(ast.walk(tree))
         is_simple = not any(isinstance(n, _SCOPES) or (isinstance(n, ast.FunctionDef) and n is not tree) for n in nodes)
         called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
@@ -124,7 +125,9 @@ class _Evidence:
                         self._put(("local", function, name), None, function)
 
     def _doubt(self, function: Function) -> None:
-        for name in function.__code__.co_varnames:
+        """Its parameters may be anything."""
+        code = function.__code__
+        for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)]:
             self._put(("local", function, name), None, function)
 
     def _put(self, key: Key, value: ast.expr | None, function: Function) -> None:

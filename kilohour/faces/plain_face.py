@@ -8,12 +8,15 @@ itself. What lives in Python only is in one dictionary that both faces share.
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache
 from math import copysign
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from kilohour.faces.evident import float_fields
 from kilohour.faces.fields import Field, fields_of
+from kilohour.kernels.records import DESK
 
 _CLASSES: dict[tuple[type, frozenset[str]], type] = {}
 
@@ -95,3 +98,45 @@ def _turning(slot: Any) -> property:
         put(face, value if type(value) is float else copysign(value, value))  # refuses what ctypes refuses
 
     return property(attrgetter(slot.__name__), turn)
+
+
+class PlainDesk:
+    """The plain face of the desk: its arrays are the engine's memory, its constants and two hot numbers ordinary attributes.
+
+    ``now`` and ``request_count`` are exchanged with memory around each call of the strategy; all others are looked up there.
+    """
+
+    def __init__(self, face: type, memory: Any) -> None:
+        self.face: Any = object.__new__(_desk_class_of(face))
+        self.face.__dict__ = memory.__dict__
+        self.numbers = memoryview((ctypes.c_int64 * _NUMBERS).from_address(ctypes.addressof(memory))).cast("B").cast("q")
+        self._memory = memory
+
+    def load(self) -> None:
+        """Takes the arrays, the constants and the hot numbers from memory."""
+        self.face._memory = self._memory
+        for name in (*_ARRAYS, *_CONSTANTS, *_HOT):
+            setattr(self.face, name, getattr(self._memory, name))
+
+
+_NAMES = cast("tuple[str, ...]", DESK.names)
+_ARRAYS = tuple(name for name in _NAMES if DESK[name].shape)
+_NUMBERS = len(_NAMES) - len(_ARRAYS)
+"""They lie before the arrays."""
+_CONSTANTS = ("contract_count", "product_count", "index_count", "tracks_equity", "column_limit")
+_HOT = ("now", "request_count")
+NOW, REQUEST_COUNT = (_NAMES.index(name) for name in _HOT)
+
+
+@cache
+def _desk_class_of(face: type) -> type:
+    plain = ("_memory", *_ARRAYS, *_CONSTANTS, *_HOT)
+    found = {name: _looked_up(name) for name in _NAMES if name not in plain}
+    return type(face.__name__, (face,), {**found, "__slots__": plain, "__module__": face.__module__, "__doc__": face.__doc__})
+
+
+def _looked_up(name: str) -> property:
+    def put(desk: Any, value: Any) -> None:
+        setattr(desk._memory, name, value)
+
+    return property(attrgetter(f"_memory.{name}"), put)
