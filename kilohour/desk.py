@@ -60,8 +60,8 @@ class Desk(DeskOrders):
         if product < 0 or product >= self.product_count:
             raise ValueError("desk.nth: no such product in this run")
         at = self.front_at[product]  # the front is kept up to date: without days there is nothing to skip
-        while days > 0 and at < self.chain_count[product] and self._fixes_within(self.chain[product * CHAIN + at], days):
-            at += 1
+        if days > 0:
+            at = self._after(product, at, days)
         if n < 1 or at + n > self.chain_count[product]:
             raise ValueError("desk.nth: fewer contracts are listed than n; ask desk.count first")
         return self.chain[product * CHAIN + at + n - 1]
@@ -71,8 +71,8 @@ class Desk(DeskOrders):
         if product < 0 or product >= self.product_count:
             raise ValueError("desk.count: no such product in this run")
         at = self.front_at[product]
-        while days > 0 and at < self.chain_count[product] and self._fixes_within(self.chain[product * CHAIN + at], days):
-            at += 1
+        if days > 0:
+            at = self._after(product, at, days)
         return self.chain_count[product] - at
 
     def rolled(self, product: Any) -> bool:
@@ -323,8 +323,12 @@ class Desk(DeskOrders):
 
     # -- helpers ----------------------------------------------------------------------------------------------
 
-    def _fixes_within(self, contract: int, days: int) -> bool:
-        return self.fixing_at[contract] <= self.now + days * NANOS_PER_DAY
+    def _after(self, product: Any, at: int, days: int) -> int:
+        """The first place from ``at`` on whose fixing window begins more than ``days`` days from now."""
+        then = self.now + days * NANOS_PER_DAY
+        while at < self.chain_count[product] and self.fixing_at[self.chain[product * CHAIN + at]] <= then:
+            at += 1
+        return at
 
     def _series(self, index: Any) -> Any:
         if index < 0 or index >= self.index_count:

@@ -201,12 +201,7 @@ class Session:
         if until > len(self.market.tape):
             raise UsageError(f"until must be at most the tape's {len(self.market.tape)} events, found {until}")
         before = self._snapshot() if self.step is not None else None
-        while True:
-            status = self._advance(until)
-            if status == r.FULL:
-                self._drain()
-                continue
-            break
+        status = self._move(until) if before is not None else self._move_interpreted(until)
         if status == r.DONE:
             return
         if status == r.FAILED:
@@ -216,6 +211,22 @@ class Session:
             day = date_of(int(self.book["failed_day"][0]))
             raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
         raise UsageError(f"{contract.product}: at most {r.CHAIN} contracts of one product can be listed at a time")
+
+    def _move(self, until: int) -> int:
+        while (status := self._advance(until)) == r.FULL:
+            self._drain()
+        return status
+
+    def _move_interpreted(self, until: int) -> int:
+        python = self._python_step()
+        python.begin(until - self.cursor)
+        try:
+            status = self._move(until)
+        finally:
+            fault = python.end()
+        if fault and status != r.FAILED:
+            raise StrategyRaised(f"{fault} (seen at the end of a block, {datetime_of(int(self.desk['now'][0])):%Y-%m-%d %H:%M} UTC)")
+        return status
 
     def close(self) -> None:
         """Ends the run: what is open is marked at the last price, and the buffers are emptied."""
@@ -271,11 +282,14 @@ class Session:
     def _step_address(self) -> int:
         if self.step is not None:
             return int(self.step.address)
+        return self._python_step().address
+
+    def _python_step(self) -> PythonStep:
         if self.python is None:
             from kilohour.step import PythonStep
 
             self.python = PythonStep(self.face, self.state.ctypes.data, self.desk.ctypes.data)
-        return self.python.address
+        return self.python
 
     def _drain(self) -> None:
         for name, (row, _) in r.TABLES.items():
@@ -312,8 +326,7 @@ class Session:
         for part, saved in zip(self._memory(), before, strict=True):
             part.view(np.uint8)[...] = saved.view(np.uint8)
         self.step = None
-        while (status := self._advance(len(self.market.tape))) == r.FULL:
-            self._drain()
+        status = self._move(len(self.market.tape))
         self.out, self.tables = kept
         if status != r.FAILED:
             raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")

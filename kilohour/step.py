@@ -21,6 +21,7 @@ from kilohour.faces import lowering
 from kilohour.faces.cache import prune, strategy_folder
 from kilohour.faces.explain import explain
 from kilohour.faces.fields import dtype_of, fields_of, starting_value
+from kilohour.faces.plain_face import NOW, REQUEST_COUNT, PlainDesk, PlainFace
 from kilohour.faces.python_face import structure_of
 from kilohour.faces.reach import Reach, reach_of
 from kilohour.faces.syntax import check_class, know_argument
@@ -31,6 +32,8 @@ from kilohour.kernels.compiling import collector_paused
 know_argument("desk", Desk)
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32)
 """What the engine calls has arguments; a C function may leave them unread, which spares CPython making objects of them."""
+PLAIN_FROM = 2000
+"""Events in a block from which on the plain face of a strategy pays for its loading and storing."""
 _COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 
 
@@ -114,10 +117,11 @@ class PythonStep:
     """The way back into CPython: calls the same methods on the Python faces of the same memory.
 
     A ctypes callback swallows exceptions and returns garbage, so the exception is kept in :attr:`error` and the
-    engine is told to stop.
+    engine is told to stop. Between :meth:`begin` and :meth:`end` of a long block the strategy is its plain face.
     """
 
     def __init__(self, face: type, strategy_address: int, desk_address: int) -> None:
+        self.face = face
         self.strategy = structure_of(face).from_address(strategy_address)  # type: ignore[attr-defined]
         self.desk = structure_of(Desk).from_address(desk_address)  # type: ignore[attr-defined]
         for field in fields_of(face):
@@ -125,13 +129,38 @@ class PythonStep:
                 setattr(self.strategy, field.name, deepcopy(starting_value(field)))
         self.error: BaseException | None = None
         self._count = [0]
-        self._callback = CALLBACK(self._make_for_events() if wants_events(face) else self._make())
-        self.address = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        self._short = self._callback = CALLBACK(self._make_for_events() if wants_events(face) else self._make())
+        self._plain: PlainFace | None = None
+        self._plain_desk = PlainDesk(Desk, self.desk)
+        self._long: Any = None
+
+    @property
+    def address(self) -> int:
+        """What the engine calls now."""
+        return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
 
     @property
     def calls(self) -> int:
         """How often Python was called."""
         return self._count[0]
+
+    def begin(self, events: int) -> None:
+        """A block of so many events begins: nobody looks at the strategy's memory until :meth:`end`."""
+        if events < PLAIN_FROM:
+            return
+        if self._plain is None:
+            self._plain = PlainFace(self.face, self.strategy)
+            self._long = CALLBACK(self._make_plain(self._plain.face, self._plain_desk.face))
+        self._plain.load()
+        self._plain_desk.load()
+        self._callback = self._long
+
+    def end(self) -> str:
+        """The block is over and the strategy's memory holds again; what is wrong with the state, "" when nothing is."""
+        if self._plain is None or self._callback is self._short:
+            return ""
+        self._callback = self._short
+        return self._plain.store()
 
     def _make(self) -> Callable[[], int]:
         on_bar, desk, count = self.strategy.on_bar, self.desk, self._count
@@ -160,6 +189,29 @@ class PythonStep:
             except BaseException as error:
                 self.error = error
                 return 1
+            return 0
+
+        return step
+
+    def _make_plain(self, strategy: Any, desk: Any) -> Callable[[], int]:
+        on_bar, on_event = strategy.on_bar, strategy.on_event if wants_events(self.face) else None
+        memory, numbers, count = self.desk, self._plain_desk.numbers, self._count
+
+        def step() -> int:
+            try:
+                count[0] += 1
+                desk.now = numbers[NOW]
+                if on_event is None or memory.has_bar:
+                    on_bar(desk)
+                else:
+                    on_event(desk)
+            except BaseException as error:
+                self.error = error
+                numbers[REQUEST_COUNT] = desk.request_count
+                return 1
+            if desk.request_count:  # the engine serves them all
+                numbers[REQUEST_COUNT] = desk.request_count
+                desk.request_count = 0
             return 0
 
         return step
