@@ -36,7 +36,7 @@ FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
 ZERO, ADDED, TAKEN = np.int64(0), np.int64(1), np.int64(-1)
 EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = (np.int64(i) for i in range(1, 9))
-NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN = (np.int64(i) for i in range(1, 7))
+NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, VENUE = (np.int64(i) for i in range(1, 8))
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
@@ -125,10 +125,25 @@ TERMS = np.dtype(
         ("index", I8),
         ("fixing_from", I8),
         ("fixing_to", I8),
+        ("kinds_mask", I8),
+        ("lives_mask", I8),
+        ("flags_mask", I8),
+        ("spreads_mask", I8),
+        ("groups_mask", I8),
+        ("can_amend", I8),
+        ("band_ppm", I8),
+        ("position_limit", I8),
+        ("spot_limit", I8),
+        ("spot_from", I8),
     ],
     align=True,
 )
-"""One row a contract. ``fixing_from:fixing_to`` is its slice of the array of fixing days."""
+"""One row a contract. ``fixing_from:fixing_to`` is its slice of the array of fixing days.
+
+Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
+``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
+``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on.
+"""
 
 ORDER = np.dtype(
     [
