@@ -25,7 +25,7 @@ def refusal_codes(
     for at in np.flatnonzero(codes == r.VENUE):
         row = orders[at]
         venue = venues.get(contracts[row["contract"]].product)
-        reason = "" if venue is None else venue.reason(int(row["kind"]), int(row["tif"]), spread=_spread(orders, at, contracts))
+        reason = "" if venue is None else venue.reason(int(row["kind"]), int(row["tif"]), spread=_spread(orders, int(at), contracts))
         if reason:
             codes[at] = numbers.setdefault(reason, max(named) + 1)
             named[int(codes[at])] = reason

@@ -27,6 +27,7 @@ CODES = {
     "size": "zero lots, or more than a million in a leg",
     "tick": "a limit price off the tick",
     "capacity": "256 orders were working already",
+    "venue": "the venue does not take such an order",
     "margin": "the initial margin of all positions and working orders would exceed equity",
 }
 """Refusal codes of the risk gate in words (docs/engine.md, "Orders")."""
@@ -207,7 +208,7 @@ def orders(run: RunFolder) -> str:
     if not refused.rows:
         return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
     rows = [
-        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(CODES.get(n, ""))}</span>', f"{c:,}"]
+        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(_meaning(run, n))}</span>', f"{c:,}"]
         for n, c in _counts(refused, "code")
     ]
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
@@ -215,6 +216,13 @@ def orders(run: RunFolder) -> str:
     return section(
         "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead
     )
+
+
+def _meaning(run: RunFolder, code: str) -> str:
+    """What a code says: our own rule's words, or the features that the run's venues refuse with it."""
+    found = [f"{feature.replace('_', ' ')} at {venue['name']}" for venue in run.manifest.get("venues", ())
+             for feature, its in venue["refused"].items() if its == code]  # fmt: skip
+    return CODES.get(code) or (f"the venue refuses it: {', '.join(found)}" if found else "")
 
 
 def _counts(orders_: Table, column: str) -> list[tuple[str, int]]:

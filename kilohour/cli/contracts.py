@@ -88,7 +88,7 @@ def show_one(
 
 VenueName = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", show_default=False, help="A venue such as ax, or a TOML file of your own; without it all side by side."),
+    typer.Argument(metavar="[NAME]", show_default=False, help="A venue such as ax, or a TOML file of your own; without it all."),
 ]
 
 

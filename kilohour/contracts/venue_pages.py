@@ -78,7 +78,7 @@ def page(venue: Venue, products: Sequence[Product]) -> str:
         lines += [f"## {title.capitalize()}", ""]
         rows = [[f"`{name}`", _cell(venue.capability(name)), _cited(venue.capability(name).source)] for name in names]
         lines += [*_table(["feature", "what happens", "source"], rows), ""]
-    lines += ["## Other refusals", "", "Where our risk gate refuses, the code in a run is ours, the same at every venue and in every mode.", ""]
+    lines += ["## Other refusals", "", "Where our risk gate refuses, the code in a run is ours, the same at every venue.", ""]
     lines += [*_table(["our code", "the venue's", "source"], [[f"`{a}`", f"`{b}`", _cited(c)] for a, b, c in reason_rows(venue)]), ""]
     facts = [[name.replace("_", " "), shown(term.value), _cited(term.source)] for name, term in venue.facts.items()]
     lines += ["## Limits and messages", "", *_table(["what", "as stated", "source"], facts), ""]
@@ -86,7 +86,7 @@ def page(venue: Venue, products: Sequence[Product]) -> str:
                _cited(term.source)]
               for product in products for name, term in product.terms.items() if name in _LIMITS]  # fmt: skip
     if limits:
-        lines += ["## Limits by product", "", "A run enforces what is known; `unknown` is not enforced, and the run says so.", ""]
+        lines += ["## Limits by product", "", "What is unknown is not enforced, and a run says so.", ""]
         lines += _table(["product", "term", "value", "source"], limits)
     return _text(lines)
 
