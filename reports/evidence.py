@@ -208,7 +208,7 @@ def orders(run: RunFolder) -> str:
     if not refused.rows:
         return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
     rows = [
-        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(_meaning(run, n))}</span>', f"{c:,}"]
+        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(meaning(run, n))}</span>', f"{c:,}"]
         for n, c in _counts(refused, "code")
     ]
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
@@ -218,8 +218,8 @@ def orders(run: RunFolder) -> str:
     )
 
 
-def _meaning(run: RunFolder, code: str) -> str:
-    """What a code says: our own rule's words, or the features that the run's venues refuse with it."""
+def meaning(run: RunFolder, code: str) -> str:
+    """What a refusal's code says: our own rule's words, or the features that the run's venues refuse with it."""
     found = [f"{feature.replace('_', ' ')} at {venue['name']}" for venue in run.manifest.get("venues", ())
              for feature, its in venue["refused"].items() if its == code]  # fmt: skip
     return CODES.get(code) or (f"the venue refuses it: {', '.join(found)}" if found else "")

@@ -142,7 +142,7 @@ TERMS = np.dtype(
 
 Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
 ``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
-``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on.
+``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
 """
 
 ORDER = np.dtype(

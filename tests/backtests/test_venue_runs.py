@@ -3,21 +3,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import kilohour as kh
+from kilohour.backtests.manifest import modelled_sentences
 from kilohour.backtests.outputs import REFUSALS
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.refusals import refusal_codes
 from kilohour.contracts import Assumptions, Contract, Registry, Venue, engine_terms
+from kilohour.contracts.contract import NEVER
 from kilohour.desk import Desk
 from kilohour.errors import UnknownName
 from kilohour.kernels import records as r
+from kilohour.reports.evidence import meaning
 from kilohour.session import Market
 from kilohour.strategy import Strategy
 from kilohour.tape import TapeBuilder
-from kilohour.units import MISSING, NANOS_PER_DAY
+from kilohour.units import NANOS_PER_DAY
 from tests.backtests.tapes import sim_tape
 
 TAPE = sim_tape(days=10)
@@ -64,7 +70,7 @@ def test_the_venue_reaches_the_engines_terms(row):
         lives = "".join(str(int(terms["lives_mask"]) >> n & 1) for n in range(1, 6))
         assert [kinds, lives, str(terms["flags_mask"])] == row[2:]
         assert (terms["spreads_mask"], terms["groups_mask"], terms["can_amend"]) == (0b110, 0b1110, 1)
-        assert (terms["band_ppm"], terms["position_limit"], terms["spot_limit"], terms["spot_from"]) == (0, 0, 0, MISSING)
+        assert (terms["band_ppm"], terms["position_limit"], terms["spot_limit"], terms["spot_from"]) == (0, 0, 0, NEVER)
 
 
 def test_without_a_venue_nothing_is_masked():
@@ -74,10 +80,12 @@ def test_without_a_venue_nothing_is_masked():
 
 # The last business days are Thursday 2030-01-31, Friday 2027-01-29, Monday 2028-01-31 (a weekend lies between) and Friday 2028-12-29
 # (Christmas Day, the Monday, lies before).
+@pytest.mark.parametrize("stated", [False, True], ids=["fixing days", "weekdays"])
 @pytest.mark.parametrize(("month", "begins"), [(203001, "2030-01-28"), (202701, "2027-01-26"), (202801, "2028-01-26"), (202812, "2028-12-26")])
-def test_the_spot_limit_counts_from_the_close_of_the_third_business_day_before_the_last(month, begins):
+def test_the_spot_limit_counts_from_the_close_of_the_third_business_day_before_the_last(month, begins, stated):
+    """By its fixing days, or by weekdays where the venue states the price: Christmas Day is not among these."""
     product = Assumptions.load("gpu1-2026").fill(Registry.shipped().product("NYMEX:GPU1"))
-    contract = product.contract(month)
+    contract = dataclasses.replace(product.contract(month), fixing_days=()) if stated else product.contract(month)
     builder = TapeBuilder(source="one contract")
     ref = builder.contract(contract)
     one = np.ones(1, dtype=np.int64)
@@ -87,6 +95,31 @@ def test_the_spot_limit_counts_from_the_close_of_the_third_business_day_before_t
     close = np.datetime64(int(terms["spot_from"]), "ns")
     assert str(close)[:10] == begins
     assert str(close)[10:] == str(np.datetime64(contract.last_trade_at, "ns"))[10:]
+
+
+def test_a_product_trades_at_its_own_venue_and_what_is_unknown_is_said():
+    tape = sim_tape(days=5, products=("NYMEX:GPU1",))
+    prepared = prepare(Asks, tape, parameters={}, assume=["gpu1-2026"])
+    assert prepared.venues["NYMEX:GPU1"].name == "nymex"
+    assert [list(row) for row in prepared.market.terms[["band_ppm", "position_limit", "spot_limit", "spot_from"]]] == [[0, 0, 7500, NEVER]] * 2
+    said = modelled_sentences(prepared)
+    assert "NYMEX:GPU1: price band unknown: not enforced." in said
+    assert "NYMEX:GPU1: orders are accepted and refused as at NYMEX on CME Globex; emulated by kilohour: trailing stop, " in " ".join(said)
+
+
+def test_the_report_says_so_in_its_box(tmp_path):
+    kh.backtest(Asks, TAPE, venue="ax", cash=2_000, interpreted=True, out=tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    box = text.partition('id="assumptions"')[2].partition("</section>")[0]
+    assert "orders are accepted and refused as at Architect AX; emulated by kilohour: market, stop" in box
+    assert "orders were refused:" in box
+
+
+def test_the_report_says_what_a_venues_code_means():
+    manifest = {"venues": [{"name": "ax", "refused": {"fok": "X1", "at_settlement": "X1", "gtd": "X2"}}]}
+    assert meaning(SimpleNamespace(manifest=manifest), "X1") == "the venue refuses it: fok at ax, at settlement at ax"
+    assert meaning(SimpleNamespace(manifest={}), "X1") == ""
+    assert meaning(SimpleNamespace(manifest=manifest), "tick") == "a limit price off the tick"
 
 
 def test_the_run_says_whose_rules_count_and_counts_what_was_refused():
