@@ -33,10 +33,11 @@ def assumption_rows(prepared: Prepared) -> list[dict[str, Any]]:
 
 
 def venue_rows(prepared: Prepared) -> list[dict[str, Any]]:
-    """One row for each venue of the run: its table, its products, what is emulated and what is refused with which code."""
+    """One row for each venue of the run: its table, its products, what is emulated, what is refused with which code, and the
+    venue's codes where our risk gate refuses."""
     return [
         {"name": venue.name, "title": venue.title, "sha256": venue.sha256, "products": products, "emulated": list(venue.emulated()),
-         "refused": venue.refusals()}
+         "refused": venue.refusals(), "reasons": {rule: str(term.value) for rule, term in venue.reasons.items() if term.is_known}}
         for venue, products in _by_venue(prepared)
     ]  # fmt: skip
 

@@ -219,10 +219,14 @@ def orders(run: RunFolder) -> str:
 
 
 def meaning(run: RunFolder, code: str) -> str:
-    """What a refusal's code says: our own rule's words, or the features that the run's venues refuse with it."""
-    found = [f"{feature.replace('_', ' ')} at {venue['name']}" for venue in run.manifest.get("venues", ())
-             for feature, its in venue["refused"].items() if its == code]  # fmt: skip
-    return CODES.get(code) or (f"the venue refuses it: {', '.join(found)}" if found else "")
+    """What a refusal's code says: our own rule's words with the venues' own codes, or what the run's venues refuse with it."""
+    venues = run.manifest.get("venues", ())
+    if code in CODES:
+        theirs = [f"{venue['reasons'][code]} at {venue['name']}" for venue in venues if venue["reasons"].get(code, code) != code]
+        return CODES[code] + (f" ({', '.join(theirs)})" if theirs else "")
+    features = [f"{feature.replace('_', ' ')} at {venue['name']}" for venue in venues
+                for feature, its in venue["refused"].items() if its == code]  # fmt: skip
+    return f"the venue refuses it: {', '.join(features)}" if features else ""
 
 
 def _counts(orders_: Table, column: str) -> list[tuple[str, int]]:

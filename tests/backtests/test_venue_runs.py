@@ -113,13 +113,15 @@ def test_the_report_says_so_in_its_box(tmp_path):
     box = text.partition('id="assumptions"')[2].partition("</section>")[0]
     assert "orders are accepted and refused as at Architect AX; emulated by kilohour: market, stop" in box
     assert "orders were refused:" in box
+    assert "would exceed equity (INSUFFICIENT_MARGIN at ax)" in text
 
 
 def test_the_report_says_what_a_venues_code_means():
-    manifest = {"venues": [{"name": "ax", "refused": {"fok": "X1", "at_settlement": "X1", "gtd": "X2"}}]}
+    manifest = {"venues": [{"name": "ax", "refused": {"fok": "X1", "at_settlement": "X1", "gtd": "X2"}, "reasons": {"size": "X3", "tick": "tick"}}]}
     assert meaning(SimpleNamespace(manifest=manifest), "X1") == "the venue refuses it: fok at ax, at settlement at ax"
     assert meaning(SimpleNamespace(manifest={}), "X1") == ""
     assert meaning(SimpleNamespace(manifest=manifest), "tick") == "a limit price off the tick"
+    assert meaning(SimpleNamespace(manifest=manifest), "size") == "zero lots, or more than a million in a leg (X3 at ax)"
 
 
 def test_the_run_says_whose_rules_count_and_counts_what_was_refused():
