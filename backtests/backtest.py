@@ -31,6 +31,7 @@ def backtest(
     end: dt.date | str | None = None,
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
+    venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
     out: str | Path | None = None,
@@ -41,9 +42,9 @@ def backtest(
 
     ``strategy``: a class, a built-in name, an installed plug-in, or ``path/to/file.py:Class``. ``tape``: a tape or its
     folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
-    ``contracts``: a TOML file of your own products. ``fills``: how orders fill, without slippage and
-    latency unless given. ``out``: a folder for the run and its report. Everything else sets a
-    parameter of the strategy.
+    ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
+    it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
+    ``out``: a folder for the run and its report. Everything else sets a parameter of the strategy.
 
     Raises :class:`~kilohour.errors.UsageError`, :class:`~kilohour.errors.DataError` or
     :class:`~kilohour.errors.StrategyError` in one line, before anything is written.
@@ -51,8 +52,8 @@ def backtest(
     clock = {"load": time.perf_counter()}
     face = strategy_class(strategy)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
-    prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted,
-                       fills=fills)
+    prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
+                       interpreted=interpreted, fills=fills)
     clock["compile"] = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session()
@@ -103,17 +104,17 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     from kilohour.backtests.baseline import baseline_equity
     from kilohour.backtests.curve import curve_table, prices_table
     from kilohour.backtests.manifest import manifest_of, result_of
-    from kilohour.backtests.outputs import tables_of
+    from kilohour.backtests.outputs import refusal_counts, tables_of
     from kilohour.tape.arrow import numbers
 
-    tables = tables_of(session)
+    tables = tables_of(session, prepared.venues)
     baseline = baseline_equity(prepared.market, session.table("positions"), session.table("equity"), prepared.cash_micros)
     tables["equity"] = tables["equity"].append_column("baseline_micros", numbers(baseline))
     traded = sorted({int(c) for c in session.table("fills")["contract"]})
     tables["curve"] = curve_table(prepared.market)
     tables["prices"] = prices_table(prepared.market, traded)
     result = result_of(prepared, session, name, run, seconds, None)
-    return Run(manifest_of(prepared, tape, name, run, result), tables)
+    return Run(manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues)), tables)
 
 
 def write(run: Run, out: str | Path) -> Path:

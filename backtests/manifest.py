@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 
 import kilohour
 from kilohour.backtests.prepare import Prepared
-from kilohour.contracts import Product
+from kilohour.contracts import Product, Venue
+from kilohour.contracts.terms import not_enforced
 from kilohour.reports import statistics
 from kilohour.session import Session
 from kilohour.tape.schema import Kind
@@ -30,13 +32,52 @@ def assumption_rows(prepared: Prepared) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def modelled_sentences(prepared: Prepared) -> list[str]:
-    """What the run assumes about fills, margin and settlement, and what the tape's maker said."""
+def venue_rows(prepared: Prepared) -> list[dict[str, Any]]:
+    """One row for each venue of the run: its table, its products, what is emulated, what is refused with which code, and the
+    venue's codes where our risk gate refuses."""
+    return [
+        {"name": venue.name, "title": venue.title, "sha256": venue.sha256, "products": products, "emulated": list(venue.emulated()),
+         "refused": venue.refusals(), "reasons": {rule: str(term.value) for rule, term in venue.reasons.items() if term.is_known}}
+        for venue, products in _by_venue(prepared)
+    ]  # fmt: skip
+
+
+def _by_venue(prepared: Prepared) -> list[tuple[Venue, list[str]]]:
+    found: dict[str, tuple[Venue, list[str]]] = {}
+    for code, venue in prepared.venues.items():
+        found.setdefault(venue.sha256, (venue, []))[1].append(code)
+    return list(found.values())
+
+
+def venue_sentences(prepared: Prepared, refused: Mapping[str, int] | None) -> list[str]:
+    """Whose orders go where, what kilohour emulates, and what no venue published; ``refused``: orders refused by code."""
+    sentences = []
+    for venue, products in _by_venue(prepared):
+        said = f"{', '.join(products)}: orders are accepted and refused as at {venue.title}"
+        emulated = [name.replace("_", " ") for name in venue.emulated()]
+        sentences.append(f"{said}; emulated by kilohour: {', '.join(emulated)}." if emulated else f"{said}.")
+        if {"calendar", "inter_product"} & set(venue.emulated()):
+            sentences.append("Where a spread order is emulated it becomes an order a leg; here the legs fill together, "
+                             "so the risk of a broken leg is not in the result.")
+    if refused is not None:
+        count = sum(refused.values())
+        by_code = ", ".join(f"{number} {code}" for code, number in sorted(refused.items()))
+        sentences.append(f"{count} order{' was' if count == 1 else 's were'} refused: {by_code}." if count else "No order was refused.")
+    for product in prepared.products:
+        unknown = not_enforced(product)
+        if unknown:
+            sentences.append(f"{product.code}: {', '.join(unknown)} unknown: not enforced.")
+    return sentences
+
+
+def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = None) -> list[str]:
+    """What the run assumes about orders, fills, margin and settlement, and what the tape's maker said."""
     tape = prepared.market.tape
     sentences = list(tape.notes)
     sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
                      "the legs of a spread fill together or wait.")
     sentences.append(prepared.market.fills.sentence())
+    sentences += venue_sentences(prepared, refused)
     for product in prepared.products:
         ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
         sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "
@@ -100,12 +141,13 @@ def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds
     }  # fmt: skip
 
 
-def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any]) -> dict[str, Any]:
-    """The manifest of a run folder."""
+def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any], refused: Mapping[str, int]) -> dict[str, Any]:
+    """The manifest of a run folder. ``refused``: orders refused, by code."""
     return {
         "kilohour": kilohour.__version__, "run": run, "strategy": strategy_entry(prepared, name), "parameters": prepared.parameters,
         "tape": tape_entry(tape, prepared.market.tape), "products": [product_entry(p) for p in prepared.products],
-        "assumptions": assumption_rows(prepared), "modelled": modelled_sentences(prepared), "result": result,
+        "assumptions": assumption_rows(prepared), "venues": venue_rows(prepared), "refused": dict(refused),
+        "modelled": modelled_sentences(prepared, refused), "result": result,
         "face": "interpreted" if prepared.interpreted else "compiled",
     }  # fmt: skip
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.backtests.refusals import refusal_codes
+from kilohour.contracts import Venue
 from kilohour.desk import column_name
 from kilohour.kernels import records as r
 from kilohour.session import Session
@@ -39,15 +41,16 @@ PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
 
 
-def tables_of(session: Session) -> dict[str, pa.Table]:
+def tables_of(session: Session, venues: Mapping[str, Venue] | None = None) -> dict[str, pa.Table]:
     """Tables ``orders fills ledger equity positions settlements records``; call it after :meth:`Session.close`.
 
+    ``venues``, by product code, give the reason codes of what a venue refuses; without them it reads ``venue``.
     ``equity`` has no baseline: it needs the market's marks, not the session's rows.
     """
     codes = [contract.code for contract in session.market.tape.contracts]
     orders = one_row_a_leg(session)
     return {
-        "orders": _orders_table(orders, codes),
+        "orders": _orders_table(orders, codes, *refusal_codes(orders, session.market.tape.contracts, venues or {}, REFUSALS)),
         "fills": _fills_table(session, orders, codes),
         "ledger": _ledger_table(session.table("ledger"), codes),
         "equity": _equity_table(session.table("equity")),
@@ -55,6 +58,14 @@ def tables_of(session: Session) -> dict[str, pa.Table]:
         "settlements": _settlements_table(session),
         "records": _records_table(session),
     }
+
+
+def refusal_counts(session: Session, venues: Mapping[str, Venue]) -> dict[str, int]:
+    """Orders refused, by code; an order of several legs counts once."""
+    rows = np.concatenate([part[part["status"] == r.REFUSED] for part in session.tables["orders"]] or [np.zeros(0, r.OUT_ORDERS)])
+    codes, words = refusal_codes(rows, session.market.tape.contracts, venues, REFUSALS)
+    first_legs = np.unique(rows["order"], return_index=True)[1]
+    return {words[int(code)]: int(count) for code, count in zip(*np.unique(codes[first_legs], return_counts=True), strict=True)}
 
 
 def one_row_a_leg(session: Session) -> Array:
@@ -103,7 +114,7 @@ def _plain(rows: Array, *columns: str) -> dict[str, Array]:
     return {name: np.ascontiguousarray(rows[name]) for name in columns}
 
 
-def _orders_table(orders: Array, codes: list[str]) -> pa.Table:
+def _orders_table(orders: Array, codes: list[str], refusals: Array, words: Mapping[int, str]) -> pa.Table:
     return table({
         **_plain(orders, "order", "ts", "basket"),
         "contract": named(orders["contract"], codes),
@@ -113,7 +124,7 @@ def _orders_table(orders: Array, codes: list[str]) -> pa.Table:
         "tif": _words(orders["tif"], LIVES),
         "origin": _words(orders["origin"], ORIGINS),
         "status": _words(orders["status"], STATUSES),
-        "code": _words(orders["code"], REFUSALS),
+        "code": _words(refusals, words),
         **_plain(orders, "filled_lots"),
     })
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kilohour.contracts import Assumptions, Product, Registry, engine_terms
+from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
 from kilohour.errors import UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
@@ -38,6 +38,8 @@ class Prepared:
     assumptions: tuple[Assumptions, ...]
     cash_micros: int
     interpreted: bool
+    venues: Mapping[str, Venue]
+    """Whose rules decide which orders go, by product code."""
 
     def session(self, *, quiet: bool = False, **changed: Any) -> Session:
         """Fresh memory for one run; ``changed`` replaces parameters (a sweep's)."""
@@ -54,11 +56,13 @@ def prepare(
     cash: float = CASH_USD,
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
+    venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
 ) -> Prepared:
     """Checks every name and value and fills the terms.
 
+    ``venue`` is where every product trades; without it each trades at its own, or in the sandbox when that has no table.
     Raises :class:`UnknownName`, :class:`UsageError` or :class:`~kilohour.errors.UnknownTerm`, each in one line.
     """
     values = parameter_values(face, parameters)
@@ -78,9 +82,11 @@ def prepare(
     part = select(tape, chosen, {*series, *(p.index for p in products if p.index)} if wanted else {i.code for i in tape.indices})
     if not len(part):
         raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
-    terms = {p.code: engine_terms(p) for p in products}
+    chosen_venue = None if venue is None else Venue.load(venue)
+    venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
+    terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
     market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
-    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted)
+    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from kilohour import folders
 from kilohour.backtests.backtest import Progress, between
-from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry
+from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry, venue_rows
 from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.trial import play_trial
@@ -105,6 +105,7 @@ def sweep(
     end: dt.date | str | None = None,
     assume: Sequence[str | Path] = (),
     contracts: str | Path | None = None,
+    venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
     out: str | Path | None = None,
@@ -128,7 +129,7 @@ def sweep(
     if not accepted:
         raise UsageError(f"the strategy refuses every combination; the first: {refusals[0]}")
     prepared = prepare(face, whole, parameters={**parameters, **accepted[0]}, cash=cash, assume=assume, contracts=contracts,
-                       interpreted=interpreted, fills=fills)
+                       venue=venue, interpreted=interpreted, fills=fills)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
@@ -180,7 +181,7 @@ def _manifest(prepared: Prepared, tape: Tape, name: str, result: dict[str, Any])
     return {
         "kilohour": kilohour.__version__, "run": result["run"], "strategy": strategy_entry(prepared, name),
         "tape": tape_entry(tape, prepared.market.tape), "assumptions": assumption_rows(prepared),
-        "modelled": modelled_sentences(prepared), "trials": result["trials"], "best": result["best"],
+        "venues": venue_rows(prepared), "modelled": modelled_sentences(prepared), "trials": result["trials"], "best": result["best"],
         "deflated_sharpe": result["deflated_sharpe"], "result": result,
     }  # fmt: skip
 

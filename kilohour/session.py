@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.contracts.contract import NEVER, Contract
 from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.fills import Fills
@@ -98,11 +99,29 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
+        for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask", "can_amend", "band_ppm", "position_limit",
+                     "spot_limit"):
+            row[name] = getattr(term, name)
+        row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
         row["fixing_from"] = len(days)
         days += contract.fixing_days
         row["fixing_to"] = len(days)
     return rows, np.array(days or [0], dtype=np.int64)
+
+
+def _spot_month_begins(contract: Contract, days: int) -> int:
+    """The close so many business days before the last trade. Fixing days are business days; without them weekdays count."""
+    if contract.last_trade_at == NEVER:
+        return NEVER
+    last = contract.last_trade_at // NANOS_PER_DAY
+    business = [day for day in contract.fixing_days if day <= last]
+    begins = business[-1 - days] if len(business) > days else _weekday_before(last, days)
+    return contract.last_trade_at - (last - begins) * NANOS_PER_DAY
+
+
+def _weekday_before(day: int, count: int) -> int:
+    return int(np.busday_offset(np.datetime64(day, "D"), -count, roll="backward").astype(np.int64))
 
 
 def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:

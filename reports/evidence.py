@@ -27,7 +27,10 @@ CODES = {
     "size": "zero lots, or more than a million in a leg",
     "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
+    "venue": "the venue does not take such an order",
     "margin": "the initial margin of all positions and working orders would exceed equity",
+    "band": "a limit outside the venue's price band",
+    "position_limit": "more lots than the venue's position limit",
     "life": "a life or a flag that the kind of order does not have",
     "group": "tied to an order that is not there, was refused, or is itself a child",
     "reduce_only": "reduce-only, and nothing held that it would reduce",
@@ -211,7 +214,7 @@ def orders(run: RunFolder) -> str:
     if not refused.rows:
         return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
     rows = [
-        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(CODES.get(n, ""))}</span>', f"{c:,}"]
+        [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(meaning(run, n))}</span>', f"{c:,}"]
         for n, c in _counts(refused, "code")
     ]
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
@@ -219,6 +222,17 @@ def orders(run: RunFolder) -> str:
     return section(
         "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead
     )
+
+
+def meaning(run: RunFolder, code: str) -> str:
+    """What a refusal's code says: our own rule's words with the venues' own codes, or what the run's venues refuse with it."""
+    venues = run.manifest.get("venues", ())
+    if code in CODES:
+        theirs = [f"{venue['reasons'][code]} at {venue['name']}" for venue in venues if venue["reasons"].get(code, code) != code]
+        return CODES[code] + (f" ({', '.join(theirs)})" if theirs else "")
+    features = [f"{feature.replace('_', ' ')} at {venue['name']}" for venue in venues
+                for feature, its in venue["refused"].items() if its == code]  # fmt: skip
+    return f"the venue refuses it: {', '.join(features)}" if features else ""
 
 
 def _counts(orders_: Table, column: str) -> list[tuple[str, int]]:

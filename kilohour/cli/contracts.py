@@ -86,6 +86,37 @@ def show_one(
         _print(product, contract)
 
 
+VenueName = Annotated[
+    str | None,
+    typer.Argument(metavar="[NAME]", show_default=False, help="A venue such as ax, or a TOML file of your own; without it all."),
+]
+
+
+@group.command("venues", epilog="Example: [cyan]kilohour contracts venues ax[/cyan]")
+def show_venues(name: VenueName = None, json: options.Json = False) -> None:
+    """Show what venues do with orders: accepted, emulated by kilohour, or refused with which reason code."""
+    from kilohour.cli.output import grid, print_json, show
+    from kilohour.contracts.venue import NAMES, Venue
+    from kilohour.contracts.venue_pages import reason_rows, shown_state, venue_entry
+
+    if name is None:
+        venues = [Venue.shipped(each) for each in Venue.names()]
+        if json:
+            print_json({"venues": [venue_entry(venue) for venue in venues]})
+            return
+        found = {feature: [venue.capability(feature) for venue in venues] for feature in NAMES}
+        rows = [[feature, *(each.state if each.is_known else "unknown" for each in row)] for feature, row in found.items()]
+        show(grid("Unknown is refused too.", ("Feature", *(venue.name for venue in venues)), rows))
+        return
+    venue = Venue.load(name)
+    if json:
+        print_json(venue_entry(venue))
+        return
+    show(grid(f"{venue.name}: {venue.title}", ("Feature", "What happens", "Source"),
+              [(feature, shown_state(found), found.source) for feature, found in venue.capabilities.items()]))  # fmt: skip
+    show(grid("Where our risk gate refuses, the venue's own code", ("Our code", "Its code", "Source"), reason_rows(venue)))
+
+
 def _find(registry: Registry, code: str, near: int | None) -> tuple[Product, Contract | None]:
     if code in registry.by_code:
         return registry.product(code), None

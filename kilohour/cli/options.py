@@ -71,6 +71,16 @@ Contracts = Annotated[
         help="A TOML file of products of your own.",
     ),
 ]
+Venue = Annotated[
+    str | None,
+    typer.Option(
+        "--venue",
+        metavar="NAME|FILE",
+        rich_help_panel=_RUN,
+        show_default="the product's own",
+        help="Whose orders are accepted and refused: [cyan]kilohour contracts venues[/cyan] lists them; or a TOML file of your own.",
+    ),
+]
 Interpreted = Annotated[
     bool,
     typer.Option("--interpreted", rich_help_panel=_RUN, help="Run the strategy in CPython instead of compiling it."),

@@ -6,6 +6,7 @@ from kilohour.contracts.contract import NEVER, PERPETUAL, Contract
 from kilohour.contracts.product import Product
 from kilohour.contracts.registry import Registry
 from kilohour.contracts.terms import UNKNOWN, EngineTerms, Term, engine_terms
+from kilohour.contracts.venue import Venue
 
 __all__ = [
     "NEVER",
@@ -17,5 +18,6 @@ __all__ = [
     "Product",
     "Registry",
     "Term",
+    "Venue",
     "engine_terms",
 ]

@@ -76,10 +76,11 @@ def read_products(path: Path, *, trusted: bool = False) -> list[Product]:
 
 
 def _term(where: str, code: str, name: str, table: Mapping[str, Any], sources: Mapping[str, str]) -> Term:
-    return read_term(code, name, table["value"], _source(where, code, name, table["source"], sources), where=where)
+    return read_term(code, name, table["value"], source_of(where, code, name, table["source"], sources), where=where)
 
 
-def _source(where: str, code: str, name: str, source: str, sources: Mapping[str, str]) -> str:
+def source_of(where: str, code: str, name: str, source: str, sources: Mapping[str, str]) -> str:
+    """A source with its short name ``@filing`` written out. Raises :class:`UsageError` for a short name that is not there."""
     if not source.startswith("@"):
         return source
     key, space, words = source[1:].partition(" ")

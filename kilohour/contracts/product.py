@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kilohour.contracts import codes
 from kilohour.contracts.contract import Contract
-from kilohour.contracts.specs import SPECS, Value
+from kilohour.contracts.specs import SPECS, Spec, Value
 from kilohour.contracts.terms import UNKNOWN, Term, Unknown, parse_term, plain
 from kilohour.errors import UnknownName, UnknownTerm, UsageError
 
@@ -328,12 +328,12 @@ _SIMPLE: Mapping[str, object] = {
 }
 
 
-def read_term(product: str, name: str, raw: object, source: str, *, where: str = "") -> Term:
+def read_term(product: str, name: str, raw: object, source: str, *, where: str = "", specs: Mapping[str, Spec] = SPECS) -> Term:
     """A term from its raw value. Raises :class:`UnknownName` and :class:`UsageError`, which begin with ``where``."""
-    if name not in SPECS:
-        raise UnknownName("term", name, SPECS, where=f"{where}{product}")
+    if name not in specs:
+        raise UnknownName("term", name, specs, where=f"{where}{product}")
     try:
-        return Term(parse_term(name, raw), source)
+        return Term(parse_term(name, raw, specs), source)
     except ValueError as error:
         raise UsageError(f"{where}{product}: term {name!r} {error}") from None
 

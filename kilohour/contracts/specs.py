@@ -150,7 +150,15 @@ SPECS: Mapping[str, Spec] = {
     "half_spread_ticks": Spec(_not_negative, "ticks", "what a market order pays beyond the bar's price"),
     "participation_ppm": Spec(_whole(1, 1_000_000), "millionths of volume", "share of a bar's volume one may take"),
     "price_band_ppm": Spec(_PPM, "millionths of mark", "largest move from the prior mark", required=False),
+    "position_limit": Spec(_whole(0, 10**9), "lots", "position limit, 0 when the venue has none", required=False),
     "position_limit_spot": Spec(_whole(1, 10**9), "lots", "position limit in the spot month", required=False),
+    "position_limit_spot_days": Spec(_whole(0, 100), "business days", "the spot limit counts from this many before the last trade",
+                                     required=False),
+    "position_accountability_single": Spec(_whole(1, 10**9), "lots", "one month: above it the venue may ask", required=False),
+    "position_accountability_all": Spec(_whole(1, 10**9), "lots", "all months: above it the venue may ask", required=False),
     "days_per_year": Spec(_choice(252, 365), "days", "marks in a year"),
 }
 """Every term there is, by name, in the order they are shown."""
+
+CAPABILITY = Spec(_choice("accepted", "emulated", "refused"), "", "what a venue does with an order that uses a feature")
+STATEMENT = Spec(_text, "", "a fact of a venue in words, or its own code")

@@ -8,13 +8,14 @@ assumptions file can fill it, and the filled term carries that file's name.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from kilohour.contracts.specs import SPECS, Value
+from kilohour.contracts.specs import SPECS, Spec, Value
 from kilohour.errors import UsageError
 from kilohour.units import MICROS
 
@@ -51,8 +52,8 @@ class Term:
         return self.value is not UNKNOWN
 
 
-def parse_term(name: str, raw: object) -> Value | Unknown:
-    """The value of a raw TOML value; ``"unknown"`` is :data:`UNKNOWN`.
+def parse_term(name: str, raw: object, specs: Mapping[str, Spec] = SPECS) -> Value | Unknown:
+    """The value of a raw TOML value; ``"unknown"`` is :data:`UNKNOWN`. ``specs``: what there is and must be.
 
     Raises ValueError with the rule and the value found.
 
@@ -62,7 +63,7 @@ def parse_term(name: str, raw: object) -> Value | Unknown:
     if isinstance(raw, str) and raw == UNKNOWN.value:
         return UNKNOWN
     try:
-        return SPECS[name].parse(raw)
+        return specs[name].parse(raw)
     except ValueError as error:
         shown = repr(raw) if isinstance(raw, str) else str(raw)
         raise ValueError(f"{error}, found {shown}") from None
@@ -96,6 +97,10 @@ def shown(value: Value | Unknown) -> str:
     return f"{Decimal(value.numerator) / Decimal(value.denominator):f}" if rest == 1 else str(value)
 
 
+EVERYTHING: Final = -1
+"""A mask with every bit set: no venue refuses anything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineTerms:
     """The terms the engine reads, as plain integers: micros, millionths, lots. See docs/engine.md."""
@@ -118,6 +123,20 @@ class EngineTerms:
     """0 refuse, 1 previous, 2 skip."""
     restatement_latest: int
     """1 when a restated print replaces the first one, 0 when it is ignored."""
+    band_ppm: int = 0
+    """Largest move of an order's price from the mark; 0: none, or unknown and not enforced, as in the limits below."""
+    position_limit: int = 0
+    spot_limit: int = 0
+    spot_days: int = 0
+    """Business days before the last trade from whose close on ``spot_limit`` counts."""
+    kinds_mask: int = EVERYTHING
+    """Bit n: the venue takes, or we emulate, order kind n. The same for lives, kinds of spread and groups."""
+    lives_mask: int = EVERYTHING
+    flags_mask: int = EVERYTHING
+    """The flags that may be set: flags are bits themselves."""
+    spreads_mask: int = EVERYTHING
+    groups_mask: int = EVERYTHING
+    can_amend: int = 1
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -144,6 +163,10 @@ def engine_terms(product: Product) -> EngineTerms:
         participation_ppm=product.whole("participation_ppm"),
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
+        band_ppm=_limit(product, "price_band_ppm"),
+        position_limit=_limit(product, "position_limit"),
+        spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
+        spot_days=_limit(product, "position_limit_spot_days"),
     )
 
 
@@ -153,6 +176,24 @@ def half_spread_micros(product: Product) -> int:
     if value.denominator != 1:
         raise UsageError(f"{product.code}: half_spread_ticks × tick must be a whole number of micros, found {value}")
     return value.numerator
+
+
+def not_enforced(product: Product) -> list[str]:
+    """What a venue limits and nobody has published, in words: a run does not enforce it."""
+    unknown = [words for name, words in _LIMITS.items() if name in product.unknown_terms]
+    if product.get("position_limit_spot") is not None and product.get("position_limit_spot_days") is None:
+        unknown.append("first day of the spot month limit")
+    return unknown
+
+
+_LIMITS: Mapping[str, str] = {
+    "price_band_ppm": "price band", "position_limit": "position limit", "position_limit_spot": "spot month limit",
+}
+
+
+def _limit(product: Product, name: str) -> int:
+    value = product.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _micros(product: Product, name: str) -> int:

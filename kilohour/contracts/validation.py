@@ -69,6 +69,25 @@ class _AssumptionsFile(_Table):
     assume: Annotated[list[_Assume], Field(min_length=1)]
 
 
+class _Capable(_Stated):
+    code: Words | None = None
+
+
+class _VenueFile(_Table):
+    title: Words
+    like: Words | None = None
+    note: str = ""
+    sources: dict[str, Words] = {}
+    features: dict[str, _Capable] = {}
+    reasons: dict[str, _Stated] = {}
+    facts: dict[str, _Stated] = {}
+
+
+def check_venue(file: str, tables: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageError`, in one line, when a file of a venue has another form."""
+    _check(_VenueFile, file, tables)
+
+
 def check_products(file: str, tables: Mapping[str, Any]) -> None:
     """Raises :class:`UsageError`, in one line, when a file of products has another form."""
     _check(_ProductsFile, file, tables)

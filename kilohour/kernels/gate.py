@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from kilohour.kernels.books import equity_now
 from kilohour.kernels.compiling import inner
+from kilohour.kernels.integers import share_half_even
 from kilohour.kernels.margin import initial_requirement
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
     ADDED,
     AT_SETTLEMENT,
+    BAND,
     CAPACITY,
     DAY,
     FOK,
@@ -24,9 +26,11 @@ from kilohour.kernels.records import (
     MARGIN,
     MARKET,
     MARKET_IF_TOUCHED,
+    MISSING,
     NO_PRICE,
     NOT_LISTED,
     ORDERS,
+    POSITION_LIMIT,
     POST_ONLY,
     REDUCE_ONLY,
     REDUCES,
@@ -37,6 +41,7 @@ from kilohour.kernels.records import (
     TICK,
     TICKETS,
     TRAILING_STOP,
+    VENUE,
     WORKING,
 )
 from kilohour.kernels.working import leave
@@ -110,6 +115,39 @@ def reduces_held(desk, order):
 
 
 @inner
+def breaks_venue(desk, term, order):
+    """True when the venue takes no order of this kind, life, flag or tie, or none of several legs like these."""
+    tie = 3 if order.parent and order.group else (2 if order.parent else (1 if order.group else 0))
+    spread = 0
+    if order.legs > 1:
+        spread = 1 if desk.product_of[order.contract[0]] == desk.product_of[order.contract[order.legs - 1]] else 2
+    return (not (term.kinds_mask >> order.kind) & 1 or not (term.lives_mask >> order.life) & 1 or order.flags & ~term.flags_mask != 0
+            or (spread and not (term.spreads_mask >> spread) & 1) or (tie and not (term.groups_mask >> tie) & 1))
+
+
+@inner
+def breaks_band(book, term, order):
+    """True when a limit is farther from the last mark (the last price before the first) than the venue's band."""
+    if term.band_ppm == 0 or order.legs > 1 or (order.kind != LIMIT and order.kind != STOP_LIMIT):
+        return False
+    contract = order.contract[0]
+    prior = book.mark[contract] if book.mark[contract] != MISSING else book.value_price[contract]
+    return abs(order.limit - prior) > share_half_even(abs(prior), term.band_ppm, 1_000_000)
+
+
+@inner
+def breaks_position_limit(desk, terms, order):
+    """True when a leg's committed position would be larger than the venue allows, in the spot month or at all."""
+    for leg in range(order.legs):
+        contract = order.contract[leg]
+        term = terms[contract]
+        most = term.spot_limit if term.spot_limit and desk.now >= term.spot_from else term.position_limit
+        if most and abs(lots_committed(desk, contract) + order.ratio[leg] * (order.size - order.filled)) > most:
+            return True
+    return False
+
+
+@inner
 def refusal(book, desk, terms, order):
     """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: what is held must close."""
     if order.origin == FROM_LIQUIDATION:
@@ -126,6 +164,11 @@ def refusal(book, desk, terms, order):
             return SIZE
     if order.kind != MARKET and breaks_tick(terms[order.contract[0]], order):
         return TICK
+    for leg in range(order.legs):
+        if breaks_venue(desk, terms[order.contract[leg]], order):
+            return VENUE
+    if breaks_band(book, terms[order.contract[0]], order):
+        return BAND
     if not order.plain:
         if breaks_life(order, desk.now):
             return LIFE
@@ -137,6 +180,8 @@ def refusal(book, desk, terms, order):
         return CAPACITY
     if order.flags & REDUCE_ONLY or only_reduces(desk, order):
         return 0
+    if breaks_position_limit(desk, terms, order):
+        return POSITION_LIMIT
     return MARGIN if requirement_with(book, desk, terms, order) > equity_now(book, terms) else 0
 
 

@@ -46,8 +46,10 @@ FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
 ZERO, ADDED, TAKEN, NEVER = np.int64(0), np.int64(1), np.int64(-1), np.int64(-1)
 EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = (np.int64(i) for i in range(1, 9))
-NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS = (np.int64(i) for i in range(1, 11))
-CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only")
+(NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS, VENUE, BAND,
+ POSITION_LIMIT) = (np.int64(i) for i in range(1, 14))
+CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only", "venue",
+         "band", "position_limit")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 
@@ -148,10 +150,25 @@ TERMS = np.dtype(
         ("index", I8),
         ("fixing_from", I8),
         ("fixing_to", I8),
+        ("kinds_mask", I8),
+        ("lives_mask", I8),
+        ("flags_mask", I8),
+        ("spreads_mask", I8),
+        ("groups_mask", I8),
+        ("can_amend", I8),
+        ("band_ppm", I8),
+        ("position_limit", I8),
+        ("spot_limit", I8),
+        ("spot_from", I8),
     ],
     align=True,
 )
-"""One row a contract. ``fixing_from:fixing_to`` is its slice of the array of fixing days."""
+"""One row a contract. ``fixing_from:fixing_to`` is its slice of the array of fixing days.
+
+Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
+``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
+``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
+"""
 
 ORDER = np.dtype(
     [

@@ -24,6 +24,7 @@ from kilohour.kernels.records import (
     STOP_LIMIT,
     TAKEN,
     TRAILING_STOP,
+    VENUE,
     WORKING,
     ZERO,
 )
@@ -146,7 +147,7 @@ def amend(book, desk, terms, request, order, out):
     order.units = min(old.units, size) if old.parent else size
     order.earliest = desk.now + max(book.latency, 1)
     leave(desk, old, TAKEN, old.units - old.filled)
-    code = refusal(book, desk, terms, order)
+    code = refusal(book, desk, terms, order) if terms[order.contract[0]].can_amend else VENUE
     if not book.quiet:
         write_order(out, desk.now, order, REFUSED if code else WORKING, code)
     if code:

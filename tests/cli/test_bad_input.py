@@ -39,6 +39,10 @@ contracts show SIM:H200-2027-04                                  | SIM:H200
 contracts show GPU1Z6                                            | symbol 'GPU1Z6' names one contract in every 10 years
 contracts show GPU1Q                                             | unknown contract 'GPU1Q'
 contracts list --venue NYMX                                      | unknown venue 'NYMX' in the registry; did you mean 'NYMEX'?
+backtest calendar-spread --tape tape --venue nymx                | unknown venue 'nymx' in the shipped tables
+backtest calendar-spread --tape tape --venue nymx                | did you mean 'nymex'?
+sweep calendar-spread --tape tape --set window=20,30 --venue okex | did you mean 'okx'?
+contracts venues sandbok                                         | did you mean 'sandbox'?
 data show tape --product SIM:H10                                 | did you mean 'SIM:H100'?
 data import energy-stripe strip.csv --out new                    | did you mean 'energy-strip'?
 """
@@ -64,6 +68,12 @@ backtest calendar-spread --market none.toml                      | none.toml doe
 backtest calendar-spread --market high.toml                      | premium must be between 0 and 1, found 7
 backtest calendar-spread --market 99999999999999999999           | the seed must be between 0 and
 backtest calendar-spread --tape tape --contracts taken.toml      | taken.toml
+backtest calendar-spread --tape tape --venue none.toml           | none.toml: cannot be read
+backtest calendar-spread --tape tape --venue hole.toml           | hole.toml: feature 'market' is missing; write "unknown"
+backtest calendar-spread --tape tape --venue coy.toml            | coy.toml: feature 'stop': a refusal must have the venue's reason code
+backtest calendar-spread --tape tape --venue odd.toml            | unknown term 'stop_lmit' in odd.toml: features; did you mean 'stop_limit'?
+contracts venues maybe.toml                                      | term 'stop' must be one of accepted, emulated, refused, found 'maybe'
+contracts venues taken.toml                                      | taken.toml: title is missing
 backtest calendar-spread --tape tape --out notes                 | a run is only written to a new folder, an empty one, or over a run
 backtest calendar-spread --tape tape --out tape                  | a run is only written to a new folder
 sweep calendar-spread --tape tape --set window=20:120            | CalendarSpread.window: a range must read start:stop:step, found '20:120'
@@ -141,6 +151,10 @@ FILES = {
     "broken.py": "import kilohour\n\nanswer = 1 / 0\n",
     "high.toml": "premium = 7.0\n",
     "taken.toml": "colour = 1\n",
+    "hole.toml": 'title = "A hole"\n[features]\nlimit = { value = "accepted", source = "our own" }\n',
+    "coy.toml": 'title = "Coy"\nlike = "ax"\n[features]\nstop = { value = "refused", source = "our own" }\n',
+    "odd.toml": 'title = "Odd"\nlike = "ax"\n[features]\nstop_lmit = { value = "accepted", source = "our own" }\n',
+    "maybe.toml": 'title = "Maybe"\nlike = "ax"\n[features]\nstop = { value = "maybe", source = "our own" }\n',
     "notes/mine.txt": "do not lose this\n",
     "strip.csv": HEADER + GOOD,
     "twice.csv": HEADER + GOOD + "CL,2020-03-03,202005,51\n",

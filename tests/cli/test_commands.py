@@ -56,6 +56,18 @@ def test_a_sweep_prints_a_table(kilohour, here, tape_folder):
 # contracts
 
 
+def test_contracts_venues_are_side_by_side_and_one_by_one(kilohour):
+    found = {venue["name"]: venue for venue in loaded(kilohour("contracts venues --json"))["venues"]}
+    assert list(found) == ["ax", "gate", "nymex", "okx", "sandbox"]
+    assert loaded(kilohour("contracts venues ax --json")) == found["ax"]
+    assert found["ax"]["features"]["fok"]["code"] == "INCORRECT_ORDER_TYPE"
+    assert found["nymex"]["features"]["post_only"] == {**found["nymex"]["features"]["post_only"], "state": "refused", "known": False,
+                                                       "code": "unknown"}
+    lines = kilohour("contracts venues").out.splitlines()
+    assert ["fok", "refused", "accepted", "accepted", "accepted", "accepted"] in [line.split() for line in lines]
+    assert "INVALID_PRICE_INCREMENT" in kilohour("contracts venues ax").out
+
+
 def test_contracts_lists_every_product_and_one_venue(kilohour):
     found = loaded(kilohour("contracts list --json"))["products"]
     assert {"SIM:H100", "NYMEX:GPU1", "NYMEX:CL", "AX:NVDA-H100"} <= {row["code"] for row in found}

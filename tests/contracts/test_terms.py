@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kilohour.contracts import UNKNOWN, Assumptions, Product, Registry, engine_terms
 from kilohour.contracts.specs import SPECS, Value
-from kilohour.contracts.terms import Unknown, parse_term, plain, shown
+from kilohour.contracts.terms import Unknown, not_enforced, parse_term, plain, shown
 from kilohour.errors import UnknownName, UnknownTerm, UsageError
 
 # term                    value                 read as
@@ -82,7 +82,42 @@ def test_the_engine_gets_plain_integers_of_the_embedded_market() -> None:
         "margin_initial_ppm": 200_000, "margin_maintenance_ppm": 150_000,
         "margin_initial_floor_micros": 200_000_000, "margin_maintenance_floor_micros": 150_000_000,
         "half_spread_micros": 10_000, "participation_ppm": 100_000, "missing_rule": 0, "restatement_latest": 1,
+        "band_ppm": 0, "position_limit": 0, "spot_limit": 0, "spot_days": 0,
+        "kinds_mask": -1, "lives_mask": -1, "flags_mask": -1, "spreads_mask": -1, "groups_mask": -1, "can_amend": 1,
     }
+
+
+def test_the_engine_gets_bands_and_limits_where_they_are_published() -> None:
+    registry = Registry.shipped().assuming(*map(Assumptions.load, ("gpu1-2026", "ax-2026", "energy")))
+    table = """
+    product      band     limit  spot  days
+    NYMEX:GPU1   0        0      7500  3
+    NYMEX:GPU2   0        0      5500  3
+    AX:NVDA-H100 100000   0      0     0
+    NYMEX:CL     0        0      0     0
+    SIM:H100     0        0      0     0
+    """
+    for row in table.strip().splitlines()[1:]:
+        code, *numbers = row.split()
+        terms = engine_terms(registry.product(code))
+        assert [terms.band_ppm, terms.position_limit, terms.spot_limit, terms.spot_days] == list(map(int, numbers)), code
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    ("NYMEX:GPU1", ["price band"]),
+    ("AX:NVDA-H100", ["position limit", "spot month limit"]),
+    ("NYMEX:NG", ["price band", "position limit", "spot month limit"]),
+    ("SIM:H100", []),
+])
+def test_what_nobody_published_is_not_enforced_and_said_to_be(code: str, words: list[str]) -> None:
+    assert not_enforced(Registry.shipped().product(code)) == words
+
+
+def test_a_spot_limit_without_its_first_day_is_not_enforced() -> None:
+    product = Registry.shipped().product("SIM:H100").replace(position_limit_spot=10)
+    assert engine_terms(product).spot_limit == 0
+    assert not_enforced(product) == ["first day of the spot month limit"]
+    assert engine_terms(product.replace(position_limit_spot_days=0)).spot_limit == 10
 
 
 def test_the_engine_gets_ax_and_energy_under_their_assumptions() -> None:

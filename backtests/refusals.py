@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refused orders in words: our own code where a rule of ours refused, the venue's where the venue does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts import Contract, Venue
+from kilohour.kernels import records as r
+
+Array = npt.NDArray[Any]
+OUTRIGHT, CALENDAR, INTER_PRODUCT = 0, 1, 2
+
+
+def refusal_codes(
+    orders: Array, contracts: Sequence[Contract], venues: Mapping[str, Venue], words: Mapping[Any, str]
+) -> tuple[Array, dict[int, str]]:
+    """A code for each order row, and the word of each code: ``words`` and one more for every reason of a venue met."""
+    codes, named = orders["code"].copy(), {int(code): word for code, word in words.items()}
+    numbers = {word: code for code, word in named.items()}
+    for at in np.flatnonzero(codes == r.VENUE):
+        row = orders[at]
+        venue = venues.get(contracts[row["contract"]].product)
+        reason = "" if venue is None else venue.reason(int(row["kind"]), int(row["tif"]), spread=_spread(orders, int(at), contracts))
+        if reason:
+            codes[at] = numbers.setdefault(reason, max(named) + 1)
+            named[int(codes[at])] = reason
+    return codes, named
+
+
+def _spread(orders: Array, at: int, contracts: Sequence[Contract]) -> int:
+    """What the legs of the order at a row make it; rows of one order stand together."""
+    number = orders["order"][at]
+    first, last = np.searchsorted(orders["order"], number), np.searchsorted(orders["order"], number, side="right")
+    if last - first == 1:
+        return OUTRIGHT
+    products = {contracts[row].product for row in orders["contract"][first:last]}
+    return CALENDAR if len(products) == 1 else INTER_PRODUCT
