@@ -120,7 +120,7 @@ def test_the_report_says_what_a_venues_code_means():
     manifest = {"venues": [{"name": "ax", "refused": {"fok": "X1", "at_settlement": "X1", "gtd": "X2"}, "reasons": {"size": "X3", "tick": "tick"}}]}
     assert meaning(SimpleNamespace(manifest=manifest), "X1") == "the venue refuses it: fok at ax, at settlement at ax"
     assert meaning(SimpleNamespace(manifest={}), "X1") == ""
-    assert meaning(SimpleNamespace(manifest=manifest), "tick") == "a limit price off the tick"
+    assert meaning(SimpleNamespace(manifest=manifest), "tick") == "a price or a distance off the tick"
     assert meaning(SimpleNamespace(manifest=manifest), "size") == "zero lots, or more than a million in a leg (X3 at ax)"
 
 
