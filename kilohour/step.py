@@ -32,8 +32,8 @@ from kilohour.kernels.compiling import collector_paused
 know_argument("desk", Desk)
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32)
 """What the engine calls has arguments; a C function may leave them unread, which spares CPython making objects of them."""
-PLAIN_FROM = 2000
-"""Events in a block from which on the plain face of a strategy pays for its loading and storing."""
+PLAIN_FROM = 10_000
+"""Events in a block from which on the plain face pays: a bar costs 0.7 µs less, reading the source some 10 ms once a class."""
 _COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 
 
