@@ -26,7 +26,8 @@ class Finding:
     """One thing found: the rule, the contract (or product) it is about, the first day, and how often."""
 
     rule: str
-    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``window before prints``, ``bar outside listing``, ``missing final``."""
+    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``window before prints``, ``bar outside listing`` or
+    ``missing final``."""
     contract: str
     day: str
     """ISO date of the first time."""
