@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
-from kilohour.errors import UnknownName, UsageError
+from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
@@ -20,7 +20,8 @@ from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
 from kilohour.tape.tape import Tape
-from kilohour.units import micros
+from kilohour.tape.windows import unprinted_days
+from kilohour.units import date_of, datetime_of, micros
 
 CASH_USD = 1_000_000.0
 
@@ -63,7 +64,8 @@ def prepare(
     """Checks every name and value and fills the terms.
 
     ``venue`` is where every product trades; without it each trades at its own, or in the sandbox when that has no table.
-    Raises :class:`UnknownName`, :class:`UsageError` or :class:`~kilohour.errors.UnknownTerm`, each in one line.
+    Raises :class:`UnknownName`, :class:`UsageError`, :class:`~kilohour.errors.UnknownTerm` or, for a tape that a
+    product's rule cannot settle, :class:`DataError`; each in one line.
     """
     values = parameter_values(face, parameters)
     codes = {f.name: values[f.name] for f in fields_of(face) if f.kind in ("product", "index")}
@@ -84,11 +86,36 @@ def prepare(
         raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
     chosen_venue = None if venue is None else Venue.load(venue)
     venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
+    check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
     market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
+
+
+def check_windows(tape: Tape, products: Sequence[Product]) -> None:
+    """Raises :class:`DataError` when a fixing window on the tape lacks a print that a product's rule must have.
+
+    Days before the index's first print are no hole of the tape (it begins there): the engine refuses to settle on
+    them at that moment, if the contract is held.
+    """
+    refusing = {p.code: p for p in products if p.fixes and p.text("missing_day") == "refuse"}
+    holes = [hole for hole in unprinted_days(tape, {code: p.index for code, p in refusing.items()})
+             if tape.contracts[hole.contract].product in refusing and not hole.before_prints]
+    if not holes:
+        return
+    hole, contract = holes[0], tape.contracts[holes[0].contract]
+    product = refusing[contract.product]
+    came = "none" if hole.known_at is None else f"one first known {datetime_of(hole.known_at):%Y-%m-%d %H:%M}"
+    more = f", and {len(holes) - 1} more such day{'s' if len(holes) > 2 else ''}" if len(holes) > 1 else ""
+    by = product.terms["missing_day"].assumed_by
+    other = (f"assume missing_day = previous or skip by a file of your own, --assume FILE in place of {by}" if by else
+             f"leave the window out (--from, --to): {product.code} says missing_day itself, and --assume fills unknown terms only")
+    raise DataError(
+        f"{contract.code}: missing_day = refuse needs a print of {product.index} for each fixing day, known by the settlement at "
+        f"{datetime_of(hole.settled_at):%Y-%m-%d %H:%M}: found {came} for {date_of(hole.day)}{more}; "
+        f"list them with kilohour data check, complete the tape, or {other}")
 
 
 def checked_cash(cash: float) -> int:

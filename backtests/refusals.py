@@ -33,9 +33,12 @@ def refusal_codes(
 
 
 def _spread(orders: Array, at: int, contracts: Sequence[Contract]) -> int:
-    """What the legs of the order at a row make it; rows of one order stand together."""
-    number = orders["order"][at]
-    first, last = np.searchsorted(orders["order"], number), np.searchsorted(orders["order"], number, side="right")
+    """What the legs of the order at a row make it; a refused order has one row a leg, next to one another."""
+    first, last = at, at + 1
+    while first and orders["order"][first - 1] == orders["order"][at]:
+        first -= 1
+    while last < len(orders) and orders["order"][last] == orders["order"][at]:
+        last += 1
     if last - first == 1:
         return OUTRIGHT
     products = {contracts[row].product for row in orders["contract"][first:last]}

@@ -191,7 +191,8 @@ class Session:
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
-        self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
+        # The last row stays empty: row -1, the index that a contract's tape does not have.
+        self.latest = np.full((len(market.tape.indices) + 1, market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
         self.out = market.spare if self.quiet else np.zeros(1, r.OUT)

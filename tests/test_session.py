@@ -19,6 +19,7 @@ from kilohour.session import Market
 from kilohour.tape import Index, Kind, TapeBuilder
 from kilohour.units import NANOS_PER_DAY, micros
 from tests.faces.small import CASH, MINUTE, START, market, played, session_of, tape_of_bars
+from tests.oracle.books import SKIP
 
 BOTH = pytest.mark.parametrize("interpreted", [False, True], ids=["compiled", "interpreted"])
 
@@ -308,6 +309,24 @@ def test_a_missing_print_names_contract_and_day():
     tape = builder.build()
     session = session_of(Buys, Market.of(tape, many_terms(), {"X:P0": "I"}))
     with pytest.raises(DataError, match=r"X:P0-A: .* needs a print of every fixing day, found none for 2024-10-06"):
+        session.run(len(tape))
+
+
+def test_no_other_series_settles_a_contract_whose_index_is_not_on_the_tape():
+    """Under ``skip`` one print would do: there is none, and adoption is not it."""
+    day = START // NANOS_PER_DAY
+    builder = TapeBuilder(source="adoption only")
+    ref = builder.contract(Contract(code="X:P0-A", product="X:P0", symbol="A", month=203001, listed_at=0,
+                                    last_trade_at=START + 2 * NANOS_PER_DAY, settlement_at=START + 3 * NANOS_PER_DAY,
+                                    fixing_days=(day + 1, day + 2), rule="by hand"))
+    series = builder.index(Index(code="ADOPTION", unit="million weekly users"))
+    ts, price = START + NANOS_PER_DAY * np.arange(4), np.full(3, 1_000_000)
+    builder.bars(ref, ts[:3], price, price, price, price, price)
+    builder.prints(series, np.array([day + 1, day + 3]), ts[2:] + 1, np.array([77_000_000, 78_000_000]))
+    tape = builder.build()
+    terms = {"X:P0": replace(many_terms()["X:P0"], missing_rule=SKIP)}
+    session = session_of(Buys, Market.of(tape, terms, {"X:P0": "I"}))
+    with pytest.raises(DataError, match="X:P0-A: .* found none for 2024-10-05"):
         session.run(len(tape))
 
 

@@ -18,6 +18,8 @@ from typing import Any
 from kilohour.backtests.bench.timing import Sizes, installed, median_seconds, peak_bytes, pin, processors
 
 MEGABYTE = 1e6
+SOME = (10, 5)
+"""Fast and slow windows of the trials that are compared with a peer's one by one."""
 
 
 def child(work: str, sizes: Sizes, *, cores: int = 1, folder: Path | None = None) -> dict[str, Any]:
@@ -74,6 +76,27 @@ def _vectorbt(sizes: Sizes, _cores: int, _folder: Path) -> dict[str, Any]:
     return {"name": "vectorbt", "seconds": time.perf_counter() - began, "note": "once"}
 
 
+def _agreeing(sizes: Sizes, _cores: int, _folder: Path) -> dict[str, Any]:
+    """Fills and final equity of trials from all over the grid, ours beside vectorbt's. Not timed, once."""
+    from kilohour.backtests.bench.markets import CASH_USD, minutes, ohlc
+    from kilohour.backtests.bench.peers import EQUAL_USD, vectorbt_trials
+    from kilohour.backtests.bench.strategies import Cross
+    from kilohour.backtests.sweep import sweep
+
+    module = installed("vectorbt")
+    if module is None:
+        return {"name": "vectorbt", "note": ""}
+    tape = minutes(sizes.sweep_bars)
+    some = {name: values[:: max(len(values) // most, 1)][:most] for (name, values), most in zip(_grid(sizes).items(), SOME, strict=True)}
+    ours = sweep(Cross, tape, some, cores=1, cash=CASH_USD).columns
+    theirs = vectorbt_trials(module, ohlc(tape, 0), **some)
+    apart = [abs(CASH_USD + net - its.equity) for net, its in zip(ours["net_usd"], theirs, strict=True)]
+    same = [int(fills) == its.fills for fills, its in zip(ours["fills"], theirs, strict=True)]
+    equal = sum(fills and usd < EQUAL_USD for fills, usd in zip(same, apart, strict=True))
+    rest = f", the others up to {max(apart):.4f} USD apart" if equal < len(theirs) else ""
+    return {"name": "vectorbt", "note": f"fills and equity the same in {equal} of {len(theirs)} trials{rest}"}
+
+
 def _make(sizes: Sizes, _cores: int, folder: Path) -> dict[str, Any]:
     from kilohour.backtests.bench.markets import minutes
 
@@ -99,7 +122,7 @@ def _load(sizes: Sizes, _cores: int, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "note": f"{size / MEGABYTE:.1f} MB on disk, hashes checked"}
 
 
-WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "make": _make, "run": _run, "load": _load}
+WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(main(*json.loads(sys.argv[1]))) + "\n")

@@ -18,8 +18,6 @@ from kilohour.tape import Tape
 from kilohour.tape.slice import between
 from kilohour.units import MICROS
 
-EQUAL_USD = 0.01
-"""Peers keep money as floats, we round each fee to a millionth of a dollar."""
 COMPILED = "1 instrument, minute bars, moving-average cross"
 
 
@@ -69,8 +67,9 @@ def parameter_sweep(sizes: Sizes) -> Iterator[Row]:
     work = f"sweep, {trials:,} parameter sets x {sizes.sweep_bars:,} bars"
     one = child("sweep", sizes)
     others = [child(f"sweep-{name}", sizes) for name in ("vectorbt",)]
+    agreed = child("sweep-agreeing", sizes)["note"]
     yield Row("sweep", f"{work}, one core", "s", one["seconds"], False, 2.0, 0.7,
-              [Peer(other["name"], other["seconds"], other["note"]) for other in others], one["note"])
+              [Peer(other["name"], other["seconds"], ", ".join(filter(None, (other["note"], agreed)))) for other in others], one["note"])
     yield Row("sweep", f"{work}, memory", "MB", one["megabytes"], False, 300.0, 300.0,
               [Peer(other["name"], other["megabytes"], "") for other in others])
     two = child("sweep", sizes, cores=2)
@@ -124,5 +123,5 @@ def _agreeing(played: peers.Played, work: float, ours: peers.Result) -> Peer:
     if fills != ours.fills:
         note = f"{fills:,} fills, equity {equity:,.4f}; ours {ours.fills:,}, {ours.equity:,.4f}"
     else:
-        note = "same fills and equity" if abs(apart) < EQUAL_USD else f"same fills, equity {apart:+.4f} USD"
+        note = "same fills and equity" if abs(apart) < peers.EQUAL_USD else f"same fills, equity {apart:+.4f} USD"
     return Peer(played.name, work / played.seconds, note)

@@ -21,6 +21,8 @@ from kilohour.backtests.bench.timing import Sizes, installed, median_seconds
 from kilohour.tape import Tape
 
 Columns = dict[str, npt.NDArray[Any]]
+EQUAL_USD = 0.01
+"""Peers keep money as floats, we round each fee to a millionth of a dollar."""
 FAST, SLOW, WINDOW, ENTRY, EXIT, NEAR, FAR = 50, 200, 60, 2.0, 0.5, 0, 3
 
 
@@ -88,16 +90,27 @@ def _vectorbt_cross(vbt: Any, bars: Columns) -> Callable[[], Result]:
 
 def vectorbt_sweep(vbt: Any, bars: Columns, fast: list[int], slow: list[int]) -> tuple[float, int]:
     """Best final equity over every pair of windows, and how many there were."""
+    portfolio = _vectorbt_pairs(vbt, bars, fast, slow)
+    return float(np.max(portfolio.final_value())), len(fast) * len(slow)
+
+
+def vectorbt_trials(vbt: Any, bars: Columns, fast: list[int], slow: list[int]) -> list[Result]:
+    """Fills and final equity of every pair of windows, the slow ones of one fast one beside each other."""
+    portfolio = _vectorbt_pairs(vbt, bars, fast, slow)
+    found = zip(portfolio.orders.count(), portfolio.final_value(), strict=True)
+    return [Result(int(fills), float(equity)) for fills, equity in found]
+
+
+def _vectorbt_pairs(vbt: Any, bars: Columns, fast: list[int], slow: list[int]) -> Any:
     close, opening = bars["close"], bars["open"]
     means = {window: vbt.MA.run(close, window).ma.to_numpy().ravel() for window in sorted({*fast, *slow})}
     pairs = [(a, b) for a in fast for b in slow]
     size = np.full((len(close), len(pairs)), np.nan)
     for column, (a, b) in enumerate(pairs):
         size[1:, column] = np.where(means[a] > means[b], 1.0, np.where(means[a] < means[b], -1.0, np.nan))[:-1]
-    portfolio = vbt.Portfolio.from_orders(
+    return vbt.Portfolio.from_orders(
         np.broadcast_to(close[:, None], size.shape), size=size, size_type="targetamount", price=opening[:, None], fees=FEE,
         init_cash=CASH_USD)
-    return float(np.max(portfolio.final_value())), len(pairs)
 
 
 def _vectorbt_orders(vbt: Any, close: Any, opening: Any, size: Any, **grouped: Any) -> Result:

@@ -66,8 +66,8 @@ CHIPS = (
     Chip(product="SIM:H100", release=dt.date(2023, 3, 21)),
     Chip(product="SIM:H200", work=1.2, work_at_release=1.15, release=dt.date(2024, 7, 1), volatility=0.17,
          lots=16_000.0),
-    Chip(product="SIM:B200", work=2.4, work_at_release=2.1, release=dt.date(2025, 2, 4), volatility=0.19,
-         spike_rate=3.0, lots=80_000.0),
+    Chip(product="SIM:B200", work=2.4, work_at_release=1.9, maturity_years=2.6, release=dt.date(2025, 2, 4),
+         volatility=0.19, spike_rate=3.0, lots=80_000.0),
     Chip(product="SIM:B300", work=2.75, work_at_release=2.4, release=dt.date(2025, 7, 3), volatility=0.20,
          spike_rate=3.0, lots=20_000.0),
 )

@@ -52,7 +52,7 @@ def describe(tape: Tape, product: str | None = None) -> dict[str, Any]:
 def graded(tape: Tape) -> list[dict[str, Any]]:
     """The findings of :func:`kilohour.tape.check.check`, each with a grade.
 
-    ``error``: a run would stop at it or book wrong money. A missing print is one where the product's rule refuses it.
+    ``error``: a run refuses it, or would book wrong money. A missing print is one where the product's rule refuses it.
     """
     refusing = _refusing(tape)
     rows = []
@@ -110,10 +110,10 @@ def print_tape(found: Mapping[str, Any]) -> None:
 
 
 def _refusing(tape: Tape) -> set[str]:
-    from kilohour.contracts import Registry
+    from kilohour.contracts import Assumptions, Registry
 
-    products = {**Registry.shipped().by_code, **{product.code: product for product in tape.products}}
-    return {code for code in tape.product_codes if products[code].get("missing_day") == "refuse"}
+    products = Registry.shipped().adding(tape.products).assuming(*map(Assumptions.load, tape.assumptions))
+    return {code for code in tape.product_codes if products.product(code).get("missing_day") == "refuse"}
 
 
 def _product(tape: Tape, code: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from kilohour.contracts.contract import Contract
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
+from kilohour.tape.windows import Unprinted, unprinted_days
 from kilohour.units import NANOS_PER_DAY, date_of, datetime_of
 
 GAP_DAYS_MAX = {252: 5, 365: 1}
@@ -25,7 +26,8 @@ class Finding:
     """One thing found: the rule, the contract (or product) it is about, the first day, and how often."""
 
     rule: str
-    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``bar outside listing``, ``missing final``."""
+    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``window before prints``, ``bar outside listing`` or
+    ``missing final``."""
     contract: str
     day: str
     """ISO date of the first time."""
@@ -44,30 +46,33 @@ def check(tape: Tape, *, indices: Mapping[str, str] | None = None) -> list[Findi
     - ``missing bar``: between its first and last bar a contract has none on a day on which its product has some;
     - ``missing mark``: a day with a bar and no mark, where the contract has marks at all or its product has;
     - ``bar outside listing``: a bar before the listing or after the last trade;
-    - ``missing print``: a fixing day without a print known at the settlement, for finals on this tape: the
-      product's missing-day rule decides there, and ``refuse`` stops the run;
+    - ``missing print``: a fixing day without a print known at the settlement, for finals by rule on this tape: the
+      product's missing-day rule decides there, and with ``refuse`` no run begins (the same :func:`unprinted_days`);
+    - ``window before prints``: fixing days before the index's first print on this tape: it began too late to settle
+      the contract, which stops a run only when the contract is held to its settlement;
     - ``missing final``: the settlement time lies inside the tape and nothing settles the contract.
 
     Days are UTC days. ``indices`` names the index that settles each product, by code; without it the products
     on the tape and the shipped registry say so.
     """
     settling = _settling_indices(tape) if indices is None else indices
-    index_refs = {index.code: ref for ref, index in enumerate(tape.indices)}
-    view = _View(tape)
+    view = _View(tape, settling)
     findings: list[Finding] = []
     for product in tape.product_codes:
         refs = [ref for ref, contract in enumerate(tape.contracts) if contract.product == product]
-        findings += list(_product_findings(view, product, refs, index_refs.get(settling.get(product, ""))))
+        findings += list(_product_findings(view, product, refs))
     return findings
 
 
 class _View:
     """The tape's times by kind and contract, cut up once."""
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, settling: Mapping[str, str]) -> None:
         self.tape = tape
         self._times = {kind: self._by_ref(kind) for kind in (Kind.BAR, Kind.MARK, Kind.FINAL, Kind.LISTING)}
-        self.known = self._first_known()
+        self.unprinted: dict[int, list[Unprinted]] = {}
+        for found in unprinted_days(tape, settling):
+            self.unprinted.setdefault(found.contract, []).append(found)
 
     def _by_ref(self, kind: Kind) -> list[Ints]:
         rows = self.tape.events["kind"] == kind
@@ -76,19 +81,11 @@ class _View:
         cuts = np.searchsorted(ref[order], np.arange(1, len(self.tape.contracts)))
         return np.split(ts[order], cuts)
 
-    def _first_known(self) -> dict[tuple[int, int], int]:
-        rows = self.tape.events["kind"] == Kind.PRINT
-        known: dict[tuple[int, int], int] = {}
-        columns = (self.tape.events[name][rows].tolist() for name in ("ref", "ts_event", "ts"))
-        for ref, ts_event, ts in zip(*columns, strict=True):
-            known.setdefault((ref, ts_event // NANOS_PER_DAY), ts)
-        return known
-
     def times(self, kind: Kind, ref: int) -> Ints:
         return self._times[kind][ref]
 
 
-def _product_findings(view: _View, product: str, refs: list[int], index: int | None) -> Iterator[Finding]:
+def _product_findings(view: _View, product: str, refs: list[int]) -> Iterator[Finding]:
     bar_days = {ref: np.unique(view.times(Kind.BAR, ref) // NANOS_PER_DAY) for ref in refs}
     days = np.unique(np.concatenate(list(bar_days.values())))
     yield from _gaps(product, days, GAP_DAYS_MAX.get(view.tape.days_per_year, 5))
@@ -102,7 +99,7 @@ def _product_findings(view: _View, product: str, refs: list[int], index: int | N
             marks = np.unique(view.times(Kind.MARK, ref) // NANOS_PER_DAY)
             yield from _missing(contract, "missing mark", bar_days[ref], marks, "a bar but no settlement that day")
         yield from _outside(view, contract, ref)
-        yield from _settlement(view, contract, ref, index)
+        yield from _settlement(view, contract, ref)
 
 
 def _gaps(product: str, days: Ints, most: int) -> Iterator[Finding]:
@@ -142,19 +139,23 @@ def _settling_indices(tape: Tape) -> dict[str, str]:
     return {code: own[code].index or "" for code in tape.product_codes}
 
 
-def _settlement(view: _View, contract: Contract, ref: int, index: int | None) -> Iterator[Finding]:
-    finals = view.times(Kind.FINAL, ref)
+def _settlement(view: _View, contract: Contract, ref: int) -> Iterator[Finding]:
     if contract.is_perpetual:
         return
-    if not len(finals):
+    if not len(view.times(Kind.FINAL, ref)):
         if contract.settlement_at <= view.tape.end:
             yield Finding(rule="missing final", contract=contract.code, count=1,
                           day=f"{datetime_of(contract.settlement_at):%Y-%m-%d}", detail=contract.rule)
         return
-    for day in contract.fixing_days:
-        known = None if index is None else view.known.get((index, day))
-        if known is None or known > finals[0]:
-            came = "none" if known is None else f"one first known {datetime_of(known):%Y-%m-%d %H:%M}"
-            yield Finding(rule="missing print", contract=contract.code, day=str(date_of(day)), count=1,
-                          detail=f"a fixing day needs a print known by {datetime_of(int(finals[0])):%Y-%m-%d %H:%M}, "
+    found = view.unprinted.get(ref, [])
+    early = [its for its in found if its.before_prints]
+    if early:
+        yield Finding(rule="window before prints", contract=contract.code, day=str(date_of(early[0].day)), count=len(early),
+                      detail=f"fixing days before the first print of the index on this tape: a position held to "
+                             f"{datetime_of(early[0].settled_at):%Y-%m-%d %H:%M} may not be settled ({contract.rule})")
+    for its in found:
+        if not its.before_prints:
+            came = "none" if its.known_at is None else f"one first known {datetime_of(its.known_at):%Y-%m-%d %H:%M}"
+            yield Finding(rule="missing print", contract=contract.code, day=str(date_of(its.day)), count=1,
+                          detail=f"a fixing day needs a print known by {datetime_of(its.settled_at):%Y-%m-%d %H:%M}, "
                                  f"found {came} ({contract.rule})")

@@ -100,7 +100,12 @@ backtest calendar-spread --tape edited                           | was changed a
 data show changed                                                | column 'close' must have sha256
 data check version-0                                             | schema version must be 1, found 0
 data check nowhere                                               | a tape is a folder, found nothing there
-backtest settles.py:Settles --tape no-print                      | needs a print of every fixing day, found none for 2026-05-13
+backtest settles.py:Settles --tape no-print                      | SIM:H100-2026-05: missing_day = refuse needs a print of SIM-H100
+backtest calendar-spread --tape no-print                         | known by the settlement at 2026-06-01 14:00: found none for 2026-05-13
+backtest calendar-spread --tape no-print                         | data check
+backtest calendar-spread --tape no-print --json                  | leave the window out (--from, --to): SIM:H100 says missing_day itself
+backtest generation-roll --tape no-print                         | found none for 2026-05-13, and
+sweep calendar-spread --tape no-print --set window=20,30         | found none for 2026-05-13
 backtest calendar-spread --tape unassumed --set product=NYMEX:CL | NYMEX:CL: term
 backtest calendar-spread --tape unassumed --set product=NYMEX:CL | fill it with the assumptions energy (--assume energy)
 data import energy-strip strip.csv --out new                     | energy-strip needs --expiries FILE, found none

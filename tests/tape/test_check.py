@@ -62,5 +62,21 @@ def test_a_print_known_too_late_is_missing():
     assert "needs a print known by 1970-02-01 00:00, found one first known 1970-02-02 00:00" in str(findings[0])
 
 
+def test_days_before_the_first_print_are_the_tapes_beginning_and_no_hole():
+    assert found(make_tape(prints=[30])) == [("window before prints", "X:Y-1970-02", "1970-01-29", 2)]
+    assert found(make_tape(prints=[28])) == [("missing print", "X:Y-1970-02", f"1970-01-{day}", 1) for day in (30, 31)]
+
+
+def test_a_final_that_the_venue_states_needs_no_prints():
+    builder = TapeBuilder(source="stated", days_per_year=365)
+    ref = builder.contract(Contract(code="X:Y-1970-02", product="X:Y", symbol="", month=197002, listed_at=0, last_trade_at=3 * DAY,
+                                    settlement_at=4 * DAY, fixing_days=(1, 2, 3), rule="by hand"))
+    price = np.full(4, 5)
+    builder.bars(ref, np.arange(4) * DAY, price, price, price, price, price)
+    builder.marks(ref, np.arange(4) * DAY, price)
+    builder.finals(ref, 4 * DAY, 5)
+    assert found(builder.build()) == []
+
+
 def test_bars_before_the_listing_are_found():
     assert ("bar outside listing", "X:Y-1970-02", "1970-01-02", 2) in found(make_tape(listed=3))
