@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from kilohour.errors import UsageError
+from kilohour.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from kilohour.fills import Fills
     from kilohour.strategy import Strategy
 
 VALUES_MAX = 1_000_000
@@ -25,7 +26,9 @@ TAKEN = frozenset(
         "end",
         "assume",
         "contracts",
+        "fills",
         "interpreted",
+        "venue",
         "out",
         "progress",
     }
@@ -104,3 +107,27 @@ def _range(field: str, text: str) -> list[str]:
     if count > VALUES_MAX:
         raise UsageError(f"{field}: a range must have at most {VALUES_MAX:,} values, found {text!r} with {count:,}")
     return [f"{(start + step * i).normalize():f}" for i in range(count)]
+
+
+def fills_of(assignments: list[str]) -> Fills:
+    """``--fills`` words as a :class:`~kilohour.fills.Fills`.
+
+    Raises :class:`~kilohour.errors.UnknownName` or :class:`~kilohour.errors.UsageError`.
+    """
+    import dataclasses
+
+    from kilohour.fills import Fills
+
+    names = [field.name for field in dataclasses.fields(Fills)]
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, sign, text = assignment.partition("=")
+        if name not in names:
+            raise UnknownName("fills", name, names, where="--fills")
+        try:
+            values[name] = text if name == "model" else float(text)
+        except ValueError:
+            sign = ""
+        if not sign or not text:
+            raise UsageError(f"--fills {name} must be given a {'name' if name == 'model' else 'number'}, found {assignment!r}")
+    return Fills(**values)

@@ -47,6 +47,7 @@ def backtest(
     assume: options.Assume = None,
     contracts: options.Contracts = None,
     venue: options.Venue = None,
+    fills: options.Fills = None,
     interpreted: options.Interpreted = False,
     out: options.Out = None,
     json: options.Json = False,
@@ -55,7 +56,7 @@ def backtest(
     from kilohour.backtests.backtest import backtest as run_backtest
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.run import check_target
-    from kilohour.cli.assignments import parameters_of
+    from kilohour.cli.assignments import fills_of, parameters_of
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.cli.source import tape_of
@@ -77,6 +78,7 @@ def backtest(
                 assume=assume or (),
                 contracts=contracts,
                 venue=venue,
+                fills=fills_of(fills or []),
                 interpreted=interpreted,
                 out=folder,
                 progress=waiting,

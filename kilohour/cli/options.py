@@ -81,6 +81,16 @@ Venue = Annotated[
         help="Whose orders are accepted and refused: [cyan]kilohour contracts venues[/cyan] lists them; or a TOML file of your own.",
     ),
 ]
+Fills = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fills",
+        metavar="NAME=VALUE",
+        rich_help_panel=_RUN,
+        show_default=False,
+        help="How orders fill: model=path or model=open, slippage_ticks=1, slippage_percent=0.01, latency_ms=50; may be repeated.",
+    ),
+]
 Interpreted = Annotated[
     bool,
     typer.Option("--interpreted", rich_help_panel=_RUN, help="Run the strategy in CPython instead of compiling it."),

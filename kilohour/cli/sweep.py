@@ -59,6 +59,7 @@ def sweep(
     assume: options.Assume = None,
     contracts: options.Contracts = None,
     venue: options.Venue = None,
+    fills: options.Fills = None,
     interpreted: options.Interpreted = False,
     out: options.Out = None,
     json: options.Json = False,
@@ -67,7 +68,7 @@ def sweep(
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.sweep import check_target
     from kilohour.backtests.sweep import sweep as run_sweep
-    from kilohour.cli.assignments import grid_of
+    from kilohour.cli.assignments import fills_of, grid_of
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.cli.source import tape_of
@@ -93,6 +94,7 @@ def sweep(
                 assume=assume or (),
                 contracts=contracts,
                 venue=venue,
+                fills=fills_of(fills or []),
                 interpreted=interpreted,
                 out=folder,
                 progress=waiting,

@@ -68,6 +68,10 @@ backtest calendar-spread --market none.toml                      | none.toml doe
 backtest calendar-spread --market high.toml                      | premium must be between 0 and 1, found 7
 backtest calendar-spread --market 99999999999999999999           | the seed must be between 0 and
 backtest calendar-spread --tape tape --contracts taken.toml      | taken.toml
+backtest calendar-spread --tape tape --fills model=opne          | unknown fill model 'opne'; did you mean 'open'?
+backtest calendar-spread --tape tape --fills slippage=1          | unknown fills 'slippage' in --fills
+backtest calendar-spread --tape tape --fills latency_ms=soon     | --fills latency_ms must be given a number, found 'latency_ms=soon'
+backtest calendar-spread --tape tape --fills slippage_ticks=-1   | slippage_ticks must be between 0 and 1e+06, found -1.0
 backtest calendar-spread --tape tape --venue none.toml           | none.toml: cannot be read
 backtest calendar-spread --tape tape --venue hole.toml           | hole.toml: feature 'market' is missing; write "unknown"
 backtest calendar-spread --tape tape --venue coy.toml            | coy.toml: feature 'stop': a refusal must have the venue's reason code
