@@ -33,9 +33,12 @@ ORDER_VERBS = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop
 Array = npt.NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Market:
-    """What every session on one tape shares and none changes: terms, fixing days, who settles on which index."""
+    """What every session on one tape shares and none changes: terms, fixing days, who settles on which index.
+
+    Like a session it has no printed form: numpy would write out every row of its records, which takes gigabytes.
+    """
 
     tape: Tape
     products: tuple[str, ...]
@@ -163,7 +166,7 @@ def _window_begins(fixing_days: tuple[int, ...], last_trade_at: int) -> int:
     return fixing_days[0] * NANOS_PER_DAY if len(fixing_days) > 1 else last_trade_at
 
 
-@dataclass
+@dataclass(repr=False)
 class Session:
     """The memory of one run. ``state`` is an array of one record of the strategy's class.
 
