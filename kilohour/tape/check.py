@@ -25,7 +25,8 @@ class Finding:
     """One thing found: the rule, the contract (or product) it is about, the first day, and how often."""
 
     rule: str
-    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``bar outside listing``, ``missing final``."""
+    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``bar outside listing``, ``missing final``,
+    ``settled twice``."""
     contract: str
     day: str
     """ISO date of the first time."""
@@ -46,7 +47,8 @@ def check(tape: Tape, *, indices: Mapping[str, str] | None = None) -> list[Findi
     - ``bar outside listing``: a bar before the listing or after the last trade;
     - ``missing print``: a fixing day without a print known at the settlement, for finals on this tape: the
       product's missing-day rule decides there, and ``refuse`` stops the run;
-    - ``missing final``: the settlement time lies inside the tape and nothing settles the contract.
+    - ``missing final``: the settlement time lies inside the tape and nothing settles the contract;
+    - ``settled twice``: a second final settlement that is not a correction (it has no revision).
 
     Days are UTC days. ``indices`` names the index that settles each product, by code; without it the products
     on the tape and the shipped registry say so.
@@ -71,6 +73,8 @@ class _View:
 
     def _by_ref(self, kind: Kind) -> list[Ints]:
         rows = self.tape.events["kind"] == kind
+        if kind in (Kind.MARK, Kind.FINAL):
+            rows &= self.tape.events["volume"] <= 0  # corrections have a revision
         ref, ts = self.tape.events["ref"][rows], self.tape.events["ts"][rows]
         order = np.argsort(ref, kind="stable")
         cuts = np.searchsorted(ref[order], np.arange(1, len(self.tape.contracts)))
@@ -151,6 +155,9 @@ def _settlement(view: _View, contract: Contract, ref: int, index: int | None) ->
             yield Finding(rule="missing final", contract=contract.code, count=1,
                           day=f"{datetime_of(contract.settlement_at):%Y-%m-%d}", detail=contract.rule)
         return
+    if len(finals) > 1:
+        yield Finding(rule="settled twice", contract=contract.code, day=f"{datetime_of(int(finals[1])):%Y-%m-%d}",
+                      count=len(finals) - 1, detail="a contract is settled once; a correction needs a revision number")
     for day in contract.fixing_days:
         known = None if index is None else view.known.get((index, day))
         if known is None or known > finals[0]:
