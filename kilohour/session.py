@@ -67,6 +67,7 @@ class Market:
         fills = fills or Fills()
         for row in rows[: len(tape.contracts)]:
             row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
+        _check_funding(tape, rows)
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
@@ -98,11 +99,31 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
+        row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
+        row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
         row["fixing_from"] = len(days)
         days += contract.fixing_days
         row["fixing_to"] = len(days)
     return rows, np.array(days or [0], dtype=np.int64)
+
+
+def _check_funding(tape: Tape, terms: Array) -> None:
+    """Funding by rule needs the product's rule; a rate times the lot's denominator must leave the ledger 64 bits."""
+    rows = np.flatnonzero(tape.events["kind"] == Kind.FUNDING)
+    if not len(rows):
+        return
+    refs, rates = tape.events["ref"][rows], tape.events["close"][rows]
+    by_rule = rates == MISSING
+    for ref in np.unique(refs):
+        contract, term, own = tape.contracts[ref], terms[ref], refs == ref
+        if (by_rule & own).any() and (term["funding_divisor"] == 0 or term["index"] < 0):
+            raise UsageError(f"{contract.product}: funding by rule needs the terms index and funding_cap_ppm, and the index on the tape; "
+                             "or give the rates the venue stated")
+        largest = max(int(np.abs(np.where(by_rule, 0, rates))[own].max()), int(term["funding_cap"]))
+        if largest * int(term["lot_den"]) > 2 * 10**10:
+            raise DataError(f"{contract.code}: a funding rate times the lot's denominator ({int(term['lot_den'])}) must be at most "
+                            f"200, found {largest * int(term['lot_den']) / 1e8:g}")
 
 
 def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:
@@ -215,6 +236,9 @@ class Session:
         if status == r.NO_PRINT:
             day = date_of(int(self.book["failed_day"][0]))
             raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
+        if status == r.NO_FUNDING:
+            raise DataError(f"{contract.code}: funding of a position needs an official mark, and by rule a positive print of its index, "
+                            f"found none by {datetime_of(int(self.desk['now'][0])):%Y-%m-%d %H:%M}")
         raise UsageError(f"{contract.product}: at most {r.CHAIN} contracts of one product can be listed at a time")
 
     def close(self) -> None:

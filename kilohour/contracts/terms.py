@@ -118,6 +118,12 @@ class EngineTerms:
     """0 refuse, 1 previous, 2 skip."""
     restatement_latest: int
     """1 when a restated print replaces the first one, 0 when it is ignored."""
+    funding_cap: int = 0
+    """Hundred-millionths an interval, as the next two."""
+    funding_damper: int = 0
+    funding_interest: int = 0
+    funding_divisor: int = 0
+    """Parts the rate is paid in; 0 without a funding rule."""
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -144,7 +150,18 @@ def engine_terms(product: Product) -> EngineTerms:
         participation_ppm=product.whole("participation_ppm"),
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
+        **_funding(product),
     )
+
+
+def _funding(product: Product) -> dict[str, int]:
+    """The funding rule of a perpetual that states one; nothing for any other product."""
+    if "funding_cap_ppm" not in product.terms:
+        return {}
+    parts = {name: product.whole(f"funding_{name}_ppm") if f"funding_{name}_ppm" in product.terms else 0
+             for name in ("cap", "damper", "interest")}
+    divisor = product.whole("funding_divisor") if "funding_divisor" in product.terms else 1
+    return {f"funding_{name}": ppm * 100 for name, ppm in parts.items()} | {"funding_divisor": divisor}
 
 
 def half_spread_micros(product: Product) -> int:
