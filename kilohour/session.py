@@ -99,6 +99,7 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
+        row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
         row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
         row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
@@ -193,7 +194,8 @@ class Session:
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
-        self.latest = np.full((max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
+        # Values of every index and day as known, and below them their weights.
+        self.latest = np.full((2 * max(len(market.tape.indices), 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
         self.out = market.spare if self.quiet else np.zeros(1, r.OUT)
@@ -234,6 +236,9 @@ class Session:
             self._raise_failure(before)
         contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
         if status == r.NO_PRINT:
+            if int(self.book["failed_day"][0]) == MISSING:
+                raise DataError(f"{contract.code}: a final settlement needs a price: the venue's, prints of its fixing days with weights "
+                                "above zero, or for settlement 'last_mark' an official mark; found none")
             day = date_of(int(self.book["failed_day"][0]))
             raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
         if status == r.NO_FUNDING:

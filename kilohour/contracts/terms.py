@@ -118,6 +118,10 @@ class EngineTerms:
     """0 refuse, 1 previous, 2 skip."""
     restatement_latest: int
     """1 when a restated print replaces the first one, 0 when it is ignored."""
+    weighted: int = 0
+    """1 when the prints' weights count in the mean."""
+    settles_at_mark: int = 0
+    """1 when the last official mark is the final price."""
     funding_cap: int = 0
     """Hundred-millionths an interval, as the next two."""
     funding_damper: int = 0
@@ -150,6 +154,8 @@ def engine_terms(product: Product) -> EngineTerms:
         participation_ppm=product.whole("participation_ppm"),
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
+        weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
+        settles_at_mark=int(product.get("settlement") == "last_mark"),
         **_funding(product),
     )
 
