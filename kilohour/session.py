@@ -99,6 +99,9 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
+        row["fee_maker_per_lot"] = term.fee_per_lot_micros if term.fee_maker_per_lot_micros is None else term.fee_maker_per_lot_micros
+        row["fee_maker_ppm"] = term.fee_ppm if term.fee_maker_ppm is None else term.fee_maker_ppm
+        row["fee_clearing"] = term.fee_clearing_micros
         row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
         row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
         row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor

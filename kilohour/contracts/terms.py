@@ -118,6 +118,10 @@ class EngineTerms:
     """0 refuse, 1 previous, 2 skip."""
     restatement_latest: int
     """1 when a restated print replaces the first one, 0 when it is ignored."""
+    fee_maker_per_lot_micros: int | None = None
+    """None, as the next: what a taker pays."""
+    fee_maker_ppm: int | None = None
+    fee_clearing_micros: int = 0
     weighted: int = 0
     """1 when the prints' weights count in the mean."""
     settles_at_mark: int = 0
@@ -154,6 +158,9 @@ def engine_terms(product: Product) -> EngineTerms:
         participation_ppm=product.whole("participation_ppm"),
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
+        fee_maker_per_lot_micros=_micros(product, "fee_maker_per_lot") if "fee_maker_per_lot" in product.terms else None,
+        fee_maker_ppm=product.whole("fee_maker_ppm") if "fee_maker_ppm" in product.terms else None,
+        fee_clearing_micros=_micros(product, "fee_clearing_per_lot") if "fee_clearing_per_lot" in product.terms else 0,
         weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
         settles_at_mark=int(product.get("settlement") == "last_mark"),
         **_funding(product),

@@ -83,6 +83,7 @@ def test_the_engine_gets_plain_integers_of_the_embedded_market() -> None:
         "margin_initial_ppm": 200_000, "margin_maintenance_ppm": 150_000,
         "margin_initial_floor_micros": 200_000_000, "margin_maintenance_floor_micros": 150_000_000,
         "half_spread_micros": 10_000, "participation_ppm": 100_000, "missing_rule": 0, "restatement_latest": 1,
+        "fee_maker_per_lot_micros": None, "fee_maker_ppm": None, "fee_clearing_micros": 0,
         "weighted": 0, "settles_at_mark": 0, "funding_cap": 0, "funding_damper": 0, "funding_interest": 0, "funding_divisor": 0,
     }
 
