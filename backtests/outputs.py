@@ -35,7 +35,8 @@ STATUSES = {
 REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
-    r.UNSETTLED: "unsettled",
+    r.UNSETTLED: "unsettled", r.VARIATION_REVERSED: "variation_reversed", r.SETTLEMENT_REVERSED: "settlement_reversed",
+    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee",
 }  # fmt: skip
 PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
@@ -138,6 +139,7 @@ def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
         "contract": named(fills["contract"], codes),
         **_plain(fills, "lots", "price_micros", "fee_micros", "half_spread_micros", "position_after"),
         "purpose": named(purposes, PURPOSES),
+        "liquidity": named(fills["maker"], ("taker", "maker")),
     })
 
 
@@ -168,19 +170,26 @@ def _positions_table(rows: Array, codes: list[str]) -> pa.Table:
 def _settlements_table(session: Session) -> pa.Table:
     rows, contracts = session.table("settlements"), session.market.tape.contracts
     days = [len(contracts[row].fixing_days) for row in rows["contract"]]
-    rules = [_rule(int(fixings), of) for fixings, of in zip(rows["fixings"], days, strict=True)]
+    weighted = session.market.terms["weighted"][rows["contract"]]
+    rules = [_rule(int(fixings), of, weighs) if revision == 0 else f"corrected by the venue, revision {revision}"
+             for fixings, of, weighs, revision in zip(rows["fixings"], days, weighted, rows["revision"], strict=True)]
+    rows["fixings"] = np.maximum(rows["fixings"], 0)
     return table({
         **_plain(rows, "ts"),
         "contract": named(rows["contract"], [contract.code for contract in contracts]),
         **_plain(rows, "lots", "price_micros", "fixings", "prints_sum_micros", "missing"),
         "rule": texts(rules),
+        **_plain(rows, "weight", "revision"),
     })
 
 
-def _rule(fixings: int, days: int) -> str:
+def _rule(fixings: int, days: int, weighted: int) -> str:
+    if fixings == r.AT_MARK:
+        return "last official mark"
     if fixings == 0:
         return "stated by the venue"
-    return "single print" if days == 1 else f"mean of {fixings} print{'s' if fixings > 1 else ''}"
+    mean = "volume-weighted mean" if weighted else "mean"
+    return "single print" if days == 1 else f"{mean} of {fixings} print{'s' if fixings > 1 else ''}"
 
 
 def _records_table(session: Session) -> pa.Table:

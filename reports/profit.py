@@ -32,11 +32,13 @@ class Profit:
     liquidation: int
     """Fees and half spreads of forced reductions."""
     settlement_fees: int
+    funding: int = 0
+    """Funding of perpetuals, paid and received."""
 
     @property
     def net(self) -> int:
         """The sum of the parts."""
-        return self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees
+        return self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees + self.funding
 
 
 PARTS = {
@@ -46,8 +48,15 @@ PARTS = {
     "roll": "Roll costs",
     "liquidation": "Liquidation costs",
     "settlement_fees": "Settlement fees",
+    "funding": "Funding",
 }
 """The fields of :class:`Profit` in reading order, and what a reader sees."""
+
+
+TRADING = ("variation", "variation_reversed", "unsettled")
+SETTLEMENT = ("settlement", "settlement_reversed")
+FEES = ("fee", "clearing_fee")
+"""Kinds of ledger row behind parts of a profit."""
 
 
 def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
@@ -58,7 +67,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     names = tuple(sorted({*_used(ledger), *_used(fills)}, key=lambda name: (product_of(name), month_of(name), name)))
     kind, micros = ledger.labels("kind"), ledger.integers("micros")
     booked = _rows_of(ledger.labels("contract"), names)
-    known = kind.is_any("variation", "unsettled", "settlement", "settlement_fee", "fee")
+    known = kind.is_any(*TRADING, *SETTLEMENT, *FEES, "settlement_fee", "funding")
     if not known.all():
         raise DataError(f"a ledger row must be of a known kind, found {kind.text(int(np.argmin(known)))!r}")
 
@@ -74,14 +83,15 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
         return _sums(filled, values, rows, len(names))
 
     everything = np.ones(fills.rows, dtype=bool)
-    _same_fees(names, from_ledger("fee"), -from_fills(fee, everything))
+    _same_fees(names, from_ledger(*FEES), -from_fills(fee, everything))
     columns = (
-        from_ledger("variation", "unsettled") + from_fills(half_spread, everything),
-        from_ledger("settlement"),
+        from_ledger(*TRADING) + from_fills(half_spread, everything),
+        from_ledger(*SETTLEMENT),
         -from_fills(fee + half_spread, ~(roll | liquidation)),
         -from_fills(fee + half_spread, roll),
         -from_fills(fee + half_spread, liquidation),
         from_ledger("settlement_fee"),
+        from_ledger("funding"),
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {name: Profit(*row) for name, row in zip(names, rows, strict=True)}

@@ -57,9 +57,9 @@ LAST_TRADE_RULES: dict[str, Callable[[BusinessDays, int], int]] = {
 
 def fixing_days_of(settlement: str, days: BusinessDays, month: int, last_trade: int) -> tuple[int, ...]:
     """Value dates that settle a contract under a settlement rule; none when the venue states the price."""
-    if settlement == "mean_business_days":
+    if settlement in ("mean_business_days", "volume_weighted_business_days"):
         return tuple(int(day) for day in days.between(first_day(month), last_day(month)))
-    if settlement == "mean_calendar_days":
+    if settlement in ("mean_calendar_days", "volume_weighted_calendar_days"):
         return tuple(range(first_day(month), last_day(month) + 1))
     return (last_trade,) if settlement == "single_print" else ()
 
@@ -88,6 +88,16 @@ def settlement_time(known: str, days: BusinessDays, anchor: int) -> int:
     if kind == "calendar" or int(count) == 0:
         return clock(reading, anchor + int(count))
     return clock(reading, days.after(anchor, int(count)))
+
+
+def funding_times(hours: int, first: int, last: int) -> range:
+    """Times of funding every ``hours`` from 00:00 UTC, later than ``first`` and up to ``last``, nanoseconds UTC.
+
+    >>> [at // 3_600_000_000_000 for at in funding_times(8, 0, 86_400_000_000_000)]
+    [8, 16, 24]
+    """
+    step = hours * 3_600_000_000_000
+    return range((first // step + 1) * step, last + 1, step)
 
 
 def listed_sequence(listed_months: str) -> tuple[tuple[int, ...], int]:

@@ -13,6 +13,8 @@ from fractions import Fraction
 from kilohour.units import MICROS
 
 Value = int | str | Fraction | dt.date
+WITHOUT_PRINTS = ("stated", "last_mark")
+"""Settlements that no print decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ SPECS: Mapping[str, Spec] = {
                                "third_last_business_day_of_month_before", "never"), "", "rule of the last trading day"),
     "last_trade_time": Spec(_shape(_CLOCK, "'21:00 UTC'"), "", "when trading ends that day, if not at the close",
                             required=False),
-    "settlement": Spec(_choice("mean_business_days", "mean_calendar_days", "single_print", "stated"), "", "final price",
+    "settlement": Spec(_choice("mean_business_days", "mean_calendar_days", "volume_weighted_business_days",
+                               "volume_weighted_calendar_days", "single_print", "last_mark", "stated"), "", "final price",
                        required=False),
     "settlement_rounding": Spec(_price_step, "USD per unit", "the final price is a multiple of it", required=False),
     "settlement_known": Spec(_shape(rf"\d\d? (business|calendar) days?, {_CLOCK}", "'1 business day, 14:00 UTC'"), "",
@@ -139,9 +142,18 @@ SPECS: Mapping[str, Spec] = {
     "restatement": Spec(_choice("latest", "first"), "", "which print of a restated day counts", required=False),
     "delivery": Spec(_choice("cash", "physical"), "", "what the venue does at the end"),
     "held_into_delivery": Spec(_choice("cash"), "", "what a run does instead of physical delivery", required=False),
-    "funding": Spec(_text, "", "funding of a perpetual", required=False),
+    "funding": Spec(_text, "", "funding of a perpetual, in words", required=False),
+    "funding_interval_hours": Spec(_choice(1, 2, 4, 8, 24), "hours", "time between fundings, from 00:00 UTC", required=False),
+    "funding_cap_ppm": Spec(_PPM, "millionths", "largest funding rate by rule, either sign", required=False),
+    "funding_damper_ppm": Spec(_PPM, "millionths", "how far a premium may lie from the interest and cost no more than it",
+                               required=False),
+    "funding_interest_ppm": Spec(_whole(-1_000_000, 1_000_000), "millionths", "funding rate without a premium", required=False),
+    "funding_divisor": Spec(_whole(1, 24), "", "parts the rate is paid in, one each interval", required=False),
     "fee_per_lot": Spec(_usd, "USD per lot and side", "fee of a trade"),
     "fee_ppm": Spec(_PPM, "millionths of notional", "fee of a trade"),
+    "fee_maker_per_lot": Spec(_usd, "USD per lot and side", "fee of a trade that a resting limit made, if another", required=False),
+    "fee_maker_ppm": Spec(_PPM, "millionths of notional", "fee of a trade that a resting limit made, if another", required=False),
+    "fee_clearing_per_lot": Spec(_usd, "USD per lot and side", "clearing fee of a trade, beside the exchange's", required=False),
     "fee_settlement_per_lot": Spec(_usd, "USD per lot", "fee of cash settlement"),
     "margin_initial_ppm": Spec(_PPM, "millionths of notional", "initial margin"),
     "margin_maintenance_ppm": Spec(_PPM, "millionths of notional", "maintenance margin"),

@@ -137,6 +137,20 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    fee_maker_per_lot_micros: int | None = None
+    """None, as the next: what a taker pays."""
+    fee_maker_ppm: int | None = None
+    fee_clearing_micros: int = 0
+    weighted: int = 0
+    """1 when the prints' weights count in the mean."""
+    settles_at_mark: int = 0
+    """1 when the last official mark is the final price."""
+    funding_cap: int = 0
+    """Hundred-millionths an interval, as the next two."""
+    funding_damper: int = 0
+    funding_interest: int = 0
+    funding_divisor: int = 0
+    """Parts the rate is paid in; 0 without a funding rule."""
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -167,7 +181,23 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        fee_maker_per_lot_micros=_micros(product, "fee_maker_per_lot") if "fee_maker_per_lot" in product.terms else None,
+        fee_maker_ppm=product.whole("fee_maker_ppm") if "fee_maker_ppm" in product.terms else None,
+        fee_clearing_micros=_micros(product, "fee_clearing_per_lot") if "fee_clearing_per_lot" in product.terms else 0,
+        weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
+        settles_at_mark=int(product.get("settlement") == "last_mark"),
+        **_funding(product),
     )
+
+
+def _funding(product: Product) -> dict[str, int]:
+    """The funding rule of a perpetual that states one; nothing for any other product."""
+    if "funding_cap_ppm" not in product.terms:
+        return {}
+    parts = {name: product.whole(f"funding_{name}_ppm") if f"funding_{name}_ppm" in product.terms else 0
+             for name in ("cap", "damper", "interest")}
+    divisor = product.whole("funding_divisor") if "funding_divisor" in product.terms else 1
+    return {f"funding_{name}": ppm * 100 for name, ppm in parts.items()} | {"funding_divisor": divisor}
 
 
 def half_spread_micros(product: Product) -> int:

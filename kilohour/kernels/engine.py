@@ -11,19 +11,18 @@ import math
 
 import numpy as np
 
-from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
+from kilohour.kernels.books import book_mark, equity_now
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
+from kilohour.kernels.funding import see_funding
 from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
+from kilohour.kernels.official import correct_final, correct_mark, end_orders_of, see_final, see_mark, see_print
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
-    AT_SETTLEMENT,
     BAR,
     CALL_MARGIN,
-    DAY,
-    DAY_ORDERS,
     DONE,
     EVERY_ORDER,
     EXPIRED,
@@ -31,13 +30,14 @@ from kilohour.kernels.records import (
     FAILED,
     FINAL,
     FULL,
+    FUNDING,
     INTEREST,
-    LAPSED,
     LEGS,
     LISTING,
     MARK,
     MEET_MARKS,
     MISSING,
+    NO_FUNDING,
     NO_PRINT,
     ORDERS,
     OVERFLOW,
@@ -47,112 +47,12 @@ from kilohour.kernels.records import (
     UNSETTLED,
     ZERO,
 )
-from kilohour.kernels.settlement import mean_of_prints
-from kilohour.kernels.working import end_order, sweep_orders
 
-DECAY = 0.97
-"""Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
 ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
 UNHEARD, HEARD, UNABLE = np.int64(0), np.int64(1), np.int64(2)
 """Whether the strategy has run at a timestamp: not yet, it has, it failed."""
 ONE = np.uint64(1)
 NANOS_PER_DAY = 86_400_000_000_000
-
-
-@inner
-def end_orders_of(book, desk, contract, which, status, out):
-    """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
-    ended = False
-    for slot in range(book.orders_working):
-        order = book.order[slot]
-        if order.number == 0:
-            continue
-        if which == DAY_ORDERS and (order.life != DAY or order.accepted_at >= desk.now or order.kind == AT_SETTLEMENT):
-            continue
-        for leg in range(order.legs):
-            if order.contract[leg] == contract:
-                end_order(book, desk, order, status, out)
-                ended = True
-                break
-    if ended:
-        sweep_orders(book)
-
-
-@inner
-def see_mark(book, desk, terms, contract, price, out):
-    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
-    before = book.mark[contract]
-    if before != MISSING:
-        change = (price - before) / 1e6
-        square = change * change
-        past = desk.variance[contract]
-        desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
-    book.mark[contract] = price
-    book.marked_at[contract] = desk.now
-    book.value_price[contract] = price
-    desk.official[contract] = price / 1e6
-    book_variation(book, terms[contract], contract, price, desk.now, out)
-    if book.orders_working:
-        end_orders_of(book, desk, contract, DAY_ORDERS, LAPSED, out)
-
-
-@inner
-def see_print(desk, terms, index, day, value, revision, latest, first, first_day, fixes_from, fixes_contract, fixing_days):
-    """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
-    at = day - first_day
-    latest[index, at] = value
-    if revision == 0:
-        first[index, at] = value
-    if desk.index_value_day[index] <= day:
-        desk.index_value[index] = value / 1e6
-        desk.index_value_day[index] = day
-        desk.index_known_at[index] = desk.now
-    desk.index_fresh[index] = 1
-    desk.news = 1
-    cell = index * latest.shape[1] + at
-    for i in range(fixes_from[cell], fixes_from[cell + 1]):
-        contract = fixes_contract[i]
-        term = terms[contract]
-        start, stop = term.fixing_from, term.fixing_to
-        store = latest if term.restatement_latest else first
-        count, total = 0, 0.0
-        for j in range(start, stop):
-            column = fixing_days[j] - first_day
-            if column >= latest.shape[1]:
-                break
-            known = store[index, column] if column >= 0 else MISSING
-            if known != MISSING:
-                count += 1
-                total += known / 1e6
-        desk.fixed_count[contract] = count
-        desk.fixed_sum[contract] = total
-
-
-@inner
-def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, out):
-    """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
-    if book.open_slot[contract] < 0:
-        return True
-    term = terms[contract]
-    price, used, total, missing = stated, 0, 0, 0
-    if stated == MISSING:
-        store = latest if term.restatement_latest else first
-        days = fixing_days[term.fixing_from : term.fixing_to]
-        price, used, total, missing, day = mean_of_prints(store, term.index, days, first_day, term.missing_rule, term.rounding)
-        if price == MISSING:
-            book.failed_ref, book.failed_day = contract, day
-            return False
-    lots = book.position[contract]
-    book.value_price[contract] = price
-    book_final(book, desk, term, contract, price, desk.now, out)
-    if lots:
-        book.settlements += 1
-        if not book.quiet:
-            row = out.settlement_row[out.settlements]
-            row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
-            row.fixings, row.prints_sum_micros, row.missing = used, total, missing
-            out.settlements += 1
-    return True
 
 
 @inner
@@ -318,7 +218,7 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 
 @inner
-def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
                fixes_from, fixes_contract, fixing_days, out):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
     now, n = desk.now, ts.shape[0]
@@ -326,12 +226,21 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, lat
         what, at = kind[i], np.int64(ref[i])
         if what == MARK:
             desk.mark_count += 1
-            see_mark(book, desk, terms, at, close[i], out)
+            if volume[i] > 0:
+                correct_mark(book, desk, terms, at, close[i], ts_event[i], out)
+            else:
+                see_mark(book, desk, terms, at, close[i], ts_event[i], out)
+        elif what == FUNDING:
+            if not see_funding(book, desk, terms, at, close[i], latest, first_day, out):
+                book.failed_ref = at
+                return -NO_FUNDING
         elif what == PRINT:
-            see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
+            see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], high[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
         elif what == INTEREST:
             desk.open_interest[at] = volume[i]
+        elif what == FINAL and volume[i] > 0:
+            correct_final(book, desk, terms, at, close[i], volume[i], out)
         elif what == FINAL:
             if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
                 return -NO_PRINT
@@ -384,7 +293,7 @@ def advance(
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
-                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
                                     fixes_from, fixes_contract, fixing_days, out)
                 if behind < 0:
                     status = -behind

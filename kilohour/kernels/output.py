@@ -15,6 +15,16 @@ def write_ledger(out, ts, contract, kind, micros):
 
 
 @inner
+def write_settlement(out, ts, contract, lots, price, fixings, prints_sum, missing, weight, revision):
+    """Appends a final price that met a position; ``revision`` 0 is the first one."""
+    row = out.settlement_row[out.settlements]
+    row.contract, row.ts, row.lots, row.price_micros = contract, ts, lots, price
+    row.fixings, row.prints_sum_micros, row.missing = fixings, prints_sum, missing
+    row.weight, row.revision = weight, revision
+    out.settlements += 1
+
+
+@inner
 def write_order(out, ts, order, status, code):
     """Appends one row a leg of an order, with its status now."""
     for leg in range(order.legs):
@@ -29,10 +39,10 @@ def write_order(out, ts, order, status, code):
 
 
 @inner
-def write_fill(out, ts, order, contract, lots, price, fee, half_spread, position_after):
+def write_fill(out, ts, order, contract, lots, price, fee, half_spread, position_after, maker):
     """Appends one leg's fill."""
     row = out.fill_row[out.fills]
     row.order, row.ts, row.contract, row.lots = order.number, ts, contract, lots
     row.price_micros, row.fee_micros, row.half_spread_micros = price, fee, half_spread
-    row.position_after, row.origin = position_after, order.origin
+    row.position_after, row.origin, row.maker = position_after, order.origin, maker
     out.fills += 1

@@ -23,9 +23,9 @@ MISSING = -(2**63)
 
 BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
 
-DONE, FAILED, FULL, NO_PRINT, OVERFLOW = 0, 1, 2, 3, 4
+DONE, FAILED, FULL, NO_PRINT, OVERFLOW, NO_FUNDING = 0, 1, 2, 3, 4, 5
 """What ``advance`` returns: the end was reached, the strategy failed, an output buffer is nearly full, a fixing
-window misses a print that its rule needs, a chain holds too many contracts."""
+window misses a print that its rule needs, a chain holds too many contracts, a funding has no mark or no positive print."""
 
 SERVE_REQUESTS, CALL_MARGIN = 1, 2
 MEET_MARKS = -1
@@ -52,8 +52,11 @@ CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life",
          "band", "position_limit")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
+VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(i) for i in range(6, 10))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
+AT_MARK = -1
+"""Stands for the number of fixings of a settlement at the last official mark."""
 
 I8, F8 = np.int64, np.float64
 
@@ -160,6 +163,15 @@ TERMS = np.dtype(
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
+        ("fee_maker_per_lot", I8),
+        ("fee_maker_ppm", I8),
+        ("fee_clearing", I8),
+        ("weighted", I8),
+        ("settles_at_mark", I8),
+        ("funding_cap", I8),
+        ("funding_damper", I8),
+        ("funding_interest", I8),
+        ("funding_divisor", I8),
     ],
     align=True,
 )
@@ -167,7 +179,8 @@ TERMS = np.dtype(
 
 Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
 ``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
-``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
+``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none). Funding rates are in
+hundred-millionths; a divisor of zero stands for a product without a funding rule.
 """
 
 ORDER = np.dtype(
@@ -202,6 +215,23 @@ ORDER = np.dtype(
 """``trigger``: the price of a stop, or the level of a trailing one. ``units``: what may fill; less than ``size`` while a
 parent still fills. ``plain``: needs nothing but matching.py. ``looked``: has met a bar. ``place``: where on the way of a
 price it looks from, in the bar at ``earliest``."""
+
+PAST = np.dtype(
+    [
+        ("mark_of", I8),
+        ("mark_lots", I8),
+        ("mark_amount", I8),
+        ("mark_before", I8),
+        ("variance_before", F8),
+        ("final_price", I8),
+        ("final_lots", I8),
+        ("final_amount", I8),
+        ("final_residue", I8),
+    ],
+    align=True,
+)
+"""What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
+happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
 BOOK = np.dtype(
     [
@@ -253,6 +283,7 @@ BOOK = np.dtype(
         ("stamp", I8, (CONTRACTS + 8,)),
         ("marked_at", I8, (CONTRACTS + 8,)),
         ("order", ORDER, (ORDERS,)),
+        ("past", PAST, (CONTRACTS + 8,)),
     ],
     align=True,
 )
@@ -264,7 +295,7 @@ OUT_ORDERS = np.dtype(
 """A row when an order is accepted (WORKING) or refused, and one more when it ends; one row a leg."""
 OUT_FILLS = np.dtype(
     [("order", I8), ("ts", I8), ("contract", I8), ("lots", I8), ("price_micros", I8), ("fee_micros", I8),
-     ("half_spread_micros", I8), ("position_after", I8), ("origin", I8)]
+     ("half_spread_micros", I8), ("position_after", I8), ("origin", I8), ("maker", I8)]
 )
 OUT_LEDGER = np.dtype([("ts", I8), ("contract", I8), ("kind", I8), ("micros", I8)])
 OUT_EQUITY = np.dtype(
@@ -272,7 +303,8 @@ OUT_EQUITY = np.dtype(
 )
 OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
 OUT_SETTLEMENTS = np.dtype(
-    [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]
+    [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8),
+     ("weight", I8), ("revision", I8)]
 )
 OUT_RECORDS = np.dtype([("ts", I8), ("values", F8, (COLUMNS,))])
 TABLES = {

@@ -47,6 +47,24 @@ class TermsLike(Protocol):
     def missing_rule(self) -> int: ...
     @property
     def restatement_latest(self) -> int: ...
+    @property
+    def fee_maker_per_lot_micros(self) -> int | None: ...
+    @property
+    def fee_maker_ppm(self) -> int | None: ...
+    @property
+    def fee_clearing_micros(self) -> int: ...
+    @property
+    def weighted(self) -> int: ...
+    @property
+    def settles_at_mark(self) -> int: ...
+    @property
+    def funding_cap(self) -> int: ...
+    @property
+    def funding_damper(self) -> int: ...
+    @property
+    def funding_interest(self) -> int: ...
+    @property
+    def funding_divisor(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +86,15 @@ class Terms:
     participation_ppm: int = MILLION
     missing_rule: int = 0
     restatement_latest: int = 1
+    fee_maker_per_lot_micros: int | None = None
+    fee_maker_ppm: int | None = None
+    fee_clearing_micros: int = 0
+    weighted: int = 0
+    settles_at_mark: int = 0
+    funding_cap: int = 0
+    funding_damper: int = 0
+    funding_interest: int = 0
+    funding_divisor: int = 0
 
 
 REFUSE, PREVIOUS, SKIP = 0, 1, 2
@@ -94,6 +121,11 @@ class Book:
     value_price: int | None = None
     is_open: bool = False
     """True from a fill until the first mark that finds no position."""
+    marked: tuple[int, int, int, int, int] | None = None
+    """The last official mark: when it happened and was seen, its price, the lots it margined, the cash it moved."""
+    settled: tuple[int, int, int, Fraction] | None = None
+    """The final settlement of held lots: price, lots, cash moved, what rounding kept back."""
+    bar_at: int = -1
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False
@@ -145,6 +177,7 @@ class FillRow(NamedTuple):
     position_after: int
     half_spread_micros: int
     """What half the spread cost against the bar's open; nothing where a limit had waited for its price."""
+    liquidity: str = "taker"
 
 
 class OrderRow(NamedTuple):
@@ -193,6 +226,10 @@ class SettlementRow(NamedTuple):
     fixings: int
     prints_sum_micros: int
     missing: int
+    weight: int = 0
+    """Sum of the weights of the prints; N when none counts."""
+    revision: int = 0
+    """0 for the final settlement, 1 and more for the venue's corrections of it."""
 
 
 @dataclass(slots=True)

@@ -51,6 +51,8 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     """One tape with its terms and its script; the same seed and sizes give the same case."""
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
+    other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
+    terms = {code: with_fees(other, with_settlement(other, its)) for code, its in terms.items()}
     builder = TapeBuilder(source=f"seed {seed}")
     contracts = [random_contract(rng, product, month, days) for product in terms for month in range(months)]
     refs = {contract.code: builder.contract(contract) for contract in contracts}
@@ -58,7 +60,10 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
         add_prices(rng, builder, refs[contract.code], contract, days, terms[contract.product].tick_micros)
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
-        add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
+        add_prints(rng, builder, ref, days, other if its.weighted else None, is_whole=its.missing_rule == REFUSE)
+    add_corrections(other, builder, [refs[contract.code] for contract in contracts])
+    terms = {code: with_funding(other, its) for code, its in terms.items()}
+    add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
     return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
                 cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
@@ -123,7 +128,58 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
         builder.finals(ref, contract.settlement_at, price + int(rng.integers(-jump, jump + 1)))
 
 
-def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, *, is_whole: bool) -> None:
+def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]) -> None:
+    """Some marks corrected, once or twice, before or after the next mark; some finals corrected, some of them twice."""
+    marks = {(int(row["ref"][0])): row for row in builder._parts if row["kind"][0] == Kind.MARK}
+    for ref in refs:
+        for at in range(len(marks[ref]["ts"]) if ref in marks else 0):
+            ts, price = int(marks[ref]["ts"][at]), int(marks[ref]["close"][at])
+            while rng.random() < 0.15:
+                ts += NANOS_PER_DAY * int(rng.integers(1, 50)) // 24
+                price += int(rng.integers(-60_000, 60_001))
+                builder.correct_mark(ref, ts, int(marks[ref]["ts_event"][at]), price)
+        settled = builder._contracts[ref].settlement_at
+        last = max(int(row["ts"].max()) for row in builder._parts)
+        while settled < last and rng.random() < 0.3:
+            settled += NANOS_PER_DAY * int(rng.integers(1, 60)) // 24
+            builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
+
+
+def with_funding(rng: np.random.Generator, terms: Terms) -> Terms:
+    """A funding rule for one product in five."""
+    if rng.random() > 0.2:
+        return terms
+    return replace(terms, funding_cap=int(rng.integers(0, 10**6)), funding_damper=int(rng.choice([0, 50_000])),
+                   funding_interest=int(rng.choice([0, -3_333, 10_000])), funding_divisor=int(rng.choice([1, 8])))
+
+
+def add_funding(rng: np.random.Generator, builder: TapeBuilder, terms: Mapping[int, Terms], days: int) -> None:
+    """Fundings of some contracts, also of dated ones (the engine does not ask), every eight hours or at odd times."""
+    for ref, its in terms.items():
+        if rng.random() < 0.7:
+            continue
+        step = int(rng.choice([8, 5])) * NANOS_PER_DAY // 24
+        ts = np.arange(START * NANOS_PER_DAY, (START + days) * NANOS_PER_DAY, step)
+        rates = rng.integers(-(10**6), 10**6, size=len(ts))
+        rates[rng.random(len(ts)) < (0.1 if its.funding_divisor else 0.0)] = MISSING
+        builder.funding(ref, ts, rates)
+
+
+def with_settlement(rng: np.random.Generator, terms: Terms) -> Terms:
+    """Weights count for one product in five; another one in ten settles at its last mark."""
+    kind = rng.random()
+    return replace(terms, weighted=int(kind < 0.2), settles_at_mark=int(kind > 0.9))
+
+
+def with_fees(rng: np.random.Generator, terms: Terms) -> Terms:
+    """Makers pay another fee, or none, in one product in two; clearing costs something in one of three."""
+    maker = rng.random() < 0.5
+    return replace(terms, fee_maker_per_lot_micros=int(rng.choice([0, 333_333])) if maker else None,
+                   fee_maker_ppm=int(rng.choice([0, 21])) if maker else None, fee_clearing_micros=int(rng.choice([0, 0, 250_001])))
+
+
+def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, weights: np.random.Generator | None, *,
+               is_whole: bool) -> None:
     """Prints of every value date or, when the rule can bear it, with holes; one in five restated, some too late.
 
     The first print is before the first bar, so that ``previous`` finds one.
@@ -138,7 +194,12 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
         if rng.random() < 0.2:
             restated = value + int(rng.integers(-9_999, 9_999))
             rows.append((day, known + NANOS_PER_DAY * int(rng.integers(1, 6)), restated))
-    builder.prints(ref, *(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)))
+    columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
+    weight = None
+    if weights is not None:
+        weight = weights.integers(0, 5, size=len(rows)) * weights.integers(1, 1000, size=len(rows))
+        weight[weights.random(len(rows)) < (0.0 if is_whole else 0.1)] = MISSING
+    builder.prints(ref, columns[0], columns[1], columns[2], weight)
 
 
 def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
@@ -181,6 +242,8 @@ def with_other_future(original: Case, after: int, seed: int) -> Case:
     for name in ("open", "high", "low", "close"):
         changed = later & (events[name] != MISSING)
         events[name][changed] += shift[changed]
+    weights = later & (events["kind"] == int(Kind.PRINT))
+    events["high"][weights] = original.tape.events["high"][weights]
     bars = later & (events["kind"] == int(Kind.BAR)) & (events["volume"] != MISSING)
     events["volume"][bars] = rng.integers(0, 50, size=int(bars.sum()))
     tape = replace(original.tape, events=events)
