@@ -7,7 +7,7 @@ begins on a Monday; the 15th is Presidents' Day, so nineteen business days fix.
 
 import dataclasses
 import datetime as dt
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
@@ -50,7 +50,8 @@ def february(product, skip=(), weighted=True):
     if product.text("settlement") == "last_mark":
         builder.finals(ref, contract.settlement_at)
     tape = builder.build()
-    terms = {product.code: Terms(**asdict(engine_terms(product)))}
+    names = {field.name for field in fields(Terms)}
+        terms = {product.code: Terms(**{k: v for k, v in asdict(engine_terms(product)).items() if k in names})}
     return Case(tape=tape, terms=terms, actions={int(bars[0]): [("market", contract.code, 10, "gtc")]},
                 cash_micros=10**12, watched={product.code})
 
