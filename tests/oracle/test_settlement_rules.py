@@ -51,7 +51,7 @@ def february(product, skip=(), weighted=True):
         builder.finals(ref, contract.settlement_at)
     tape = builder.build()
     names = {field.name for field in fields(Terms)}
-        terms = {product.code: Terms(**{k: v for k, v in asdict(engine_terms(product)).items() if k in names})}
+    terms = {product.code: Terms(**{k: v for k, v in asdict(engine_terms(product)).items() if k in names})}
     return Case(tape=tape, terms=terms, actions={int(bars[0]): [("market", contract.code, 10, "gtc")]},
                 cash_micros=10**12, watched={product.code})
 
