@@ -6,12 +6,14 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kilohour.backtests.prepare import CASH_USD, Prepared, prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.run import Run
+from kilohour.errors import UsageError
 from kilohour.fills import Fills
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
@@ -34,6 +36,7 @@ def backtest(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    feeds: Sequence[str] = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -45,12 +48,14 @@ def backtest(
     ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
     it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
     ``out``: a folder for the run and its report. Everything else sets a parameter of the strategy.
+    A ``bt.Strategy`` runs on the bridge (docs/backtrader.md); ``feeds`` are the contracts it sees, by code, every one of the tape
+    unless given.
 
     Raises :class:`~kilohour.errors.UsageError`, :class:`~kilohour.errors.DataError` or
     :class:`~kilohour.errors.StrategyError` in one line, before anything is written.
     """
     clock = {"load": time.perf_counter()}
-    face = strategy_class(strategy)
+    face = with_feeds(strategy_class(strategy), feeds)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
                        interpreted=interpreted, fills=fills)
@@ -59,7 +64,7 @@ def backtest(
         session = prepared.session()
     session.warm_up()
     clock["run"] = time.perf_counter()
-    play(session, progress)
+    play_inside(face, session, partial(play, session, progress))
     clock["end"] = time.perf_counter()
     seconds = {"load": clock["compile"] - clock["load"], "compile": clock["run"] - clock["compile"],
                "run": clock["end"] - clock["run"], "report": 0.0}
@@ -70,11 +75,28 @@ def backtest(
     return run
 
 
+def with_feeds(face: type[Strategy], feeds: Sequence[str]) -> type[Strategy]:
+    """The strategy, told which contracts become feeds. Raises :class:`UsageError` for one that has no feeds."""
+    if feeds:
+        if not hasattr(face, "feeds"):
+            raise UsageError(f"{face.__name__} sees every contract at its desk: feeds are for backtrader strategies, found {', '.join(feeds)}")
+        face.feeds = tuple(feeds)
+    return face
+
+
+def play_inside(face: type[Strategy], session: Session, go: Callable[[], None]) -> None:
+    """Moves a session, inside the other engine that a strategy brings along if it does."""
+    play_by_other = getattr(face, "play", None)
+    if play_by_other is None:
+        go()
+    else:
+        play_by_other(session, go)
+
+
 def between(tape: Tape, start: dt.date | str | None, end: dt.date | str | None) -> Tape:
     """The tape from the first to the last day, both included; the tape itself without them."""
     if start is None and end is None:
         return tape
-    from kilohour.errors import UsageError
     from kilohour.tape.slice import between as cut
     from kilohour.units import NANOS_PER_DAY, nanos_of
 

@@ -16,8 +16,8 @@ from kilohour.strategies import BUILT_IN
 from kilohour.strategy import Strategy
 
 GROUP = "kilohour.strategies"
-RESERVED = frozenset({"strategy", "tape", "grid", "cash", "start", "end", "assume", "contracts", "interpreted", "out", "progress",
-                      "out_of_sample", "cores"})
+RESERVED = frozenset({"strategy", "tape", "grid", "cash", "start", "end", "assume", "contracts", "interpreted", "feeds", "out",
+                      "progress", "out_of_sample", "cores"})
 
 
 def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
@@ -30,6 +30,10 @@ def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
         found: Any = _from_file(strategy) if ".py" in strategy else _from_name(strategy)
     else:
         found = strategy
+    if is_backtrader(found):
+        from kilohour.execution.bridge.relay import relay_of
+
+        found = relay_of(found)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise UsageError(f"a strategy must be a class that derives from kilohour.Strategy, found {found!r}")
     if found.on_bar is Strategy.on_bar:
@@ -38,6 +42,11 @@ def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:
     if taken:
         raise UsageError(f"{found.__name__}.{taken[0]}: a field cannot have the name of an argument of backtest() or sweep(); rename it")
     return found
+
+
+def is_backtrader(found: object) -> bool:
+    """True for a class that derives from ``backtrader.Strategy``; known by name, for backtrader need not be there."""
+    return isinstance(found, type) and any(c.__module__ == "backtrader.strategy" and c.__name__ == "Strategy" for c in found.__mro__)
 
 
 def strategy_names() -> tuple[str, ...]:
@@ -72,7 +81,8 @@ def _from_file(text: str) -> Any:
     if not path.is_file():
         raise UsageError(f"strategy: no such file {path_text!r}")
     module = _load(path)
-    classes = {k: v for k, v in vars(module).items() if isinstance(v, type) and issubclass(v, Strategy) and v.__module__ == module.__name__}
+    classes = {k: v for k, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__
+               and (issubclass(v, Strategy) or is_backtrader(v))}
     if not name:
         if len(classes) != 1:
             raise UsageError(f"{path_text} holds {len(classes)} strategies ({', '.join(classes) or 'none'}): name one as {path_text}:Class")
@@ -96,6 +106,8 @@ def _load(path: Path) -> Any:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
+        if isinstance(error, ModuleNotFoundError) and error.name == "backtrader":
+            raise UsageError(f"{path.name} needs backtrader, which the extra brings: pip install 'kilohour[backtrader]'") from None
         from kilohour.faces.traceback import user_traceback
 
         raise StrategyRaised(f"{path.name} failed while it was read\n{user_traceback(error)}") from error

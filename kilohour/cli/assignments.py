@@ -29,6 +29,7 @@ TAKEN = frozenset(
         "fills",
         "interpreted",
         "venue",
+        "feeds",
         "out",
         "progress",
     }

@@ -17,7 +17,9 @@ EXAMPLES = """[bold]Examples[/bold]
 
 [cyan]kilohour backtest ./my_idea.py:MyIdea --market 11 --cash 250000[/cyan]
 
-[cyan]kilohour backtest calendar-spread --tape tapes/energy --set product=NYMEX:CL --assume energy[/cyan]"""
+[cyan]kilohour backtest calendar-spread --tape tapes/energy --set product=NYMEX:CL --assume energy[/cyan]
+
+[cyan]kilohour backtest ./my_idea.py:BtStrategy --feed SIM:H100-2027-12[/cyan]"""
 
 Assignments = Annotated[
     list[str] | None,
@@ -27,6 +29,17 @@ Assignments = Annotated[
         rich_help_panel="Run",
         show_default=False,
         help="Set a parameter of the strategy; may be repeated.",
+    ),
+]
+
+Feeds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--feed",
+        metavar="CONTRACT",
+        rich_help_panel="Run",
+        show_default=False,
+        help="A contract that a backtrader strategy sees; may be repeated.",
     ),
 ]
 
@@ -49,6 +62,7 @@ def backtest(
     venue: options.Venue = None,
     fills: options.Fills = None,
     interpreted: options.Interpreted = False,
+    feed: Feeds = None,
     out: options.Out = None,
     json: options.Json = False,
 ) -> None:
@@ -80,6 +94,7 @@ def backtest(
                 venue=venue,
                 fills=fills_of(fills or []),
                 interpreted=interpreted,
+                feeds=feed or (),
                 out=folder,
                 progress=waiting,
                 **parameters,
