@@ -158,6 +158,8 @@ def sweep(
 def check_request(face: type[Strategy], grid: Mapping[str, Sequence[Any]], out_of_sample: float, cores: int | None,
                   fixed: Mapping[str, Any]) -> None:
     """Raises :class:`UsageError` for a grid, a share or a number of cores that makes no sense."""
+    if hasattr(face, "original"):
+        raise UsageError(f"{face.__name__} is a backtrader strategy: kilohour backtest runs it, a sweep cannot")
     if not 0.0 <= out_of_sample < 1.0:
         raise UsageError(f"out_of_sample must be at least 0 and below 1, found {out_of_sample}")
     if cores is not None and cores < 1:
