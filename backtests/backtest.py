@@ -79,7 +79,7 @@ def with_feeds(face: type[Strategy], feeds: Sequence[str]) -> type[Strategy]:
     """The strategy, told which contracts become feeds. Raises :class:`UsageError` for one that has no feeds."""
     if feeds:
         if not hasattr(face, "feeds"):
-            raise UsageError(f"{face.__name__} sees every contract at its desk: feeds are for backtrader strategies, found {', '.join(feeds)}")
+            raise UsageError(f"{face.__name__} sees every contract at its desk: feeds are for backtrader strategies, found {feeds[0]}")
         face.feeds = tuple(feeds)
     return face
 

@@ -25,7 +25,7 @@ from kilohour.units import MICROS, MISSING, datetime_of, divide_half_even
 CENT_MICROS = 10_000
 RULES = (
     "market orders fill at the next open, without half a spread and without a volume cap",
-    "limit orders fill at the open or at their limit; a touch is not a fill: stock backtrader is shown lows one micro higher and highs one lower",
+    "limit orders fill at the open or at their limit; a touch is no fill: stock backtrader is shown lows a micro higher, highs one lower",
     "fees per lot and on the notional; margin off; no interest",
     "final settlements are left out: a position stays at its last close",
 )
@@ -92,7 +92,7 @@ def certify(strategy: str | type[Strategy], tape: Tape | str | Path, *, cash: fl
 def compare(prepared: Prepared, name: str) -> Certificate:
     """Both runs on a market whose rules both engines can express, compared."""
     if "cash" in reach_of(prepared.face).names:
-        raise UsageError(f"certify: {prepared.face.__name__} uses cash, the clearing account's, which stock backtrader does not have; use equity")
+        raise UsageError(f"certify: {prepared.face.__name__} uses cash, the clearing account's, which stock backtrader lacks; use equity")
     session = prepared.session()
     session.warm_up()
     play(session)
@@ -142,7 +142,8 @@ def first_difference(ours: Outcome, stock: Outcome, codes: Sequence[str]) -> Dif
         if mine is None or theirs is None or not is_same(mine, theirs):
             return Difference("fill", at + 1, fill_row(mine, codes), fill_row(theirs, codes))
     if abs(ours.equity_micros - stock.equity_micros) >= CENT_MICROS // 2:
-        return Difference("equity", len(ours.fills), {"equity_usd": ours.equity_micros / MICROS}, {"equity_usd": stock.equity_micros / MICROS})
+        worths = [{"equity_usd": outcome.equity_micros / MICROS} for outcome in (ours, stock)]
+        return Difference("equity", len(ours.fills), *worths)
     return None
 
 

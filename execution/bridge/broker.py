@@ -20,15 +20,16 @@ from kilohour.kernels import records as r
 from kilohour.session import Session
 from kilohour.units import MICROS, datetime_of
 
+_FEES, _SLIPPAGE = "fees are the product's fee_per_lot and fee_ppm", "slippage is the product's half_spread_ticks"
+_FUND = "an account has no shares"
 REFUSED_SETTERS = {
     "set_coc": "cheat-on-close fills at a price that is gone", "set_coo": "cheat-on-open trades on an open that is gone",
-    "set_slippage_perc": "slippage is the product's half_spread_ticks", "set_slippage_fixed": "slippage is the product's half_spread_ticks",
-    "set_filler": "the volume cap is the product's participation_ppm", "set_checksubmit": "the risk gate checks every order",
-    "set_eosbar": "there are no orders at a session's close", "set_shortcash": "futures are margined, not paid",
-    "set_int2pnl": "there is no interest on positions", "set_cash": "give --cash", "setcash": "give --cash",
-    "add_cash": "the account has one deposit, --cash", "set_fundmode": "an account has no shares", "set_fund_history": "an account has no shares",
-    "add_order_history": "a past fill has no place in a ledger that is kept as it happens",
-    "setcommission": "fees are the product's fee_per_lot and fee_ppm", "addcommissioninfo": "fees are the product's fee_per_lot and fee_ppm",
+    "set_slippage_perc": _SLIPPAGE, "set_slippage_fixed": _SLIPPAGE, "set_filler": "the volume cap is the product's participation_ppm",
+    "set_checksubmit": "the risk gate checks every order", "set_eosbar": "there are no orders at a session's close",
+    "set_shortcash": "futures are margined, not paid", "set_int2pnl": "there is no interest on positions",
+    "set_cash": "give --cash", "setcash": "give --cash", "add_cash": "the account has one deposit, --cash",
+    "set_fundmode": _FUND, "set_fund_history": _FUND, "add_order_history": "a past fill has no place in a ledger kept as it happens",
+    "setcommission": _FEES, "addcommissioninfo": _FEES,
 }  # fmt: skip
 """What stock brokers let a strategy change, and what decides it here."""
 
@@ -44,7 +45,7 @@ class TermsCommission(bt.CommInfoBase):  # type: ignore[misc]
         return float(max(self.p.margin_floor, notional * self.p.margin_share) or notional)
 
     def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:  # noqa: ARG002
-        return abs(size) * (self.p.commission + abs(price) * self.p.mult * self.p.fee_share)
+        return float(abs(size) * (self.p.commission + abs(price) * self.p.mult * self.p.fee_share))
 
     def getvalue(self, position: Any, price: float) -> float:
         """Margin of a position, negative when short, so that targets by value work on both sides."""
@@ -54,8 +55,9 @@ class TermsCommission(bt.CommInfoBase):  # type: ignore[misc]
 def commission_of(term: Any) -> TermsCommission:
     """The terms of one row of the market."""
     return TermsCommission(
-        mult=int(term["lot_num"]) / int(term["lot_den"]), commission=int(term["fee_per_lot"]) / MICROS, fee_share=int(term["fee_ppm"]) / 1e6,
-        margin=1.0, margin_floor=int(term["initial_floor"]) / MICROS, margin_share=int(term["initial_ppm"]) / 1e6,
+        mult=int(term["lot_num"]) / int(term["lot_den"]), margin=1.0,
+        commission=int(term["fee_per_lot"]) / MICROS, fee_share=int(term["fee_ppm"]) / 1e6,
+        margin_floor=int(term["initial_floor"]) / MICROS, margin_share=int(term["initial_ppm"]) / 1e6,
         commtype=TermsCommission.COMM_FIXED, stocklike=False)
 
 
@@ -99,7 +101,8 @@ class SessionBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def get_orders_open(self, safe: bool = False) -> list[Any]:
         """Orders that are asked for or working, oldest first."""
-        alive = [order for order in (*self.working.values(), *self.awaiting, *(o for verb, o in self.asked if verb == "ask")) if order.alive()]
+        asked = [order for verb, order in self.asked if verb == "ask"]
+        alive = [order for order in (*self.working.values(), *self.awaiting, *asked) if order.alive()]
         return [order.clone() for order in alive] if safe else alive
 
     def orderstatus(self, order: Any) -> int:

@@ -8,6 +8,7 @@ integer nanoseconds beside them and answers ``datetime()``, ``date()`` and ``tim
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +49,10 @@ def bars_of(tape: Tape, refs: frozenset[int]) -> Iterator[Bar]:
     events = tape.events
     rows = np.flatnonzero((events["kind"] == Kind.BAR) & np.isin(events["ref"], sorted(refs)))
     for row in rows.tolist():
-        volume = int(events["volume"][row])
-        yield Bar(int(events["ts"][row]), int(events["ref"][row]), *(int(events[name][row]) / MICROS for name in
-                  ("open", "high", "low", "close")), float("nan") if volume == MISSING else float(volume))
+        lots = int(events["volume"][row])
+        volume = math.nan if lots == MISSING else float(lots)
+        opened, high, low, close = (int(events[name][row]) / MICROS for name in ("open", "high", "low", "close"))
+        yield Bar(int(events["ts"][row]), int(events["ref"][row]), opened, high, low, close, volume)
 
 
 def timeframe_of(tape: Tape, ref: int) -> int:

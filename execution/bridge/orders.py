@@ -51,7 +51,8 @@ def check_order(order: Any, asked: dict[str, Any]) -> None:
     name = order.getordername()
     if order.exectype not in ASKS:
         reason = NEVER_ASKED.get(order.exectype, "this version of the bridge has no such order")
-        raise UsageError(f"backtrader bridge: an order must be {' or '.join(Order.ExecTypes[kind] for kind in ASKS)}, found {name}: {reason}")
+        known = " or ".join(Order.ExecTypes[kind] for kind in ASKS)
+        raise UsageError(f"backtrader bridge: an order must be {known}, found {name}: {reason}")
     lots = asked["size"]
     if not math.isfinite(lots) or lots != int(lots) or lots == 0:
         raise UsageError(f"backtrader bridge: size must be whole lots, found {lots!r}")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from kilohour.errors import KilohourError, StrategyRaised, UnknownName, UsageError
 from kilohour.execution.bridge.broker import SessionBroker
 from kilohour.execution.bridge.feed import TapeFeed, bars_of, made_exact, timeframe_of
@@ -17,6 +19,7 @@ from kilohour.execution.bridge.library import bt
 from kilohour.faces.traceback import user_traceback
 from kilohour.session import Session
 from kilohour.strategy import Strategy
+from kilohour.tape.schema import Kind
 
 
 class Relay(Strategy):
@@ -79,16 +82,15 @@ class Engine(bt.Cerebro):  # type: ignore[misc]
         super().__init__()
         tape = session.market.tape
         codes = [contract.code for contract in tape.contracts]
-        with_bars = {codes[ref] for ref in set(tape.events["ref"][tape.events["kind"] == 1].tolist())}
+        with_bars = {codes[ref]: ref for ref in np.unique(tape.events["ref"][tape.events["kind"] == Kind.BAR]).tolist()}
         for code in feeds:
             if code not in with_bars:
                 raise UnknownName("contract", code, with_bars, where="this run, among those with bars")
-        chosen = feeds or [code for code in codes if code in with_bars]
+        chosen = {with_bars[code]: code for code in feeds or with_bars}
         self.session, self.go = session, go
-        self.feeds_by_row = {codes.index(code): TapeFeed(row=codes.index(code), timeframe=timeframe_of(tape, codes.index(code)))
-                             for code in chosen}
+        self.feeds_by_row = {row: TapeFeed(row=row, timeframe=timeframe_of(tape, row)) for row in chosen}
         for row, feed in self.feeds_by_row.items():
-            self.adddata(feed, name=codes[row])
+            self.adddata(feed, name=chosen[row])
         self.setbroker(SessionBroker(session, self.feeds_by_row))
         self.bars = bars_of(tape, frozenset(self.feeds_by_row))
         self.ahead = next(self.bars, None)

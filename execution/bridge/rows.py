@@ -21,7 +21,7 @@ class Rows:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._part = {name: 0 for name in ("fills", "orders", "settlements")}
+        self._part = dict.fromkeys(("fills", "orders", "settlements"), 0)
         self._row = dict(self._part)
 
     def fresh(self) -> list[tuple[int, Any]]:

@@ -79,7 +79,7 @@ class Fees(bt.CommInfoBase):  # type: ignore[misc]
         return 0.0
 
     def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:  # noqa: ARG002
-        return abs(size) * (self.p.commission + abs(price) * self.p.mult * self.p.fee_share)
+        return float(abs(size) * (self.p.commission + abs(price) * self.p.mult * self.p.fee_share))
 
 
 class Player(bt.Strategy):  # type: ignore[misc]

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("backtrader", reason="the extra kilohour[backtrader] is not installed")
 
-from kilohour.backtests.certify import compare, plain_market  # noqa: E402
-from tests.backtests.random_scripts import random_run  # noqa: E402
+from kilohour.backtests.certify import compare, plain_market
+from tests.backtests.random_scripts import random_run
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:backtrader")
 

@@ -46,7 +46,8 @@ def fills(session, *names):
             for name in names:
                 setattr(self, name, int(row[name]))
 
-    return shown([Row(row) for row in session.table("fills")], *names)
+    rows: list = [Row(row) for row in session.table("fills")]
+    return shown(rows, *names)
 
 
 __all__ = ["CASH", "FOUR_DAYS", "bars", "bridged", "fills", "table"]

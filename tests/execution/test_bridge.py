@@ -8,16 +8,18 @@ import json
 import numpy as np
 import pytest
 
-bt = pytest.importorskip("backtrader", reason="the extra kilohour[backtrader] is not installed")
+pytest.importorskip("backtrader", reason="the extra kilohour[backtrader] is not installed")
 
-import kilohour  # noqa: E402
-from kilohour.cli.main import main  # noqa: E402
-from kilohour.errors import StrategyRaised, UnknownName, UsageError  # noqa: E402
-from kilohour.indicators.arrays import rolling_mean  # noqa: E402
-from kilohour.units import MICROS  # noqa: E402
-from tests.backtests.tapes import sim_tape  # noqa: E402
-from tests.execution.bridged import CASH, bars, bridged, fills, table  # noqa: E402
-from tests.faces.small import market, tape_of_bars  # noqa: E402
+import backtrader as bt
+
+import kilohour
+from kilohour.cli.main import main
+from kilohour.errors import StrategyRaised, UnknownName, UsageError
+from kilohour.indicators.arrays import rolling_mean
+from kilohour.units import MICROS
+from tests.backtests.tapes import sim_tape
+from tests.execution.bridged import CASH, bars, bridged, fills, table
+from tests.faces.small import market, tape_of_bars
 
 FILE = '''
 import backtrader as bt
