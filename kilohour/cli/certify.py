@@ -73,7 +73,7 @@ def _show(certificate: Certificate) -> None:
     if difference is None:
         line("equal: every fill, and the cash to the cent")
         return
-    sides = [("kilohour", difference.kilohour), ("backtrader", difference.backtrader)]
-    names = list(difference.kilohour or difference.backtrader or {})
+    ours, theirs = difference.kilohour or {}, difference.backtrader or {}
     title = f"first difference: {difference.what} {difference.number}" if difference.what == "fill" else f"difference: {difference.what}"
-    show(grid(title, ("", *names), [(side, *((row or {}).get(n, "none") for n in names)) for side, row in sides]))
+    fields = [(name.removesuffix("_usd"), ours.get(name, "none"), theirs.get(name, "none")) for name in ours or theirs]
+    show(grid(title, ("", "kilohour", "backtrader"), fields, right=("kilohour", "backtrader")))

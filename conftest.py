@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps doctest collection away from modules that need an extra which is not installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+collect_ignore_glob: list[str] = []
+if find_spec("backtrader") is None:
+    collect_ignore_glob += ["execution/bridge/*", "kilohour/execution/bridge/*", "tests/execution/bridged.py"]
