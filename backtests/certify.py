@@ -16,6 +16,7 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.bridge.stock import Fill, Outcome, Stock
 from kilohour.faces.reach import reach_of
+from kilohour.fills import Fills
 from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
@@ -26,6 +27,7 @@ CENT_MICROS = 10_000
 RULES = (
     "market orders fill at the next open, without half a spread and without a volume cap",
     "limit orders fill at the open or at their limit; a touch is no fill: stock backtrader is shown lows a micro higher, highs one lower",
+    "stop orders fill at the open or at their price; a touch sets them off",
     "fees per lot and on the notional; margin off; no interest",
     "final settlements are left out: a position stays at its last close",
 )
@@ -115,10 +117,10 @@ def plain_market(market: Market) -> Market:
     volume[bars & (volume == 0)] = MISSING
     events["volume"] = volume
     terms = market.terms.copy()
-    for name in ("half_spread", "initial_ppm", "initial_floor", "maintenance_ppm", "maintenance_floor"):
+    for name in ("half_spread", "slippage", "slippage_ppm", "initial_ppm", "initial_floor", "maintenance_ppm", "maintenance_floor"):
         terms[name] = 0
     terms["participation_ppm"] = (2**63 - 1) // max(int(volume[bars].max(initial=1)), 1)
-    return replace(market, tape=replace(tape, events=events), terms=terms)
+    return replace(market, tape=replace(tape, events=events), terms=terms, fills=Fills())
 
 
 def outcome_of(session: Session) -> Outcome:

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from kilohour.errors import UsageError
 from kilohour.execution.bridge.feed import TapeFeed, days_of
 from kilohour.execution.bridge.library import bt
-from kilohour.execution.bridge.orders import ASKS, check_order, ends_with_the_day
-from kilohour.execution.bridge.rows import ORDER, REFUSALS, SETTLEMENT, Rows
+from kilohour.execution.bridge.orders import ASKS, check_order, read_valid, tie
+from kilohour.execution.bridge.rows import ORDER, SETTLEMENT, Rows
 from kilohour.kernels import records as r
 from kilohour.session import Session
 from kilohour.units import MICROS, datetime_of
@@ -71,6 +71,7 @@ class SessionBroker(bt.BrokerBase):  # type: ignore[misc]
         self.terms = {row: commission_of(session.market.terms[row]) for row in feeds}
         self.positions: dict[Any, Any] = defaultdict(bt.Position)
         self.asked: list[tuple[str, Any]] = []
+        self.families: dict[int, list[Any]] = {}
         self.awaiting: deque[Any] = deque()
         self.working: dict[int, Any] = {}
         self.told: deque[Any] = deque()
@@ -128,29 +129,41 @@ class SessionBroker(bt.BrokerBase):  # type: ignore[misc]
 
     def _take(self, kind: Any, owner: Any, data: Any, size: float, price: float | None, plimit: float | None,
               exectype: int | None, valid: Any, named: dict[str, Any]) -> Any:  # fmt: skip
-        links = {"oco": named.pop("oco", None), "parent": named.pop("parent", None), "transmit": named.pop("transmit", True)}
-        own = {name: named.pop(name) for name in ("tradeid", "trailamount", "trailpercent") if name in named}
+        own = {name: named.pop(name) for name in ("tradeid", "trailamount", "trailpercent", "oco", "parent", "transmit") if name in named}
         order = kind(owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, **own)
-        check_order(order, {"size": size, **links})
-        order.is_day, order.lots, order.ticket = ends_with_the_day(valid), int(order.size), 0
+        check_order(order, size, price)
+        order.lots, order.ticket = int(order.size), 0
+        order.life, order.until = read_valid(valid, data.times.stamps[-1])
+        order.closes = order.parent is not None and order.parent.lots * order.lots < 0
         order.addinfo(**named)
         order.addcomminfo(self.getcommissioninfo(data))
-        order.submit(self)
-        self.tell(order)
-        self.asked.append(("ask", order))
+        family = self.families.setdefault(order.parent.ref if order.parent is not None else order.ref, [])
+        family.append(order)
+        if order.transmit:
+            self._send(family)
         return order
+
+    def _send(self, family: list[Any]) -> None:
+        """A parent and its children go together, once the last of them says so."""
+        for order in family:
+            order.submit(self)
+            self.tell(order)
+            self.asked.append(("ask", order))
+        family.clear()
 
     # -- what the session makes of it -------------------------------------------------------------------------
 
     def hand_over(self, desk: Any) -> None:
         """Turns what was asked for since the last bar into requests at the desk, in its order."""
         asked, self.asked = self.asked, []
+        self.families = {ref: family for ref, family in self.families.items() if family}
         for verb, order in asked:
             if verb == "ask":
                 order.ticket = ASKS[order.exectype](desk, order.data.p.row, order)
                 self.awaiting.append(order)
             else:
                 desk.cancel(order.ticket)
+        tie(desk, [order for verb, order in asked if verb == "ask"])
 
     def next(self) -> None:
         """Reads what the engine did since the last bar; backtrader calls it before the strategy."""
@@ -187,7 +200,7 @@ class SessionBroker(bt.BrokerBase):  # type: ignore[misc]
         self.tell(order)
 
     def _refuse(self, order: Any, code: int) -> None:
-        order.addinfo(code=REFUSALS.get(code, str(code)))
+        order.addinfo(code=r.CODES[code - 1])
         if code == r.MARGIN:
             order.margin()
         else:
@@ -208,7 +221,7 @@ class SessionBroker(bt.BrokerBase):  # type: ignore[misc]
         lots, data = int(row["lots"]), self.feeds[int(row["contract"])]
         kind = bt.order.BuyOrder if lots > 0 else bt.order.SellOrder
         order = kind(owner=None, data=data, size=abs(lots), price=price, exectype=bt.Order.Market, simulated=simulated)
-        order.lots, order.is_day, order.ticket = lots, False, 0
+        order.lots, order.ticket = lots, 0
         order.addinfo(**info)
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)

@@ -33,13 +33,25 @@ class Working:
     """Time after which a day order is over, :data:`NEVER` for others."""
     legs: list[tuple[int, int]]
     orders: list[Any]
+    end: int = int(r.CANCELLED)
+    """What it says when it ends without a fill."""
+
+
+EXECTYPES = {r.MARKET: bt.Order.Market, r.LIMIT: bt.Order.Limit, r.STOP: bt.Order.Stop}
+"""Kinds of order that fill in both engines by the same rule."""
+
+
+def is_plain(desk: Any, at: int) -> bool:
+    """True for an order that stock backtrader has too."""
+    return bool(desk.request_order[at] in EXECTYPES and desk.request_life[at] in (r.GTC, r.DAY) and desk.request_flags[at] == 0
+                and desk.request_against[at] < 0 and desk.request_parent[at] == 0 and desk.request_group[at] == 0)
 
 
 class StockGate:
     """What works at backtrader, and what a new request makes of it."""
 
-    def __init__(self, market: Market, feeds: dict[int, Any]) -> None:
-        self.market, self.feeds = market, feeds
+    def __init__(self, market: Market, desk: Any, feeds: dict[int, Any], stop_feeds: dict[int, Any]) -> None:
+        self.market, self.desk, self.feeds, self.stop_feeds = market, desk, feeds, stop_feeds
         self.player: Any = None
         self.working: list[Working] = []
         events = market.tape.events
@@ -54,7 +66,7 @@ class StockGate:
         self.lapse(desk.now)
         for order in self.working:
             if not all(desk.listed[row] for row, _ in order.legs):
-                self._end(order)
+                self._end(order, r.EXPIRED)
         self._sweep()
 
     def lapse(self, now: int) -> None:
@@ -62,7 +74,7 @@ class StockGate:
         self._sweep()
         for order in self.working:
             if order.ends_at <= now:
-                self._end(order)
+                self._end(order, r.LAPSED)
         self._sweep()
 
     def show(self, desk: Any) -> None:
@@ -78,12 +90,21 @@ class StockGate:
                 else:
                     desk.on_order[row] += lots
 
-    def _end(self, order: Working) -> None:
+    def _end(self, order: Working, status: Any = r.CANCELLED) -> None:
+        order.end = int(status)
         for each in order.orders:
             self.player.cancel(each)
 
     def _sweep(self) -> None:
+        for order in self.working:
+            if order.ticket and not order.orders[0].alive():
+                is_filled = order.orders[0].status == bt.Order.Completed
+                self._note(order.ticket, int(r.FILLED) if is_filled else order.end, int(order.orders[0].executed.size))
         self.working = [order for order in self.working if any(each.alive() for each in order.orders)]
+
+    def _note(self, ticket: int, status: int, filled: int = 0) -> None:
+        """What the desk says of a ticket."""
+        self.desk.ticket_status[ticket % r.TICKETS], self.desk.ticket_filled[ticket % r.TICKETS] = status, filled
 
     # -- what the strategy wants ------------------------------------------------------------------------------
 
@@ -101,13 +122,13 @@ class StockGate:
                     if not order.is_target and order.ticket == desk.request_ticket[at]:
                         self._end(order)
                 self._sweep()
-            elif kind in (r.REQUEST_MARKET, r.REQUEST_LIMIT):
-                limit = round(desk.request_price[at] * 1e6) if kind == r.REQUEST_LIMIT else None
-                self._submit(desk, [(desk.request_contract[at], desk.request_lots[at])], limit=limit,
-                             is_day=desk.request_life[at] == r.DAY, ticket=desk.request_ticket[at])
+            elif kind == r.REQUEST_ORDER and is_plain(desk, at):
+                order = desk.request_order[at]
+                self._submit(desk, [(desk.request_contract[at], desk.request_lots[at])], kind=EXECTYPES[order],
+                             price=round(desk.request_price[at] * 1e6), is_day=desk.request_life[at] == r.DAY, ticket=desk.request_ticket[at])
             else:
-                raise UsageError("certify: market and limit orders and targets are what both engines can express, "
-                                 f"found a request of kind {kind}")
+                raise UsageError("certify: both engines have targets, and market, limit and stop orders on one contract, good till cancelled or "
+                                 "for the day, not tied, not amended; the strategy asks for more")
             at = last
 
     def _same_basket(self, desk: Any, at: int, last: int) -> bool:
@@ -137,21 +158,24 @@ class StockGate:
             for leg in legs:
                 self._submit(desk, [leg])
 
-    def _submit(self, desk: Any, legs: list[tuple[int, int]], *, limit: int | None = None, is_day: bool = False, ticket: int = 0) -> None:
-        if self._is_refused(desk, legs, limit):
+    def _submit(self, desk: Any, legs: list[tuple[int, int]], *, kind: int = bt.Order.Market, price: int = 0, is_day: bool = False,
+                ticket: int = 0) -> None:  # fmt: skip
+        refused = self._is_refused(desk, legs, price)
+        if ticket:
+            self._note(ticket, int(r.REFUSED if refused else r.WORKING))
+        if refused:
             return
-        datas = [self.feeds[row] for row, _ in legs]
-        how = {"exectype": bt.Order.Market} if limit is None else {"exectype": bt.Order.Limit, "price": limit / 1e6}
+        datas = [(self.stop_feeds if kind == bt.Order.Stop else self.feeds)[row] for row, _ in legs]
+        how = {"exectype": kind} | ({} if kind == bt.Order.Market else {"price": price / 1e6})
         orders = [(self.player.buy if lots > 0 else self.player.sell)(data=data, size=abs(lots), legs=datas, **how)
                   for data, (_, lots) in zip(datas, legs, strict=True)]
         ends_at = min(self._next_mark(row, desk.now) for row, _ in legs) if is_day else NEVER
         self.working.append(Working(not ticket, ticket, ends_at, legs, orders))
 
-    def _is_refused(self, desk: Any, legs: list[tuple[int, int]], limit: int | None) -> bool:
+    def _is_refused(self, desk: Any, legs: list[tuple[int, int]], price: int) -> bool:
         if not all(desk.listed[row] and desk.seen_at[row] >= 0 and 0 < abs(lots) <= LOTS_MAX for row, lots in legs):
             return True
-        off_tick = limit is not None and limit % int(self.market.terms[legs[0][0]]["tick"]) != 0
-        return off_tick or len(self.working) == ORDERS_MAX
+        return price % int(self.market.terms[legs[0][0]]["tick"]) != 0 or len(self.working) == ORDERS_MAX
 
     def _next_mark(self, row: int, now: int) -> int:
         marks = self.marks[row]

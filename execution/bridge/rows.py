@@ -12,9 +12,6 @@ from kilohour.session import Session
 FILL, ORDER, SETTLEMENT = 0, 1, 2
 """Within one timestamp: fills come first, then what ends or begins, then final settlements (docs/engine.md)."""
 
-REFUSALS = {int(r.NOT_LISTED): "not_listed", int(r.NO_PRICE): "no_price", int(r.SIZE): "size", int(r.TICK): "tick",
-            int(r.CAPACITY): "capacity", int(r.MARGIN): "margin"}  # fmt: skip
-
 
 class Rows:
     """A reader of a running session's tables ``fills``, ``orders`` and ``settlements``."""

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from kilohour.errors import UsageError
+from kilohour.errors import KilohourError, StrategyRaised, UsageError
 from kilohour.execution.bridge.feed import days_of
 from kilohour.execution.bridge.gate import StockGate
 from kilohour.execution.bridge.library import bt
+from kilohour.faces.reach import reach_of
 from kilohour.session import Session
 from kilohour.step import PythonStep
 from kilohour.tape.schema import Kind
@@ -144,14 +145,19 @@ class Stock:
         self.cerebro.broker = bt.brokers.BackBroker(cash=session.cash_micros / MICROS, checksubmit=False, filler=self.fill_now)
         self.feeds = {row: self._feed(tape, row) for row in sorted(set(tape.events["ref"][is_bar].tolist()))}
         self.row_of = {feed: row for row, feed in self.feeds.items()}
+        stop_feeds = self._stop_feeds(tape)
+        self.row_of |= {feed: row for row, feed in stop_feeds.items()}
         self.cerebro.addstrategy(Player, stock=self)
         session.python = Step(session, self.show, self.serve)
         self.desk = session.python.desk
-        self.gate = StockGate(session.market, self.feeds)
+        self.gate = StockGate(session.market, self.desk, self.feeds, stop_feeds)
 
     def run(self) -> Outcome:
         """Runs to the end. Raises what the strategy raises."""
-        self.cerebro.run(preload=True, runonce=True)
+        try:
+            self.cerebro.run(preload=True, runonce=True)
+        except StrategyRaised as error:
+            raise (error.__cause__ if isinstance(error.__cause__, KilohourError) else error) from None
         fills = sorted(self.fills, key=lambda fill: (fill.ts, fill.contract))
         return Outcome(fills, round(self.cerebro.broker.getvalue() * MICROS))
 
@@ -199,14 +205,24 @@ class Stock:
                 total += int(position.size) * moved * int(terms[row]["lot_num"]) // int(terms[row]["lot_den"])
         return total
 
-    def _feed(self, tape: Tape, row: int) -> ArrayFeed:
+    def _stop_feeds(self, tape: Tape) -> dict[int, ArrayFeed]:
+        """A second feed a contract with the tape's own extremes, for stops, which a touch sets off in both engines; what it fills
+        is entered into the first one's position, by backtrader's ``compensate``. None for a strategy without stops."""
+        if "stop" not in reach_of(self.session.face).names:
+            return {}
+        feeds = {row: self._feed(tape, row, narrow=0, suffix=" stops") for row in self.feeds}
+        for row, feed in feeds.items():
+            feed.compensate(self.feeds[row])
+        return feeds
+
+    def _feed(self, tape: Tape, row: int, narrow: int = 1, suffix: str = "") -> ArrayFeed:
         events, term = tape.events, self.session.market.terms[row]
         mine = np.flatnonzero((events["kind"] == Kind.BAR) & (events["ref"] == row))
         columns = [events[name][mine] for name in ("open", "high", "low", "close")]
-        columns[1], columns[2] = columns[1] - 1, columns[2] + 1
+        columns[1], columns[2] = columns[1] - narrow, columns[2] + narrow
         times = np.searchsorted(self.times, events["ts"][mine])
         bars = [(self.floats[at], *prices) for at, *prices in zip(times.tolist(), *((c / MICROS).tolist() for c in columns), strict=True)]
-        name = tape.contracts[row].code
+        name = tape.contracts[row].code + suffix
         feed = ArrayFeed(row=row, bars=bars)
         self.cerebro.adddata(feed, name=name)
         self.cerebro.broker.addcommissioninfo(Fees(

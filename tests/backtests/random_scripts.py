@@ -18,7 +18,7 @@ TICK = 10_000
 
 
 class Script(Strategy):
-    """Targets, spreads, market and limit orders, cancels, off-tick prices, drawn from a linear congruence."""
+    """Targets, spreads, market, limit and stop orders, cancels, off-tick prices, drawn from a linear congruence."""
 
     seed: int = 1
     ticket: int = state(0)
@@ -35,7 +35,7 @@ class Script(Strategy):
         for _ in range(self.draw(4)):
             contract = self.draw(desk.contract_count)
             other = (contract + 1) % desk.contract_count
-            what = self.draw(9)
+            what = self.draw(10)
             if what <= 1:
                 desk.target(contract, self.draw(9) - 4)
             elif what == 2 and other != contract:
@@ -45,11 +45,17 @@ class Script(Strategy):
             elif what == 4:
                 desk.cancel(self.ticket)
             elif what == 5:
-                desk.market(contract, self.draw(5) - 2, self.draw(2) == 0)
+                desk.market(contract, self.draw(5) - 2, 1 + self.draw(2))
             elif desk.seen_at[contract] >= 0:
                 ticks = maths.nearest(desk.price(contract) * 100.0) + self.draw(7) - 3
                 price = ticks / 100.0 + (0.005 if self.draw(12) == 0 else 0.0)
-                self.ticket = desk.limit(contract, self.draw(7) - 3, price, self.draw(3) == 0)
+                life = 1 + self.draw(3) // 2
+                if what == 6:
+                    self.ticket = desk.stop(contract, self.draw(7) - 3, price, life)
+                else:
+                    self.ticket = desk.limit(contract, self.draw(7) - 3, price, life)
+            if self.ticket > 0 and desk.is_working(self.ticket) and self.draw(9) == 0:
+                desk.cancel(self.ticket)
 
 
 class EventScript(Script):

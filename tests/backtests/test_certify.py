@@ -63,7 +63,7 @@ class Swings(Strategy):
             desk.target_spread(near, far, 3)
         elif desk.date() % 7 == 0:
             desk.flat(self.product)
-        desk.limit(near, 1, desk.price(near) - 0.02, True)
+        desk.limit(near, 1, desk.price(near) - 0.02, 2)
 """
 
 
