@@ -123,12 +123,12 @@ class StockGate:
                         self._end(order)
                 self._sweep()
             elif kind == r.REQUEST_ORDER and is_plain(desk, at):
-                order = desk.request_order[at]
-                self._submit(desk, [(desk.request_contract[at], desk.request_lots[at])], kind=EXECTYPES[order],
-                             price=round(desk.request_price[at] * 1e6), is_day=desk.request_life[at] == r.DAY, ticket=desk.request_ticket[at])
+                self._submit(desk, [(desk.request_contract[at], desk.request_lots[at])], kind=EXECTYPES[desk.request_order[at]],
+                             price=round(desk.request_price[at] * 1e6), is_day=desk.request_life[at] == r.DAY,
+                             ticket=desk.request_ticket[at])
             else:
-                raise UsageError("certify: both engines have targets, and market, limit and stop orders on one contract, good till cancelled or "
-                                 "for the day, not tied, not amended; the strategy asks for more")
+                raise UsageError("certify: both engines have targets, and market, limit and stop orders on one contract, good till "
+                                 "cancelled or for the day, not tied, not amended; the strategy asks for more")
             at = last
 
     def _same_basket(self, desk: Any, at: int, last: int) -> bool:

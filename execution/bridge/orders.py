@@ -73,8 +73,8 @@ def check_order(order: Any, size: float, price: float | None) -> None:
             raise UsageError(f"backtrader bridge: a StopTrail trails from the last price, {order.data.close[0]}, found price {price!r}")
     for what in (order.oco, order.parent):
         if what is not None and what.ticket:
-            raise UsageError(f"backtrader bridge: orders are tied (oco, parent) when they are made at the same bar, found order {what.ref} of an "
-                             "earlier one")
+            raise UsageError("backtrader bridge: orders are tied (oco, parent) when they are made at the same bar, "
+                             f"found order {what.ref} of an earlier one")
     if order.data._compensate is not None:
         raise UsageError("backtrader bridge: a feed cannot compensate another: each contract has its own ledger line")
 
@@ -96,7 +96,8 @@ def read_valid(valid: Any, now: int) -> tuple[int, int]:
         return GTD, nanos_of(valid)
     if not valid:
         return DAY, 0
-    raise UsageError(f"backtrader bridge: valid must be None, Order.DAY, a date or a timedelta, found {valid!r}: backtrader itself ignores a number")
+    raise UsageError(f"backtrader bridge: valid must be None, Order.DAY, a date or a timedelta, found {valid!r}: "
+                     "backtrader itself ignores a number")
 
 
 def tie(desk: Any, orders: list[Any]) -> None:

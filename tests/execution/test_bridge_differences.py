@@ -94,9 +94,16 @@ def test_04_a_price_is_brought_to_the_tick_for_the_trader():
     def first(self):
         limit(self, 2.0149)
         self.sell(size=1, exectype=bt.Order.Limit, price=2.1801)
+        self.buy(size=2, exectype=bt.Order.Stop, price=2.1801)
+        self.sell(size=2, exectype=bt.Order.Stop, price=2.0149)
 
     session, _ = done(first)
-    assert fills(session, "ts", "lots", "price_micros") == table("2 | 1 | 2.01\n2 | -1 | 2.19")
+    assert sorted(fills(session, "ts", "lots", "price_micros")) == sorted(table("""
+        2 | 1  | 2.01
+        2 | -1 | 2.19
+        2 | 2  | 2.19
+        2 | -2 | 2.01
+    """))
 
 
 def test_05_lots_are_whole():
@@ -242,11 +249,13 @@ def test_15_orders_without_a_counterpart_are_refused(kind):
     refused(lambda self: self.buy(size=1, exectype=getattr(bt.Order, kind)), f"an order must be .*, found {kind}")
 
 
-def test_16_what_this_version_lacks_is_refused():
+def test_16_what_only_backtrader_has_is_refused():
+    trail = {"size": 1, "exectype": bt.Order.StopTrail}
     refused(lambda self: self.buy(size=1, exectype=bt.Order.StopTrailLimit, price=2.0, trailamount=0.1), "found StopTrailLimit")
-    refused(lambda self: self.buy(size=1, valid=dt.date(2030, 1, 1)), "valid must be None or Order.DAY, found datetime.date")
-    refused(lambda self: self.buy(size=1, oco=self.buy(size=1)), "oco must be None")
-    refused(lambda self: self.buy(size=1, transmit=False), "transmit must be True")
+    refused(lambda self: self.buy(**trail, trailpercent=0.1), "a StopTrail needs trailamount, found trailpercent 0.1")
+    refused(lambda self: self.buy(**trail, trailamount=0.1, price=2.5), "a StopTrail trails from the last price, 2.02, found price 2.5")
+    refused(lambda self: limit(self, 2.0, valid=7.5), "valid must be None, Order.DAY, a date or a timedelta, found 7.5")
+    refused(lambda self: self.data.compensate(self.data) or self.buy(size=1), "a feed cannot compensate another")
 
 
 @pytest.mark.parametrize("name", ["set_coc", "set_coo", "set_slippage_perc", "set_slippage_fixed", "set_filler", "set_checksubmit", "set_cash",
@@ -326,3 +335,53 @@ def test_24_nothing_runs_beside_the_strategy():
 
     done(first)
     assert seen == [(0, 0, 0)]
+
+
+FALLING_BACK = """
+day | event | of | open | high | low  | close
+1   | bar   | A  | 2.00 | 2.00 | 2.00 | 2.00
+2   | bar   | A  | 2.05 | 2.40 | 2.04 | 2.10
+3   | bar   | A  | 2.10 | 2.10 | 2.10 | 2.10
+"""
+
+
+def test_25_a_trailing_stop_and_a_stop_limit_walk_the_way_of_the_price():
+    """2.05, 2.04, 2.40, 2.10: the trail of 0.2 is hit on the way down from 2.40, the stop at 2.20 buys back at its limit 2.15 there."""
+    def first(self):
+        self.sell(size=1, exectype=bt.Order.StopTrail, trailamount=0.2)
+        self.buy(size=2, exectype=bt.Order.StopLimit, price=2.2, plimit=2.15)
+
+    session, _ = done(first, bars(FALLING_BACK))
+    assert sorted(fills(session, "ts", "lots", "price_micros")) == sorted(table("2 | -1 | 2.2\n2 | 2 | 2.15"))
+
+
+def test_26_one_cancels_the_other_lot_by_lot_and_only_what_is_made_together():
+    text = FOUR_DAYS.replace("1000", "10")
+    session, log = done(lambda self: limit(self, 2.01, 5, oco=limit(self, 2.05, 5)), bars(text, participation_ppm=200_000))
+    assert fills(session, "ts", "lots", "price_micros") == table("2 | 2 | 2.05")
+    assert session.book["orders_working"][0] == 2
+
+    def each(self):
+        if len(self) == 2:
+            limit(self, 1.0, oco=self.old)
+
+    with pytest.raises(UsageError, match=r"orders are tied \(oco, parent\) when they are made at the same bar"):
+        done(lambda self: setattr(self, "old", limit(self, 1.0)), each=each)
+
+
+def test_27_a_brackets_children_reduce_only_and_wake_where_the_parent_filled():
+    """The parent buys at 2.04 on the way down, the profit at 2.30 is taken on the way up of the same bar, the loss is cancelled."""
+    def first(self):
+        self.buy_bracket(size=3, price=2.04, limitprice=2.30, stopprice=1.90)
+
+    session, log = done(first, bars(FALLING_BACK.replace("2.04", "2.03")))
+    assert fills(session, "ts", "lots", "price_micros") == table("2 | 3 | 2.04\n2 | -3 | 2.3")
+    assert [row for row in log if row[1] != "Accepted"] == [(2, "Completed", 3), (2, "Completed", -3), (2, "Canceled", 0),
+                                                            (2, "trade", round(3 * 730 * 0.26, 6))]  # fmt: skip
+
+
+def test_28_good_till_a_date_ends_in_the_first_group_after_it():
+    day = dt.datetime.fromisoformat("1970-01-03T00:00:00")
+    for valid, ends in ((day, 3), (dt.timedelta(days=1), 3), (day.date(), 3), (dt.timedelta(days=2), 4)):
+        _, log = done(lambda self, valid=valid: limit(self, 1.5, valid=valid))
+        assert log == [(2, "Accepted", 0), (ends, "Expired", 0)], (valid, log)
