@@ -73,7 +73,7 @@ def venue_sentences(prepared: Prepared, refused: Mapping[str, int] | None) -> li
 def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = None) -> list[str]:
     """What the run assumes about orders, fills, margin and settlement, and what the tape's maker said."""
     tape = prepared.market.tape
-    sentences = list(tape.notes)
+    sentences = [*tape.notes, *getattr(prepared.face, "notes", ())]
     sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
                      "the legs of a spread fill together or wait.")
     sentences.append(prepared.market.fills.sentence())

@@ -32,6 +32,8 @@ class Relay(Strategy):
     """Contracts that become feeds, in this order; every contract of the tape unless given."""
     engine: ClassVar[Any] = None
     """backtrader's engine while a run lasts."""
+    notes: ClassVar[tuple[str, ...]] = ()
+    """What a report says of the last run."""
 
     def on_bar(self, desk: Any) -> None:
         """One turn of backtrader's loop."""
@@ -62,6 +64,7 @@ class Relay(Strategy):
         finally:
             cls.engine = None
         engine.check_ran(cls.original)
+        cls.notes = (engine.sentence(),)
 
 
 def relay_of(original: Any) -> type[Strategy]:
@@ -92,6 +95,7 @@ class Engine(bt.Cerebro):  # type: ignore[misc]
         for row, feed in self.feeds_by_row.items():
             self.adddata(feed, name=chosen[row])
         self.setbroker(SessionBroker(session, self.feeds_by_row))
+        self.turns = self.waits = 0
         self.bars = bars_of(tape, frozenset(self.feeds_by_row))
         self.ahead = next(self.bars, None)
 
@@ -112,6 +116,8 @@ class Engine(bt.Cerebro):  # type: ignore[misc]
         for strategy, times in zip(self.runningstrats, self.times, strict=True):
             times.stamps.append(now)
             strategy._next()
+            self.waits += strategy._minperstatus > 0
+        self.turns += 1
         self.broker.hand_over(desk)
 
     def _runnext(self, runstrats: list[Any]) -> None:
@@ -122,6 +128,11 @@ class Engine(bt.Cerebro):  # type: ignore[misc]
             raise UsageError("backtrader bridge: add_timer must be called with cheat=False: orders cannot meet an open that is gone")
         self.times = [made_exact(strategy.lines.datetime) for strategy in runstrats]
         self.go()
+
+    def sentence(self) -> str:
+        """What backtrader did, and how long it waited."""
+        return (f"A backtrader strategy on {len(self.feeds_by_row)} feeds: backtrader decides, kilohour fills, margins and settles "
+                f"(docs/backtrader.md); it waited for {self.waits} of {self.turns} bars until every feed had what its indicators need.")
 
     def check_ran(self, original: Any) -> None:
         """Raises :class:`UsageError` when ``next`` never ran and nothing else was there to run."""

@@ -13,13 +13,14 @@ pytest.importorskip("backtrader", reason="the extra kilohour[backtrader] is not 
 import backtrader as bt
 
 import kilohour
+from kilohour import Strategy, maths, state
 from kilohour.cli.main import main
 from kilohour.errors import StrategyRaised, UnknownName, UsageError
 from kilohour.indicators.arrays import rolling_mean
 from kilohour.units import MICROS
 from tests.backtests.tapes import sim_tape
 from tests.execution.bridged import CASH, bars, bridged, fills, table
-from tests.faces.small import market, tape_of_bars
+from tests.faces.small import market, played, tape_of_bars
 
 FILE = '''
 import backtrader as bt
@@ -120,6 +121,7 @@ def test_the_command_writes_a_run_and_its_report(tmp_path, capsys):
     assert result["parameters"] == {"fast": 3, "slow": 8, "lots": 4}
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["strategy"] == {"name": "Cross", "class": "Cross", "file": "cross.py", "doc": "Two means."}
+    assert any("on 2 feeds: backtrader decides, kilohour fills" in line and "waited for 8 of 80 bars" in line for line in manifest["modelled"])
     assert "Cross" in (tmp_path / "run" / "report.html").read_text()
     assert main([*words, "--set", "name=x"]) == 2
     assert "unknown field 'name'" in capsys.readouterr().err
@@ -193,3 +195,78 @@ def test_a_sweep_of_one_is_refused():
 def test_feeds_are_for_backtrader_strategies():
     with pytest.raises(UsageError, match="feeds are for backtrader strategies, found A"):
         kilohour.backtest("calendar-spread", sim_tape(20), feeds=["A"])
+
+
+class Native(Strategy):
+    """Market, limit and stop orders and cancels from a linear congruence; :class:`Twin` asks for the same through backtrader."""
+
+    seed: int = 1
+    ticket: int = state(0)
+
+    def draw(self, count: int) -> int:
+        self.seed = (self.seed * 1103515245 + 12345) % 2147483648
+        return self.seed // 65536 % count
+
+    def on_bar(self, desk):
+        contract, kind, lots, off, life = self.draw(2), self.draw(5), self.draw(4) + 1, self.draw(9) - 4, 1 + self.draw(2)
+        lots = lots if self.draw(2) else -lots
+        price = (maths.nearest(desk.price(contract) * 100.0) + off) / 100.0
+        if kind == 0:
+            desk.market(contract, lots, life)
+        elif kind == 1:
+            self.ticket = desk.limit(contract, lots, price, life)
+        elif kind == 2:
+            self.ticket = desk.stop(contract, lots, price, life)
+        elif kind == 3:
+            desk.trailing_stop(contract, lots, 0.03, life)
+        elif self.ticket:
+            desk.cancel(self.ticket)
+
+
+class Twin(bt.Strategy):
+    params = (("seed", 1),)
+
+    def __init__(self):
+        self.seed, self.kept = self.p.seed, None
+
+    def draw(self, count):
+        self.seed = (self.seed * 1103515245 + 12345) % 2147483648
+        return self.seed // 65536 % count
+
+    def next(self):
+        contract, kind, lots, off, life = self.draw(2), self.draw(5), self.draw(4) + 1, self.draw(9) - 4, self.draw(2)
+        ask = self.buy if self.draw(2) else self.sell
+        data, valid = self.datas[contract], (None, bt.Order.DAY)[life]
+        price = (round(data.close[0] * 100.0) + off) / 100.0
+        if kind == 0:
+            ask(data, lots, valid=valid)
+        elif kind == 1:
+            self.kept = ask(data, lots, price, exectype=bt.Order.Limit, valid=valid)
+        elif kind == 2:
+            self.kept = ask(data, lots, price, exectype=bt.Order.Stop, valid=valid)
+        elif kind == 3:
+            ask(data, lots, exectype=bt.Order.StopTrail, trailamount=0.03, valid=valid)
+        elif self.kept:
+            self.cancel(self.kept)
+
+    def notify_order(self, order):
+        if order.status in (order.Partial, order.Completed):
+            bit = order.executed.exbits[-1]
+            self.log.append((order.data.p.row, bit.size, round(bit.price * MICROS), round(bit.comm * MICROS), self.getposition(order.data).size))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_same_decisions_give_the_same_orders_fills_and_ledger(seed):
+    """Half spread, fees, volume cap, margin and marks on: what comes through backtrader is what a kilohour strategy would get."""
+    terms = {"half_spread_micros": 5_000, "fee_per_lot_micros": 1_500_000, "fee_ppm": 100, "participation_ppm": 60_000,
+             "margin_initial_ppm": 200_000, "margin_maintenance_ppm": 150_000}  # fmt: skip
+    of = market(tape_of_bars(150, contracts=2, seed=seed, marks_every=20), **terms)
+    native = played(Native, of, interpreted=True, seed=seed + 1)
+    native.close()
+    twin = bridged(Twin, of, seed=seed + 1)
+    for name in ("orders", "fills", "ledger", "equity", "positions"):
+        assert twin.table(name).tobytes() == native.table(name).tobytes(), name
+    assert len(native.table("fills")) > 30
+    rows = native.table("fills")
+    told = [tuple(int(row[name]) for name in ("contract", "lots", "price_micros", "fee_micros")) for row in rows]
+    assert [row[:4] for row in Twin.log] == told
