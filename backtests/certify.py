@@ -13,6 +13,7 @@ import numpy as np
 from kilohour.backtests.backtest import between, play
 from kilohour.backtests.prepare import CASH_USD, Prepared, prepare
 from kilohour.backtests.resolve import strategy_class
+from kilohour.contracts.terms import EVERYTHING
 from kilohour.errors import UsageError
 from kilohour.execution.bridge.stock import Fill, Outcome, Stock
 from kilohour.faces.reach import reach_of
@@ -28,7 +29,7 @@ RULES = (
     "market orders fill at the next open, without half a spread and without a volume cap",
     "limit orders fill at the open or at their limit; a touch is no fill: stock backtrader is shown lows a micro higher, highs one lower",
     "stop orders fill at the open or at their price; a touch sets them off",
-    "fees per lot and on the notional; margin off; no interest",
+    "fees per lot and on the notional; margin off; no interest; no price bands, position limits or refusals of a venue",
     "final settlements are left out: a position stays at its last close",
 )
 """What both engines are told, in sentences."""
@@ -117,8 +118,11 @@ def plain_market(market: Market) -> Market:
     volume[bars & (volume == 0)] = MISSING
     events["volume"] = volume
     terms = market.terms.copy()
-    for name in ("half_spread", "slippage", "slippage_ppm", "initial_ppm", "initial_floor", "maintenance_ppm", "maintenance_floor"):
+    for name in ("half_spread", "slippage", "slippage_ppm", "initial_ppm", "initial_floor", "maintenance_ppm", "maintenance_floor",
+                 "band_ppm", "position_limit", "spot_limit"):  # fmt: skip
         terms[name] = 0
+    for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask"):
+        terms[name] = EVERYTHING
     terms["participation_ppm"] = (2**63 - 1) // max(int(volume[bars].max(initial=1)), 1)
     return replace(market, tape=replace(tape, events=events), terms=terms, fills=Fills())
 

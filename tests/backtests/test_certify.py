@@ -118,7 +118,7 @@ day | event | of | open | high | low  | close
 
 
 def prepared_of(face, of):
-    return Prepared(face, {}, plain_market(of), (), (), CASH, True)
+    return Prepared(face, {}, plain_market(of), (), (), CASH, True, {})
 
 
 def test_a_touch_is_no_fill_in_either(monkeypatch):
