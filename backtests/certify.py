@@ -29,7 +29,8 @@ RULES = (
     "market orders fill at the next open, without half a spread and without a volume cap",
     "limit orders fill at the open or at their limit; a touch is no fill: stock backtrader is shown lows a micro higher, highs one lower",
     "stop orders fill at the open or at their price; a touch sets them off",
-    "fees per lot and on the notional; margin off; no interest; no price bands, position limits or refusals of a venue",
+    "fees per lot and on the notional, makers pay what takers pay; no funding; margin off",
+    "no price bands, position limits or refusals of a venue",
     "final settlements are left out: a position stays at its last close",
 )
 """What both engines are told, in sentences."""
@@ -111,7 +112,7 @@ def compare(prepared: Prepared, name: str) -> Certificate:
 def plain_market(market: Market) -> Market:
     """The market in the rules both engines can express."""
     tape = market.tape
-    keep = tape.events["kind"] != Kind.FINAL
+    keep = ~np.isin(tape.events["kind"], (Kind.FINAL, Kind.FUNDING))
     events = {name: column[keep] for name, column in tape.events.items()}
     volume = events["volume"].copy()
     bars = events["kind"] == Kind.BAR
@@ -121,6 +122,9 @@ def plain_market(market: Market) -> Market:
     for name in ("half_spread", "slippage", "slippage_ppm", "initial_ppm", "initial_floor", "maintenance_ppm", "maintenance_floor",
                  "band_ppm", "position_limit", "spot_limit"):  # fmt: skip
         terms[name] = 0
+    terms["fee_per_lot"] += terms["fee_clearing"]
+    terms["fee_clearing"] = 0
+    terms["fee_maker_per_lot"], terms["fee_maker_ppm"] = terms["fee_per_lot"], terms["fee_ppm"]
     for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask"):
         terms[name] = EVERYTHING
     terms["participation_ppm"] = (2**63 - 1) // max(int(volume[bars].max(initial=1)), 1)

@@ -56,7 +56,7 @@ def commission_of(term: Any) -> TermsCommission:
     """The terms of one row of the market."""
     return TermsCommission(
         mult=int(term["lot_num"]) / int(term["lot_den"]), margin=1.0,
-        commission=int(term["fee_per_lot"]) / MICROS, fee_share=int(term["fee_ppm"]) / 1e6,
+        commission=int(term["fee_per_lot"] + term["fee_clearing"]) / MICROS, fee_share=int(term["fee_ppm"]) / 1e6,
         margin_floor=int(term["initial_floor"]) / MICROS, margin_share=int(term["initial_ppm"]) / 1e6,
         commtype=TermsCommission.COMM_FIXED, stocklike=False)
 
