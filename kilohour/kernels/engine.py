@@ -186,6 +186,7 @@ def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strate
     """
     n, k, bars = np.uint64(ts.shape[0]), np.uint64(i), ZERO
     stop, due = np.uint64(end), desk.fronts_due
+    desk.has_bar = 1
     while k < stop:
         now, began = ts[k], k
         if now >= due:
