@@ -21,8 +21,8 @@ PLACES = 48
 def mark_grid(market: Market) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Times of marks, marks in dollars (times, contracts), and each contract's place on the curve.
 
-    A mark stands until the contract's next one (products are marked at times of their own); NaN before the first and
-    after the last.
+    A mark stands until the contract's next one (products are marked at times of their own) or its correction; NaN
+    before the first and after the last. A correction that comes after a later mark changes nothing.
 
     Place 1 is the first contract of its product whose fixing window has not begun; 0 stands for fixing, expired or unlisted.
     """
@@ -30,9 +30,19 @@ def mark_grid(market: Market) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.flo
     rows = np.flatnonzero(events["kind"] == Kind.MARK)
     times, at = np.unique(events["ts"][rows], return_inverse=True)
     marks = np.full((len(times), len(market.tape.contracts)), np.nan)
-    marks[at, events["ref"][rows]] = events["close"][rows] / 1e6
+    stands = _standing_marks(events, rows)
+    marks[at[stands], events["ref"][rows[stands]]] = events["close"][rows[stands]] / 1e6
     marks = _standing(marks)
     return times, marks, _places(market, times, ~np.isnan(marks))
+
+
+def _standing_marks(events: Any, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """False for corrections of a mark that a later one has followed."""
+    stands = np.ones(len(rows), dtype=bool)
+    for place in np.flatnonzero(events["volume"][rows] > 0):
+        before = rows[:place][events["ref"][rows[:place]] == events["ref"][rows[place]]]
+        stands[place] = not (events["ts_event"][before] > events["ts_event"][rows[place]]).any()
+    return stands
 
 
 def _standing(marks: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

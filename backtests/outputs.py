@@ -35,7 +35,7 @@ STATUSES = {
 REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
-    r.UNSETTLED: "unsettled",
+    r.UNSETTLED: "unsettled", r.VARIATION_REVERSED: "variation_reversed", r.SETTLEMENT_REVERSED: "settlement_reversed",
 }  # fmt: skip
 PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
@@ -168,12 +168,14 @@ def _positions_table(rows: Array, codes: list[str]) -> pa.Table:
 def _settlements_table(session: Session) -> pa.Table:
     rows, contracts = session.table("settlements"), session.market.tape.contracts
     days = [len(contracts[row].fixing_days) for row in rows["contract"]]
-    rules = [_rule(int(fixings), of) for fixings, of in zip(rows["fixings"], days, strict=True)]
+    rules = [_rule(int(fixings), of) if revision == 0 else f"corrected by the venue, revision {revision}"
+             for fixings, of, revision in zip(rows["fixings"], days, rows["revision"], strict=True)]
     return table({
         **_plain(rows, "ts"),
         "contract": named(rows["contract"], [contract.code for contract in contracts]),
         **_plain(rows, "lots", "price_micros", "fixings", "prints_sum_micros", "missing"),
         "rule": texts(rules),
+        **_plain(rows, "revision"),
     })
 
 

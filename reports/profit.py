@@ -50,6 +50,11 @@ PARTS = {
 """The fields of :class:`Profit` in reading order, and what a reader sees."""
 
 
+TRADING = ("variation", "variation_reversed", "unsettled")
+SETTLEMENT = ("settlement", "settlement_reversed")
+"""Kinds of ledger row behind two of the parts."""
+
+
 def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     """Splits the ledger for each contract it or a fill names, in order of product and delivery month.
 
@@ -58,7 +63,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     names = tuple(sorted({*_used(ledger), *_used(fills)}, key=lambda name: (product_of(name), month_of(name), name)))
     kind, micros = ledger.labels("kind"), ledger.integers("micros")
     booked = _rows_of(ledger.labels("contract"), names)
-    known = kind.is_any("variation", "unsettled", "settlement", "settlement_fee", "fee")
+    known = kind.is_any(*TRADING, *SETTLEMENT, "settlement_fee", "fee")
     if not known.all():
         raise DataError(f"a ledger row must be of a known kind, found {kind.text(int(np.argmin(known)))!r}")
 
@@ -76,8 +81,8 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     everything = np.ones(fills.rows, dtype=bool)
     _same_fees(names, from_ledger("fee"), -from_fills(fee, everything))
     columns = (
-        from_ledger("variation", "unsettled") + from_fills(half_spread, everything),
-        from_ledger("settlement"),
+        from_ledger(*TRADING) + from_fills(half_spread, everything),
+        from_ledger(*SETTLEMENT),
         -from_fills(fee + half_spread, ~(roll | liquidation)),
         -from_fills(fee + half_spread, roll),
         -from_fills(fee + half_spread, liquidation),

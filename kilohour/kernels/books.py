@@ -6,7 +6,14 @@ from __future__ import annotations
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_ledger
-from kilohour.kernels.records import FEE, SETTLEMENT, SETTLEMENT_FEE, VARIATION
+from kilohour.kernels.records import (
+    FEE,
+    SETTLEMENT,
+    SETTLEMENT_FEE,
+    SETTLEMENT_REVERSED,
+    VARIATION,
+    VARIATION_REVERSED,
+)
 
 
 @inner
@@ -62,8 +69,11 @@ def close_line(book, contract):
 @inner
 def book_variation(book, term, contract, price, ts, out):
     """Daily variation margin at the official mark."""
+    was = book.past[contract]
+    was.mark_lots = 0
     if book.open_slot[contract] >= 0:
         amount = book_mark(book, term, contract, price)
+        was.mark_lots, was.mark_amount = book.position[contract], amount
         if amount and not book.quiet:
             write_ledger(out, ts, contract, VARIATION, amount)
         if book.position[contract] == 0:
@@ -71,10 +81,49 @@ def book_variation(book, term, contract, price, ts, out):
 
 
 @inner
+def book_change(book, contract, before, after, reversal, kind, ts, out):
+    """Takes back an amount that was booked and books the one that is right, both dated now; nothing when they are equal."""
+    book.cash += after - before
+    if after != before and not book.quiet:
+        if before:
+            write_ledger(out, ts, contract, reversal, -before)
+        if after:
+            write_ledger(out, ts, contract, kind, after)
+
+
+@inner
+def book_mark_correction(book, term, contract, price, ts, out):
+    """The last mark was another: its variation is worked out anew from the lots it margined."""
+    was = book.past[contract]
+    step = was.mark_lots * (price - book.mark[contract]) * term.lot_num
+    if step:
+        exact = was.mark_amount * term.lot_den + book.residue[contract] + step
+        amount = half_even(exact, term.lot_den)
+        book.residue[contract] = exact - amount * term.lot_den
+        book.open_value[contract] += step
+        book_change(book, contract, was.mark_amount, amount, VARIATION_REVERSED, VARIATION, ts, out)
+        was.mark_amount = amount
+
+
+@inner
+def book_final_correction(book, term, contract, price, ts, out):
+    """The final settlement was another: the same lots, the corrected price. The fee stays."""
+    was = book.past[contract]
+    exact = was.final_amount * term.lot_den + was.final_residue + was.final_lots * (price - was.final_price) * term.lot_num
+    amount = half_even(exact, term.lot_den)
+    was.final_residue = exact - amount * term.lot_den
+    book_change(book, contract, was.final_amount, amount, SETTLEMENT_REVERSED, SETTLEMENT, ts, out)
+    was.final_amount, was.final_price = amount, price
+
+
+@inner
 def book_final(book, desk, term, contract, price, ts, out):
     """Final settlement: the last variation, the cash settlement fee, and the position is gone."""
     lots = book.position[contract]
     amount = book_mark(book, term, contract, price)
+    was = book.past[contract]
+    was.mark_lots = 0
+    was.final_price, was.final_lots, was.final_amount, was.final_residue = price, lots, amount, book.residue[contract]
     fee = abs(lots) * term.fee_settlement
     book.cash -= fee
     book.fees += fee

@@ -11,13 +11,20 @@ import math
 
 import numpy as np
 
-from kilohour.kernels.books import book_final, book_mark, book_variation, equity_now
+from kilohour.kernels.books import (
+    book_final,
+    book_final_correction,
+    book_mark,
+    book_mark_correction,
+    book_variation,
+    equity_now,
+)
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
-from kilohour.kernels.output import write_ledger
+from kilohour.kernels.output import write_ledger, write_settlement
 from kilohour.kernels.records import (
     AT_SETTLEMENT,
     BAR,
@@ -79,21 +86,40 @@ def end_orders_of(book, desk, contract, which, status, out):
 
 
 @inner
-def see_mark(book, desk, terms, contract, price, out):
-    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse."""
-    before = book.mark[contract]
-    if before != MISSING:
-        change = (price - before) / 1e6
-        square = change * change
-        past = desk.variance[contract]
+def show_mark(book, desk, contract, price):
+    """The official mark, and the volatility with it, from the mark before it."""
+    was = book.past[contract]
+    if was.mark_before != MISSING:
+        change = (price - was.mark_before) / 1e6
+        square, past = change * change, was.variance_before
         desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
     book.mark[contract] = price
+    desk.official[contract] = price / 1e6
+
+
+@inner
+def see_mark(book, desk, terms, contract, price, of, out):
+    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse. ``of``: when it happened."""
+    was = book.past[contract]
+    was.mark_of, was.mark_before, was.variance_before = of, book.mark[contract], desk.variance[contract]
+    show_mark(book, desk, contract, price)
     book.marked_at[contract] = desk.now
     book.value_price[contract] = price
-    desk.official[contract] = price / 1e6
     book_variation(book, terms[contract], contract, price, desk.now, out)
     if book.orders_working:
         end_orders_of(book, desk, contract, DAY_ORDERS, LAPSED, out)
+
+
+@inner
+def correct_mark(book, desk, terms, contract, price, of, out):
+    """Phase 2: the venue corrects a mark. One that a later mark has followed moves nothing: what it gives it takes again."""
+    was = book.past[contract]
+    if was.mark_of != of or book.mark[contract] == MISSING:
+        return
+    book_mark_correction(book, terms[contract], contract, price, desk.now, out)
+    show_mark(book, desk, contract, price)
+    if desk.seen_at[contract] <= book.marked_at[contract]:
+        book.value_price[contract] = price
 
 
 @inner
@@ -148,11 +174,18 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
     if lots:
         book.settlements += 1
         if not book.quiet:
-            row = out.settlement_row[out.settlements]
-            row.contract, row.ts, row.lots, row.price_micros = contract, desk.now, lots, price
-            row.fixings, row.prints_sum_micros, row.missing = used, total, missing
-            out.settlements += 1
+            write_settlement(out, desk.now, contract, lots, price, used, total, missing, ZERO)
     return True
+
+
+@inner
+def correct_final(book, desk, terms, contract, price, revision, out):
+    """Phase 3: the venue corrects a final settlement of lots that were held."""
+    lots = book.past[contract].final_lots
+    if lots:
+        book_final_correction(book, terms[contract], contract, price, desk.now, out)
+        if not book.quiet:
+            write_settlement(out, desk.now, contract, lots, price, ZERO, ZERO, ZERO, revision)
 
 
 @inner
@@ -326,12 +359,17 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, lat
         what, at = kind[i], np.int64(ref[i])
         if what == MARK:
             desk.mark_count += 1
-            see_mark(book, desk, terms, at, close[i], out)
+            if volume[i] > 0:
+                correct_mark(book, desk, terms, at, close[i], ts_event[i], out)
+            else:
+                see_mark(book, desk, terms, at, close[i], ts_event[i], out)
         elif what == PRINT:
             see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
         elif what == INTEREST:
             desk.open_interest[at] = volume[i]
+        elif what == FINAL and volume[i] > 0:
+            correct_final(book, desk, terms, at, close[i], volume[i], out)
         elif what == FINAL:
             if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
                 return -NO_PRINT

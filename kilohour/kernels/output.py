@@ -15,6 +15,15 @@ def write_ledger(out, ts, contract, kind, micros):
 
 
 @inner
+def write_settlement(out, ts, contract, lots, price, fixings, prints_sum, missing, revision):
+    """Appends a final price that met a position; ``revision`` 0 is the first one."""
+    row = out.settlement_row[out.settlements]
+    row.contract, row.ts, row.lots, row.price_micros = contract, ts, lots, price
+    row.fixings, row.prints_sum_micros, row.missing, row.revision = fixings, prints_sum, missing, revision
+    out.settlements += 1
+
+
+@inner
 def write_order(out, ts, order, status, code):
     """Appends one row a leg of an order, with its status now."""
     for leg in range(order.legs):

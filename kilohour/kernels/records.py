@@ -52,6 +52,7 @@ CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life",
          "band", "position_limit")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
+VARIATION_REVERSED, SETTLEMENT_REVERSED = np.int64(6), np.int64(7)
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 
@@ -203,6 +204,23 @@ ORDER = np.dtype(
 parent still fills. ``plain``: needs nothing but matching.py. ``looked``: has met a bar. ``place``: where on the way of a
 price it looks from, in the bar at ``earliest``."""
 
+PAST = np.dtype(
+    [
+        ("mark_of", I8),
+        ("mark_lots", I8),
+        ("mark_amount", I8),
+        ("mark_before", I8),
+        ("variance_before", F8),
+        ("final_price", I8),
+        ("final_lots", I8),
+        ("final_amount", I8),
+        ("final_residue", I8),
+    ],
+    align=True,
+)
+"""What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
+happened, the lots it margined, the cash it moved, the mark and the variance before it."""
+
 BOOK = np.dtype(
     [
         ("cursor", I8),
@@ -253,6 +271,7 @@ BOOK = np.dtype(
         ("stamp", I8, (CONTRACTS + 8,)),
         ("marked_at", I8, (CONTRACTS + 8,)),
         ("order", ORDER, (ORDERS,)),
+        ("past", PAST, (CONTRACTS + 8,)),
     ],
     align=True,
 )
@@ -272,7 +291,8 @@ OUT_EQUITY = np.dtype(
 )
 OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
 OUT_SETTLEMENTS = np.dtype(
-    [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8)]
+    [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8),
+     ("revision", I8)]
 )
 OUT_RECORDS = np.dtype([("ts", I8), ("values", F8, (COLUMNS,))])
 TABLES = {

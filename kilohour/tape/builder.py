@@ -44,7 +44,8 @@ class TapeBuilder:
         self._indices: list[Index] = []
         self._parts: list[dict[str, npt.NDArray[Any]]] = []
         self._prints: list[tuple[int, int, int, int, int]] = []
-        self._stated_finals: set[int] = set()
+        self._finals: dict[int, int] = {}
+        self._corrections: list[tuple[Kind, int, int, int, int]] = []
 
     def contract(self, contract: Contract) -> int:
         """Registers a contract and returns its ``ref``; the same code twice is an error."""
@@ -93,6 +94,11 @@ class TapeBuilder:
         _check_increasing(self._contracts[ref].code, "mark", ts)
         self._add(Kind.MARK, ref, ts, ts if ts_event is None else ts_event, close=price)
 
+    def correct_mark(self, ref: int, ts: int, of: int, price: int) -> None:
+        """The venue corrects the mark that happened at ``of``; known at ``ts``, later than what it corrects."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        self._corrections.append((Kind.MARK, ref, of, ts, price))
+
     def interest(self, ref: int, ts: Ints, lots: Ints, ts_event: Ints | None = None) -> None:
         """Open interest of one contract, seen at ``ts`` (as a rule the next business morning)."""
         self._check_contract(ref, ts, "open interest")
@@ -118,19 +124,28 @@ class TapeBuilder:
         self._add(Kind.PRINT, ref, known, day * NANOS_PER_DAY, open=before, close=values, volume=revision)
 
     def finals(self, ref: int, ts: int, price: int) -> None:
-        """The final settlement price that the venue itself stated, known at ``ts``."""
+        """The final settlement price that the venue itself stated, known at ``ts``; a contract is settled once."""
         self._check_ref(ref, len(self._contracts), "contract")
-        self._stated_finals.add(ref)
+        if ref in self._finals:
+            raise DataError(f"{self._contracts[ref].code}: a contract is settled once, found a second final settlement at "
+                            f"{_minute(ts)}; the venue's correction is correct_final")
+        self._finals[ref] = ts
         self._add(Kind.FINAL, ref, np.array([ts]), np.array([ts]), close=np.array([price]))
+
+    def correct_final(self, ref: int, ts: int, price: int) -> None:
+        """The venue corrects a final settlement, by rule or stated; known at ``ts``, later than what it corrects."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        self._corrections.append((Kind.FINAL, ref, 0, ts, price))
 
     def build(self) -> Tape:
         """The finished tape. Raises :class:`DataError` when there is no bar."""
         if not any(int(part["kind"][0]) == Kind.BAR for part in self._parts):
             raise DataError("a tape needs at least one bar, found none")
         first = min(int(part["ts"].min()) for part in self._parts)
-        last = max(int(part["ts"].max()) for part in self._parts)
+        last = max([int(part["ts"].max()) for part in self._parts] + [ts for _, _, _, ts, _ in self._corrections])
         for ref, contract in enumerate(self._contracts):
             self._add_lifecycle(ref, contract, first, last)
+        self._add_corrections()
         columns = {name: np.concatenate([part[name] for part in self._parts]) for name in COLUMNS}
         order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
         events = {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
@@ -147,10 +162,37 @@ class TapeBuilder:
         if contract.last_trade_at <= last:
             at = np.array([contract.last_trade_at])
             self._add(Kind.EXPIRY, ref, at, at)
-        by_rule = bool(contract.fixing_days) and ref not in self._stated_finals
+        by_rule = bool(contract.fixing_days) and ref not in self._finals
         if by_rule and contract.settlement_at <= last and contract.settlement_at != NEVER:
             at = np.array([contract.settlement_at])
+            self._finals[ref] = contract.settlement_at
             self._add(Kind.FINAL, ref, at, at)
+
+    def _add_corrections(self) -> None:
+        """Numbers the corrections of each mark and final in the order they were known, each with the price before it."""
+        known = self._correctable({(kind, ref) for kind, ref, *_ in self._corrections})
+        for kind, ref, of, ts, price in sorted(self._corrections, key=lambda one: one[3]):
+            is_mark = kind == Kind.MARK
+            what = f"{self._contracts[ref].code}: a correction of a {'mark' if is_mark else 'final settlement'}"
+            of = of if is_mark else self._finals.get(ref, 0)
+            if (kind, ref, of) not in known:
+                raise DataError(f"{what} needs one to correct, found none" + (f" of {_minute(of)}" if is_mark else ""))
+            seen, before, revision = known[kind, ref, of]
+            if ts <= seen:
+                raise DataError(f"{what} must be known later than what it corrects, {_minute(seen)}, found {_minute(ts)}")
+            known[kind, ref, of] = (ts, price, revision + 1)
+            self._add(kind, ref, np.array([ts]), np.array([of]), open=np.array([before]), close=np.array([price]),
+                      volume=np.array([revision + 1]))
+
+    def _correctable(self, wanted: set[tuple[Kind, int]]) -> dict[tuple[Kind, int, int], tuple[int, int, int]]:
+        """Marks and finals of the wanted contracts by kind, contract and time: when seen, the price, revision 0."""
+        known: dict[tuple[Kind, int, int], tuple[int, int, int]] = {}
+        for part in self._parts:
+            key = Kind(int(part["kind"][0])), int(part["ref"][0])
+            if key in wanted:
+                rows = zip(part["ts_event"].tolist(), part["ts"].tolist(), part["close"].tolist(), strict=True)
+                known |= {(*key, of): (ts, price, 0) for of, ts, price in rows}
+        return known
 
     def _add(self, kind: Kind, ref: int, ts: Ints, ts_event: Ints, **values: Ints) -> None:
         n = len(ts)
@@ -178,6 +220,10 @@ class TapeBuilder:
     def _check_ref(ref: int, count: int, what: str) -> None:
         if not 0 <= ref < count:
             raise DataError(f"{what} ref must be in 0..{count - 1}, found {ref}")
+
+
+def _minute(ts: int) -> str:
+    return f"{datetime_of(ts):%Y-%m-%d %H:%M}"
 
 
 def _check_increasing(code: str, what: str, ts: Ints) -> None:

@@ -26,8 +26,8 @@ class Finding:
     """One thing found: the rule, the contract (or product) it is about, the first day, and how often."""
 
     rule: str
-    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``window before prints``, ``bar outside listing`` or
-    ``missing final``."""
+    """``gap``, ``missing bar``, ``missing mark``, ``missing print``, ``window before prints``, ``bar outside listing``,
+    ``missing final`` or ``settled twice``."""
     contract: str
     day: str
     """ISO date of the first time."""
@@ -50,7 +50,8 @@ def check(tape: Tape, *, indices: Mapping[str, str] | None = None) -> list[Findi
       product's missing-day rule decides there, and with ``refuse`` no run begins (the same :func:`unprinted_days`);
     - ``window before prints``: fixing days before the index's first print on this tape: it began too late to settle
       the contract, which stops a run only when the contract is held to its settlement;
-    - ``missing final``: the settlement time lies inside the tape and nothing settles the contract.
+    - ``missing final``: the settlement time lies inside the tape and nothing settles the contract;
+    - ``settled twice``: a second final settlement that is not a correction (it has no revision).
 
     Days are UTC days. ``indices`` names the index that settles each product, by code; without it the products
     on the tape and the shipped registry say so.
@@ -76,6 +77,8 @@ class _View:
 
     def _by_ref(self, kind: Kind) -> list[Ints]:
         rows = self.tape.events["kind"] == kind
+        if kind in (Kind.MARK, Kind.FINAL):
+            rows &= self.tape.events["volume"] <= 0  # corrections have a revision
         ref, ts = self.tape.events["ref"][rows], self.tape.events["ts"][rows]
         order = np.argsort(ref, kind="stable")
         cuts = np.searchsorted(ref[order], np.arange(1, len(self.tape.contracts)))
@@ -147,6 +150,9 @@ def _settlement(view: _View, contract: Contract, ref: int) -> Iterator[Finding]:
             yield Finding(rule="missing final", contract=contract.code, count=1,
                           day=f"{datetime_of(contract.settlement_at):%Y-%m-%d}", detail=contract.rule)
         return
+    if len(finals) > 1:
+        yield Finding(rule="settled twice", contract=contract.code, day=f"{datetime_of(int(finals[1])):%Y-%m-%d}",
+                      count=len(finals) - 1, detail="a contract is settled once; a correction needs a revision number")
     found = view.unprinted.get(ref, [])
     early = [its for its in found if its.before_prints]
     if early:

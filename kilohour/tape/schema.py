@@ -5,13 +5,17 @@
 kind        ``ref`` points into       columns that carry a value
 ==========  ========================  =======================================================================
 BAR         contracts                 ``open high low close`` micros; ``volume`` lots, MISSING when unknown
-MARK        contracts                 ``close`` official settlement price of the day, micros
+MARK        contracts                 ``close`` official settlement price of the day, micros; a correction has its
+                                      revision (1, 2 ...) in ``volume``, the ``ts_event`` of the mark it corrects,
+                                      and in ``open`` the price before
 FUNDING     contracts                 ``close`` rate of the interval, millionths
 PRINT       indices                   ``close`` value, millionths; ``open`` the value known before, MISSING on
                                       the first print; ``volume`` revision number; ``ts_event`` value date
 INTEREST    contracts                 ``volume`` open interest, lots
 FINAL       contracts                 ``close`` final settlement price the venue states, micros, or MISSING:
-                                      the product's settlement rule decides from the prints known by then
+                                      the product's settlement rule decides from the prints known by then; a
+                                      correction has its revision in ``volume``, and in ``open`` the price before
+                                      (MISSING when that one was by rule)
 EXPIRY      contracts                 none: the last trade is over
 LISTING     contracts                 none: the contract can be traded from now on
 ==========  ========================  =======================================================================

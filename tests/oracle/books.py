@@ -94,6 +94,11 @@ class Book:
     value_price: int | None = None
     is_open: bool = False
     """True from a fill until the first mark that finds no position."""
+    marked: tuple[int, int, int, int, int] | None = None
+    """The last official mark: when it happened and was seen, its price, the lots it margined, the cash it moved."""
+    settled: tuple[int, int, int, Fraction] | None = None
+    """The final settlement of held lots: price, lots, cash moved, what rounding kept back."""
+    bar_at: int = -1
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False
@@ -193,6 +198,8 @@ class SettlementRow(NamedTuple):
     fixings: int
     prints_sum_micros: int
     missing: int
+    revision: int = 0
+    """0 for the final settlement, 1 and more for the venue's corrections of it."""
 
 
 @dataclass(slots=True)

@@ -105,13 +105,19 @@ class Oracle:
         bars = {event.code: event for event in group if event.kind == Kind.BAR}
         self.meet_bars(ts, bars)
         for event in group:
-            if event.kind == Kind.MARK:
-                self.mark(ts, event.code, event.close, "variation")
+            if event.kind == Kind.MARK and event.volume > 0:
+                self.correct_mark(ts, event)
+            elif event.kind == Kind.MARK:
+                book = self.books[event.code]
+                paid = self.mark(ts, event.code, event.close, "variation")
+                book.marked = (event.ts_event, ts, event.close, book.position, paid)
                 self.end_orders(event.code, "lapsed", tif="day")
         for event in group:
             if event.kind == Kind.PRINT:
                 # Every print of a value date is kept in the order it became known.
                 self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
+            elif event.kind == Kind.FINAL and event.volume > 0:
+                self.correct_final(ts, event.code, event.close, event.volume)
             elif event.kind == Kind.FINAL:
                 self.settle(ts, event.code, event.close)
             elif event.kind == Kind.EXPIRY:
@@ -155,6 +161,7 @@ class Oracle:
         for code, bar in bars.items():
             self.books[code].value_price = bar.close
             self.books[code].had_bar = True
+            self.books[code].bar_at = ts
             known = bar.volume != MISSING and self.contracts[code].product in self.all_terms
             available[code] = bar.volume * self.terms(code).participation_ppm // MILLION if known else None
         for order in self.working():
@@ -203,8 +210,8 @@ class Oracle:
 
     # Phases 2 and 3
 
-    def mark(self, ts: int, code: str, price: int, kind: str) -> None:
-        book = self.books[code]
+    def mark(self, ts: int, code: str, price: int, kind: str) -> int:
+        book, amount = self.books[code], 0
         book.value_price = price
         if self.contracts[code].product in self.all_terms:
             value = book.position * price * self.lot(code)
@@ -214,6 +221,39 @@ class Oracle:
             book.open_value = value
             book.is_open = book.position != 0
             self.book_cash(ts, code, kind, amount)
+        return amount
+
+    def correct_mark(self, ts: int, event: Event) -> None:
+        book = self.books[event.code]
+        if book.marked is None or book.marked[0] != event.ts_event:
+            return
+        of, seen, price, lots, paid = book.marked
+        if lots:
+            moved = lots * (event.close - price) * self.lot(event.code)
+            owed = paid + book.residue + moved
+            amount = half_even(owed)
+            book.residue = owed - amount
+            book.open_value += moved
+            self.book_change(ts, event.code, "variation", paid, amount)
+            paid = amount
+        book.marked = (of, seen, event.close, lots, paid)
+        if book.bar_at <= seen:
+            book.value_price = event.close
+
+    def correct_final(self, ts: int, code: str, price: int, revision: int) -> None:
+        book = self.books[code]
+        if book.settled is not None:
+            before, lots, paid, kept = book.settled
+            owed = paid + kept + lots * (price - before) * self.lot(code)
+            amount = half_even(owed)
+            self.book_change(ts, code, "settlement", paid, amount)
+            book.settled = (price, lots, amount, owed - amount)
+            self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision))
+
+    def book_change(self, ts: int, code: str, kind: str, before: int, after: int) -> None:
+        if after != before:
+            self.book_cash(ts, code, f"{kind}_reversed", -before)
+            self.book_cash(ts, code, kind, after)
 
     def settle(self, ts: int, code: str, stated: int) -> None:
         """The final.
@@ -233,8 +273,11 @@ class Oracle:
             # Decision: the venue's own price is booked as stated, not rounded again.
             values, missing, price = [], 0, stated
         lots = book.position
-        self.mark(ts, code, price, "settlement")
+        paid = self.mark(ts, code, price, "settlement")
+        if book.marked is not None:
+            book.marked = (*book.marked[:3], 0, 0)
         if lots:
+            book.settled = (price, lots, paid, book.residue)
             self.book_cash(ts, code, "settlement_fee", -abs(lots) * self.terms(code).fee_settlement_micros)
             self.result.settlements.append(SettlementRow(ts, code, lots, price, len(values), sum(values), missing))
         book.position, book.open_value, book.residue, book.is_open = 0, Fraction(0), Fraction(0), False

@@ -59,6 +59,7 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
+    add_corrections(np.random.default_rng([seed, 1]), builder, [refs[contract.code] for contract in contracts])
     tape = builder.build()
     return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
                 cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
@@ -121,6 +122,23 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
         builder.marks(ref, *(np.array(column, dtype=np.int64) for column in zip(*marks, strict=True)))
     if not contract.is_perpetual and rng.random() < 0.2:
         builder.finals(ref, contract.settlement_at, price + int(rng.integers(-jump, jump + 1)))
+
+
+def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]) -> None:
+    """Some marks corrected, once or twice, before or after the next mark; some finals corrected, some of them twice."""
+    marks = {(int(row["ref"][0])): row for row in builder._parts if row["kind"][0] == Kind.MARK}
+    for ref in refs:
+        for at in range(len(marks[ref]["ts"]) if ref in marks else 0):
+            ts, price = int(marks[ref]["ts"][at]), int(marks[ref]["close"][at])
+            while rng.random() < 0.15:
+                ts += NANOS_PER_DAY * int(rng.integers(1, 50)) // 24
+                price += int(rng.integers(-60_000, 60_001))
+                builder.correct_mark(ref, ts, int(marks[ref]["ts_event"][at]), price)
+        settled = builder._contracts[ref].settlement_at
+        last = max(int(row["ts"].max()) for row in builder._parts)
+        while settled < last and rng.random() < 0.3:
+            settled += NANOS_PER_DAY * int(rng.integers(1, 60)) // 24
+            builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
 
 
 def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, *, is_whole: bool) -> None:

@@ -53,6 +53,8 @@ def contracts_of(text: str) -> list[Contract]:
 def tape_of(contracts: str, events: str) -> Tape:
     """Columns ``day``, ``event`` (bar mark print final), ``of``, ``open high low close`` or ``price``, ``volume``.
 
+    ``mark corrected`` has the day of the mark in ``volume``; ``final corrected`` needs none.
+
     A bar with only a ``price`` has traded at that price alone. A print's ``of`` is its value date.
     """
     listed = contracts_of(contracts)
@@ -72,6 +74,10 @@ def tape_of(contracts: str, events: str) -> Tape:
             builder.bars(refs[row["of"]], ts, opened, high, low, closed, np.array([volume]))
         elif row["event"] == "mark":
             builder.marks(refs[row["of"]], ts, np.array([micros_of(row["price"])]))
+        elif row["event"] == "mark corrected":
+            builder.correct_mark(refs[row["of"]], int(ts[0]), nanos_of(row["volume"]), micros_of(row["price"]))
+        elif row["event"] == "final corrected":
+            builder.correct_final(refs[row["of"]], int(ts[0]), micros_of(row["price"]))
         else:
             assert row["event"] == "final", row
             builder.finals(refs[row["of"]], int(ts[0]), micros_of(row["price"]))

@@ -50,6 +50,7 @@ class Present:
         self.groups = [(ts, list(group)) for ts, group in groupby(events_of(of.tape), key=lambda event: event.ts)]
         self.bars: dict[str, Any] = {}
         self.marks: dict[str, list[int]] = defaultdict(list)
+        self.marked: dict[str, int] = {}
         self.prints: dict[str, dict[int, list[int]]] = defaultdict(dict)
         self.news: set[str] = set()
 
@@ -59,8 +60,11 @@ class Present:
             for event in self.groups.pop(0)[1]:
                 if event.kind == Kind.BAR:
                     self.bars[event.code] = event
-                elif event.kind == Kind.MARK:
+                elif event.kind == Kind.MARK and event.volume <= 0:
                     self.marks[event.code].append(event.close)
+                    self.marked[event.code] = event.ts_event
+                elif event.kind == Kind.MARK and self.marked[event.code] == event.ts_event:
+                    self.marks[event.code][-1] = event.close
                 elif event.kind == Kind.PRINT:
                     self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
                     self.news.add(event.code)
