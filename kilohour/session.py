@@ -68,6 +68,7 @@ class Market:
         fills = fills or Fills()
         for row in rows[: len(tape.contracts)]:
             row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
+        _check_funding(tape, rows)
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
@@ -103,6 +104,8 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
                      "spot_limit"):
             row[name] = getattr(term, name)
         row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
+        row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
+        row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
         row["fixing_from"] = len(days)
         days += contract.fixing_days
@@ -122,6 +125,24 @@ def _spot_month_begins(contract: Contract, days: int) -> int:
 
 def _weekday_before(day: int, count: int) -> int:
     return int(np.busday_offset(np.datetime64(day, "D"), -count, roll="backward").astype(np.int64))
+
+
+def _check_funding(tape: Tape, terms: Array) -> None:
+    """Funding by rule needs the product's rule; a rate times the lot's denominator must leave the ledger 64 bits."""
+    rows = np.flatnonzero(tape.events["kind"] == Kind.FUNDING)
+    if not len(rows):
+        return
+    refs, rates = tape.events["ref"][rows], tape.events["close"][rows]
+    by_rule = rates == MISSING
+    for ref in np.unique(refs):
+        contract, term, own = tape.contracts[ref], terms[ref], refs == ref
+        if (by_rule & own).any() and (term["funding_divisor"] == 0 or term["index"] < 0):
+            raise UsageError(f"{contract.product}: funding by rule needs the terms index and funding_cap_ppm, and the index on the tape; "
+                             "or give the rates the venue stated")
+        largest = max(int(np.abs(np.where(by_rule, 0, rates))[own].max()), int(term["funding_cap"]))
+        if largest * int(term["lot_den"]) > 2 * 10**10:
+            raise DataError(f"{contract.code}: a funding rate times the lot's denominator ({int(term['lot_den'])}) must be at most "
+                            f"200, found {largest * int(term['lot_den']) / 1e8:g}")
 
 
 def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:
@@ -230,6 +251,9 @@ class Session:
         if status == r.NO_PRINT:
             day = date_of(int(self.book["failed_day"][0]))
             raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
+        if status == r.NO_FUNDING:
+            raise DataError(f"{contract.code}: funding of a position needs an official mark, and by rule a positive print of its index, "
+                            f"found none by {datetime_of(int(self.desk['now'][0])):%Y-%m-%d %H:%M}")
         raise UsageError(f"{contract.product}: at most {r.CHAIN} contracts of one product can be listed at a time")
 
     def _move(self, until: int) -> int:

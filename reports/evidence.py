@@ -124,11 +124,12 @@ def profit(run: RunFolder) -> str:
 
 
 def _parts_table(what: str, rows: list[tuple[str, Profit]], places: int = 0) -> str:
+    shown = [key for key in PARTS if key != "funding" or any(part.funding for _, part in rows)]
     body = [
-        [escape(name), *(usd(getattr(part, key), places) for key in PARTS), f"<strong>{usd(part.net, places)}</strong>"]
+        [escape(name), *(usd(getattr(part, key), places) for key in shown), f"<strong>{usd(part.net, places)}</strong>"]
         for name, part in rows
     ]
-    return table([what, *PARTS.values(), "Net"], body, total=True, tall=True)
+    return table([what, *(PARTS[key] for key in shown), "Net"], body, total=True, tall=True)
 
 
 def _sum_check(whole: Profit, run: RunFolder) -> str:

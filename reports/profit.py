@@ -32,11 +32,13 @@ class Profit:
     liquidation: int
     """Fees and half spreads of forced reductions."""
     settlement_fees: int
+    funding: int = 0
+    """Funding of perpetuals, paid and received."""
 
     @property
     def net(self) -> int:
         """The sum of the parts."""
-        return self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees
+        return self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees + self.funding
 
 
 PARTS = {
@@ -46,6 +48,7 @@ PARTS = {
     "roll": "Roll costs",
     "liquidation": "Liquidation costs",
     "settlement_fees": "Settlement fees",
+    "funding": "Funding",
 }
 """The fields of :class:`Profit` in reading order, and what a reader sees."""
 
@@ -63,7 +66,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     names = tuple(sorted({*_used(ledger), *_used(fills)}, key=lambda name: (product_of(name), month_of(name), name)))
     kind, micros = ledger.labels("kind"), ledger.integers("micros")
     booked = _rows_of(ledger.labels("contract"), names)
-    known = kind.is_any(*TRADING, *SETTLEMENT, "settlement_fee", "fee")
+    known = kind.is_any(*TRADING, *SETTLEMENT, "settlement_fee", "fee", "funding")
     if not known.all():
         raise DataError(f"a ledger row must be of a known kind, found {kind.text(int(np.argmin(known)))!r}")
 
@@ -87,6 +90,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
         -from_fills(fee + half_spread, roll),
         -from_fills(fee + half_spread, liquidation),
         from_ledger("settlement_fee"),
+        from_ledger("funding"),
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {name: Profit(*row) for name, row in zip(names, rows, strict=True)}

@@ -90,6 +90,16 @@ def settlement_time(known: str, days: BusinessDays, anchor: int) -> int:
     return clock(reading, days.after(anchor, int(count)))
 
 
+def funding_times(hours: int, first: int, last: int) -> range:
+    """Times of funding every ``hours`` from 00:00 UTC, later than ``first`` and up to ``last``, nanoseconds UTC.
+
+    >>> [at // 3_600_000_000_000 for at in funding_times(8, 0, 86_400_000_000_000)]
+    [8, 16, 24]
+    """
+    step = hours * 3_600_000_000_000
+    return range((first // step + 1) * step, last + 1, step)
+
+
 def listed_sequence(listed_months: str) -> tuple[tuple[int, ...], int]:
     """Months of the year that are listed, and how many contracts are listed at once.
 

@@ -137,6 +137,12 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    funding_cap: int = 0
+    """Hundred-millionths an interval, as the next two."""
+    funding_damper: int = 0
+    funding_interest: int = 0
+    funding_divisor: int = 0
+    """Parts the rate is paid in; 0 without a funding rule."""
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -167,7 +173,18 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        **_funding(product),
     )
+
+
+def _funding(product: Product) -> dict[str, int]:
+    """The funding rule of a perpetual that states one; nothing for any other product."""
+    if "funding_cap_ppm" not in product.terms:
+        return {}
+    parts = {name: product.whole(f"funding_{name}_ppm") if f"funding_{name}_ppm" in product.terms else 0
+             for name in ("cap", "damper", "interest")}
+    divisor = product.whole("funding_divisor") if "funding_divisor" in product.terms else 1
+    return {f"funding_{name}": ppm * 100 for name, ppm in parts.items()} | {"funding_divisor": divisor}
 
 
 def half_spread_micros(product: Product) -> int:

@@ -8,12 +8,16 @@ from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     FEE,
+    FUNDING_PAID,
     SETTLEMENT,
     SETTLEMENT_FEE,
     SETTLEMENT_REVERSED,
     VARIATION,
     VARIATION_REVERSED,
 )
+
+RATE_UNIT = 100_000_000
+"""Funding rates have eight decimals."""
 
 
 @inner
@@ -138,6 +142,17 @@ def book_final(book, desk, term, contract, price, ts, out):
             write_ledger(out, ts, contract, SETTLEMENT, amount)
         if fee:
             write_ledger(out, ts, contract, SETTLEMENT_FEE, -fee)
+
+
+@inner
+def book_funding(book, term, contract, price, rate, ts, out):
+    """Funding of one interval in cash: with a positive rate longs pay shorts. ``rate`` in hundred-millionths."""
+    lots = book.position[contract]
+    paid = share_half_even(abs(lots) * abs(price) * term.lot_num, abs(rate), term.lot_den * RATE_UNIT)
+    amount = -paid if ((lots > 0) == (price > 0)) == (rate > 0) else paid
+    book.cash += amount
+    if amount and not book.quiet:
+        write_ledger(out, ts, contract, FUNDING_PAID, amount)
 
 
 @inner

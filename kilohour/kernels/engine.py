@@ -22,6 +22,7 @@ from kilohour.kernels.books import (
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
+from kilohour.kernels.funding import see_funding
 from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
 from kilohour.kernels.output import write_ledger, write_settlement
@@ -38,6 +39,7 @@ from kilohour.kernels.records import (
     FAILED,
     FINAL,
     FULL,
+    FUNDING,
     INTEREST,
     LAPSED,
     LEGS,
@@ -45,6 +47,7 @@ from kilohour.kernels.records import (
     MARK,
     MEET_MARKS,
     MISSING,
+    NO_FUNDING,
     NO_PRINT,
     ORDERS,
     OVERFLOW,
@@ -363,6 +366,10 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, lat
                 correct_mark(book, desk, terms, at, close[i], ts_event[i], out)
             else:
                 see_mark(book, desk, terms, at, close[i], ts_event[i], out)
+        elif what == FUNDING:
+            if not see_funding(book, desk, terms, at, close[i], latest, first_day, out):
+                book.failed_ref = at
+                return -NO_FUNDING
         elif what == PRINT:
             see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)

@@ -23,9 +23,9 @@ MISSING = -(2**63)
 
 BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
 
-DONE, FAILED, FULL, NO_PRINT, OVERFLOW = 0, 1, 2, 3, 4
+DONE, FAILED, FULL, NO_PRINT, OVERFLOW, NO_FUNDING = 0, 1, 2, 3, 4, 5
 """What ``advance`` returns: the end was reached, the strategy failed, an output buffer is nearly full, a fixing
-window misses a print that its rule needs, a chain holds too many contracts."""
+window misses a print that its rule needs, a chain holds too many contracts, a funding has no mark or no positive print."""
 
 SERVE_REQUESTS, CALL_MARGIN = 1, 2
 MEET_MARKS = -1
@@ -52,7 +52,7 @@ CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life",
          "band", "position_limit")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
-VARIATION_REVERSED, SETTLEMENT_REVERSED = np.int64(6), np.int64(7)
+VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID = (np.int64(i) for i in range(6, 9))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 
@@ -161,6 +161,10 @@ TERMS = np.dtype(
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
+        ("funding_cap", I8),
+        ("funding_damper", I8),
+        ("funding_interest", I8),
+        ("funding_divisor", I8),
     ],
     align=True,
 )
@@ -169,6 +173,7 @@ TERMS = np.dtype(
 Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
 ``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
 ``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
+Funding rates are in hundred-millionths; a divisor of zero stands for a product without a funding rule.
 """
 
 ORDER = np.dtype(

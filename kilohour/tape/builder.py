@@ -99,6 +99,13 @@ class TapeBuilder:
         self._check_ref(ref, len(self._contracts), "contract")
         self._corrections.append((Kind.MARK, ref, of, ts, price))
 
+    def funding(self, ref: int, ts: Ints, rate: Ints | None = None) -> None:
+        """Fundings of a perpetual at ``ts``: the venue's rates in hundred-millionths (0.0001 is 10,000), longs pay when
+        positive; without rates the product's funding rule works them out."""
+        self._check_contract(ref, ts, "funding")
+        _check_increasing(self._contracts[ref].code, "funding", ts)
+        self._add(Kind.FUNDING, ref, ts, ts, close=np.full(len(ts), MISSING) if rate is None else rate)
+
     def interest(self, ref: int, ts: Ints, lots: Ints, ts_event: Ints | None = None) -> None:
         """Open interest of one contract, seen at ``ts`` (as a rule the next business morning)."""
         self._check_contract(ref, ts, "open interest")

@@ -8,7 +8,9 @@ BAR         contracts                 ``open high low close`` micros; ``volume``
 MARK        contracts                 ``close`` official settlement price of the day, micros; a correction has its
                                       revision (1, 2 ...) in ``volume``, the ``ts_event`` of the mark it corrects,
                                       and in ``open`` the price before
-FUNDING     contracts                 ``close`` rate of the interval, millionths
+FUNDING     contracts                 ``close`` rate of the interval in hundred-millionths (eight decimals) as the venue
+                                      states it, or MISSING: the product's funding rule decides from the mark and the
+                                      print of its index known by then
 PRINT       indices                   ``close`` value, millionths; ``open`` the value known before, MISSING on
                                       the first print; ``volume`` revision number; ``ts_event`` value date
 INTEREST    contracts                 ``volume`` open interest, lots

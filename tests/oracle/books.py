@@ -47,6 +47,14 @@ class TermsLike(Protocol):
     def missing_rule(self) -> int: ...
     @property
     def restatement_latest(self) -> int: ...
+    @property
+    def funding_cap(self) -> int: ...
+    @property
+    def funding_damper(self) -> int: ...
+    @property
+    def funding_interest(self) -> int: ...
+    @property
+    def funding_divisor(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,10 @@ class Terms:
     participation_ppm: int = MILLION
     missing_rule: int = 0
     restatement_latest: int = 1
+    funding_cap: int = 0
+    funding_damper: int = 0
+    funding_interest: int = 0
+    funding_divisor: int = 0
 
 
 REFUSE, PREVIOUS, SKIP = 0, 1, 2

@@ -11,28 +11,24 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from kilohour.contracts.contract import Contract
-from kilohour.errors import DataError
 from kilohour.tape import Kind, Tape
-from kilohour.units import MISSING, NANOS_PER_DAY, date_of
+from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle.books import (
     MILLION,
-    PREVIOUS,
-    REFUSE,
     Book,
     EquityRow,
     FillRow,
-    LedgerRow,
     Order,
     OrderRow,
     PositionRow,
     Result,
-    SettlementRow,
     TermsLike,
     half_even,
 )
+from tests.oracle.ledger import Event, Ledger
 
 Action = tuple[Any, ...]
 """A verb and its arguments: ("target", contract, lots), ("target_spread", near, far, lots),
@@ -43,20 +39,6 @@ WORKING_ORDERS_MOST = 256
 LOTS_MOST = 10**6
 LEGS_MOST = 8
 RATIO_MOST = 4
-
-
-class Event(NamedTuple):
-    """One row of the tape as plain integers; ``code`` names the contract or the index."""
-
-    ts: int
-    ts_event: int
-    kind: Kind
-    code: str
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
 
 
 def events_of(tape: Tape) -> Iterator[Event]:
@@ -82,7 +64,7 @@ def run(tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequen
     return oracle.finish(tape.end)
 
 
-class Oracle:
+class Oracle(Ledger):
     """The account and the eight phases."""
 
     def __init__(self, tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequence[Action]],
@@ -113,6 +95,9 @@ class Oracle:
                 book.marked = (event.ts_event, ts, event.close, book.position, paid)
                 self.end_orders(event.code, "lapsed", tif="day")
         for event in group:
+            if event.kind == Kind.FUNDING:
+                self.fund(ts, event.code, event.close)
+        for event in group:
             if event.kind == Kind.PRINT:
                 # Every print of a value date is kept in the order it became known.
                 self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
@@ -125,8 +110,6 @@ class Oracle:
                 self.end_orders(event.code, "expired")
             elif event.kind == Kind.LISTING:
                 self.books[event.code].is_listed = True
-            elif event.kind == Kind.FUNDING:
-                raise NotImplementedError("docs/engine.md has no funding yet")
         if any(event.kind == Kind.MARK for event in group):
             self.margin(ts)
         if any(self.contracts[code].product in self.watched for code in bars):
@@ -207,103 +190,6 @@ class Oracle:
         self.book_cash(ts, code, "fee", -fee)
         given_up = half_even(max(lots * (price - opened), 0) * self.lot(code))
         self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position, given_up))
-
-    # Phases 2 and 3
-
-    def mark(self, ts: int, code: str, price: int, kind: str) -> int:
-        book, amount = self.books[code], 0
-        book.value_price = price
-        if self.contracts[code].product in self.all_terms:
-            value = book.position * price * self.lot(code)
-            owed = value - book.open_value + book.residue
-            amount = half_even(owed)
-            book.residue = owed - amount
-            book.open_value = value
-            book.is_open = book.position != 0
-            self.book_cash(ts, code, kind, amount)
-        return amount
-
-    def correct_mark(self, ts: int, event: Event) -> None:
-        book = self.books[event.code]
-        if book.marked is None or book.marked[0] != event.ts_event:
-            return
-        of, seen, price, lots, paid = book.marked
-        if lots:
-            moved = lots * (event.close - price) * self.lot(event.code)
-            owed = paid + book.residue + moved
-            amount = half_even(owed)
-            book.residue = owed - amount
-            book.open_value += moved
-            self.book_change(ts, event.code, "variation", paid, amount)
-            paid = amount
-        book.marked = (of, seen, event.close, lots, paid)
-        if book.bar_at <= seen:
-            book.value_price = event.close
-
-    def correct_final(self, ts: int, code: str, price: int, revision: int) -> None:
-        book = self.books[code]
-        if book.settled is not None:
-            before, lots, paid, kept = book.settled
-            owed = paid + kept + lots * (price - before) * self.lot(code)
-            amount = half_even(owed)
-            self.book_change(ts, code, "settlement", paid, amount)
-            book.settled = (price, lots, amount, owed - amount)
-            self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision))
-
-    def book_change(self, ts: int, code: str, kind: str, before: int, after: int) -> None:
-        if after != before:
-            self.book_cash(ts, code, f"{kind}_reversed", -before)
-            self.book_cash(ts, code, kind, after)
-
-    def settle(self, ts: int, code: str, stated: int) -> None:
-        """The final.
-
-        Decision: nothing is worked out for a contract with nothing to settle (no position, and no fill since its
-        last mark), so that nobody's missing print stops a run. Decision: a row of settlements only where lots are
-        held at the final.
-        """
-        book = self.books[code]
-        if not book.is_open:
-            return
-        if stated == MISSING:
-            values, missing = self.fixings(code)
-            unit = self.terms(code).rounding_micros
-            price = half_even(Fraction(sum(values), len(values) * unit)) * unit
-        else:
-            # Decision: the venue's own price is booked as stated, not rounded again.
-            values, missing, price = [], 0, stated
-        lots = book.position
-        paid = self.mark(ts, code, price, "settlement")
-        if book.marked is not None:
-            book.marked = (*book.marked[:3], 0, 0)
-        if lots:
-            book.settled = (price, lots, paid, book.residue)
-            self.book_cash(ts, code, "settlement_fee", -abs(lots) * self.terms(code).fee_settlement_micros)
-            self.result.settlements.append(SettlementRow(ts, code, lots, price, len(values), sum(values), missing))
-        book.position, book.open_value, book.residue, book.is_open = 0, Fraction(0), Fraction(0), False
-
-    def fixings(self, code: str) -> tuple[list[int], int]:
-        """Values of the fixing days by the product's rules, and how many days had no print."""
-        contract, terms = self.contracts[code], self.terms(code)
-        known = self.prints.get(self.index_of[contract.product], {})
-        last_or_first = -1 if terms.restatement_latest else 0
-        values, missing = [], 0
-        for day in contract.fixing_days:
-            if day in known:
-                values.append(known[day][last_or_first])
-                continue
-            missing += 1
-            if terms.missing_rule == REFUSE:
-                raise DataError(f"{code}: no print for the fixing day {date_of(day)} and the rule is refuse")
-            if terms.missing_rule == PREVIOUS:
-                # Any earlier value date of the index counts, not only fixing days.
-                earlier = [other for other in known if other < day]
-                if not earlier:
-                    raise DataError(f"{code}: no print for the fixing day {date_of(day)} nor for any day before it")
-                values.append(known[max(earlier)][last_or_first])
-        if not values:
-            raise DataError(f"{code}: not one print for its {len(contract.fixing_days)} fixing days")
-        return values, missing
 
     # Phase 5
 
@@ -500,18 +386,6 @@ class Oracle:
         for order in self.working():
             if code in order.ratios and tif in (None, order.tif):
                 order.status = status
-
-    def book_cash(self, ts: int, code: str, kind: str, amount: int) -> None:
-        """Decision: no row of any kind for an amount of zero."""
-        if amount:
-            self.cash += amount
-            self.result.ledger.append(LedgerRow(ts, code, kind, amount))
-
-    def terms(self, code: str) -> TermsLike:
-        return self.all_terms[self.contracts[code].product]
-
-    def lot(self, code: str) -> Fraction:
-        return Fraction(self.terms(code).lot_num, self.terms(code).lot_den)
 
     def is_tradable(self, code: str) -> bool:
         return self.books[code].is_listed and not self.books[code].is_past_last_trade

@@ -59,7 +59,10 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
-    add_corrections(np.random.default_rng([seed, 1]), builder, [refs[contract.code] for contract in contracts])
+    other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
+    add_corrections(other, builder, [refs[contract.code] for contract in contracts])
+    terms = {code: with_funding(other, its) for code, its in terms.items()}
+    add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
     return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
                 cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
@@ -139,6 +142,26 @@ def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[i
         while settled < last and rng.random() < 0.3:
             settled += NANOS_PER_DAY * int(rng.integers(1, 60)) // 24
             builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
+
+
+def with_funding(rng: np.random.Generator, terms: Terms) -> Terms:
+    """A funding rule for one product in five."""
+    if rng.random() > 0.2:
+        return terms
+    return replace(terms, funding_cap=int(rng.integers(0, 10**6)), funding_damper=int(rng.choice([0, 50_000])),
+                   funding_interest=int(rng.choice([0, -3_333, 10_000])), funding_divisor=int(rng.choice([1, 8])))
+
+
+def add_funding(rng: np.random.Generator, builder: TapeBuilder, terms: Mapping[int, Terms], days: int) -> None:
+    """Fundings of some contracts, also of dated ones (the engine does not ask), every eight hours or at odd times."""
+    for ref, its in terms.items():
+        if rng.random() < 0.7:
+            continue
+        step = int(rng.choice([8, 5])) * NANOS_PER_DAY // 24
+        ts = np.arange(START * NANOS_PER_DAY, (START + days) * NANOS_PER_DAY, step)
+        rates = rng.integers(-(10**6), 10**6, size=len(ts))
+        rates[rng.random(len(ts)) < (0.1 if its.funding_divisor else 0.0)] = MISSING
+        builder.funding(ref, ts, rates)
 
 
 def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, *, is_whole: bool) -> None:

@@ -53,7 +53,8 @@ def contracts_of(text: str) -> list[Contract]:
 def tape_of(contracts: str, events: str) -> Tape:
     """Columns ``day``, ``event`` (bar mark print final), ``of``, ``open high low close`` or ``price``, ``volume``.
 
-    ``mark corrected`` has the day of the mark in ``volume``; ``final corrected`` needs none.
+    ``mark corrected`` has the day of the mark in ``volume``; ``final corrected`` needs none. The ``price`` of ``funding``
+    is its rate; without one it is by rule.
 
     A bar with only a ``price`` has traded at that price alone. A print's ``of`` is its value date.
     """
@@ -78,6 +79,9 @@ def tape_of(contracts: str, events: str) -> Tape:
             builder.correct_mark(refs[row["of"]], int(ts[0]), nanos_of(row["volume"]), micros_of(row["price"]))
         elif row["event"] == "final corrected":
             builder.correct_final(refs[row["of"]], int(ts[0]), micros_of(row["price"]))
+        elif row["event"] == "funding":
+            rate = np.array([int(Fraction(row["price"]) * 10**8)]) if "price" in row else None
+            builder.funding(refs[row["of"]], ts, rate)
         else:
             assert row["event"] == "final", row
             builder.finals(refs[row["of"]], int(ts[0]), micros_of(row["price"]))

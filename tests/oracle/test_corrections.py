@@ -10,8 +10,8 @@ import pytest
 
 from kilohour.errors import DataError
 from kilohour.tape import Kind, Tape
-from tests.oracle.both import both
 from tests.oracle.books import Terms
+from tests.oracle.both import both
 from tests.oracle.scripts import case
 from tests.oracle.tables import micros_of, shown, table, tape_of
 

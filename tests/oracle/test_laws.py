@@ -59,7 +59,7 @@ def test_each_equity_row_is_the_start_and_what_the_ledger_and_the_open_prices_sa
     mark_of: dict[str, tuple[int, int]] = {}
     events = list(reference.events_of(a_case.tape))
     product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
-    fees_on_settlement = {(row.ts, row.contract): row.micros for row in run.ledger if row.kind == "settlement_fee"}
+    beside = [(row.ts, row.micros) for row in run.ledger if row.kind in ("settlement_fee", "funding")]
     for row in run.equity:
         while events and events[0].ts <= row.ts:
             event = events.pop(0)
@@ -79,7 +79,7 @@ def test_each_equity_row_is_the_start_and_what_the_ledger_and_the_open_prices_sa
                 lot = Fraction(terms.lot_num, terms.lot_den)
                 worth += fill.lots * (price - fill.price_micros) * lot - fill.fee_micros
                 touched.add(fill.contract)
-        worth += sum(fee for (ts, _), fee in fees_on_settlement.items() if ts <= row.ts)
+        worth += sum(paid for ts, paid in beside if ts <= row.ts)
         assert abs(row.equity_micros - worth) <= Fraction(len(touched), 2)
 
 
