@@ -169,21 +169,26 @@ def _positions_table(rows: Array, codes: list[str]) -> pa.Table:
 def _settlements_table(session: Session) -> pa.Table:
     rows, contracts = session.table("settlements"), session.market.tape.contracts
     days = [len(contracts[row].fixing_days) for row in rows["contract"]]
-    rules = [_rule(int(fixings), of) if revision == 0 else f"corrected by the venue, revision {revision}"
-             for fixings, of, revision in zip(rows["fixings"], days, rows["revision"], strict=True)]
+    weighted = session.market.terms["weighted"][rows["contract"]]
+    rules = [_rule(int(fixings), of, weighs) if revision == 0 else f"corrected by the venue, revision {revision}"
+             for fixings, of, weighs, revision in zip(rows["fixings"], days, weighted, rows["revision"], strict=True)]
+    rows["fixings"] = np.maximum(rows["fixings"], 0)
     return table({
         **_plain(rows, "ts"),
         "contract": named(rows["contract"], [contract.code for contract in contracts]),
         **_plain(rows, "lots", "price_micros", "fixings", "prints_sum_micros", "missing"),
         "rule": texts(rules),
-        **_plain(rows, "revision"),
+        **_plain(rows, "weight", "revision"),
     })
 
 
-def _rule(fixings: int, days: int) -> str:
+def _rule(fixings: int, days: int, weighted: int) -> str:
+    if fixings == r.AT_MARK:
+        return "last official mark"
     if fixings == 0:
         return "stated by the venue"
-    return "single print" if days == 1 else f"mean of {fixings} print{'s' if fixings > 1 else ''}"
+    mean = "volume-weighted mean" if weighted else "mean"
+    return "single print" if days == 1 else f"{mean} of {fixings} print{'s' if fixings > 1 else ''}"
 
 
 def _records_table(session: Session) -> pa.Table:

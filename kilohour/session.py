@@ -104,6 +104,7 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
                      "spot_limit"):
             row[name] = getattr(term, name)
         row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
+        row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
         row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
         row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
@@ -212,8 +213,9 @@ class Session:
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
-        # The last row stays empty: row -1, the index that a contract's tape does not have.
-        self.latest = np.full((len(market.tape.indices) + 1, market.day_count), MISSING, dtype=np.int64)
+        # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,
+        # the index that a contract's tape does not have.
+        self.latest = np.full((2 * (len(market.tape.indices) + 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
         self.out = market.spare if self.quiet else np.zeros(1, r.OUT)
@@ -249,6 +251,9 @@ class Session:
             self._raise_failure(before)
         contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
         if status == r.NO_PRINT:
+            if int(self.book["failed_day"][0]) == MISSING:
+                raise DataError(f"{contract.code}: a final settlement needs a price: the venue's, prints of its fixing days with weights "
+                                "above zero, or for settlement 'last_mark' an official mark; found none")
             day = date_of(int(self.book["failed_day"][0]))
             raise DataError(f"{contract.code}: the product's missing_day rule needs a print of every fixing day, found none for {day}")
         if status == r.NO_FUNDING:

@@ -192,8 +192,9 @@ def _settlement(found: Table, row: int) -> list[str]:
         return int(found.integers(column)[row])
 
     fixings = take("fixings")
-    stated = "stated by the venue"
-    mean = f"{float(Fraction(take('prints_sum_micros'), fixings * 1_000_000)):,.6f}" if fixings else stated
+    stated = found.labels("rule").text(row)
+    parts = take("weight") if "weight" in found.columns else fixings  # of a volume-weighted mean, the sum of the weights
+    mean = f"{float(Fraction(take('prints_sum_micros'), parts * 1_000_000)):,.6f}" if fixings else stated
     missing = take("missing")
     return [
         escape(found.labels("contract").text(row)), _moment(take("ts")), number(take("lots"), sign=True),

@@ -33,7 +33,8 @@ class Contract:
     settlement_at: int
     """When the final settlement is known, at the earliest."""
     fixing_days: tuple[int, ...]
-    """Value dates whose prints settle the contract; empty when the venue states the final price itself."""
+    """Value dates whose prints settle the contract; empty when the venue states the final price itself, or
+    the last official mark is it."""
     rule: str
     """The rules and the calendar version the days come from, in words."""
 

@@ -57,9 +57,9 @@ LAST_TRADE_RULES: dict[str, Callable[[BusinessDays, int], int]] = {
 
 def fixing_days_of(settlement: str, days: BusinessDays, month: int, last_trade: int) -> tuple[int, ...]:
     """Value dates that settle a contract under a settlement rule; none when the venue states the price."""
-    if settlement == "mean_business_days":
+    if settlement in ("mean_business_days", "volume_weighted_business_days"):
         return tuple(int(day) for day in days.between(first_day(month), last_day(month)))
-    if settlement == "mean_calendar_days":
+    if settlement in ("mean_calendar_days", "volume_weighted_calendar_days"):
         return tuple(range(first_day(month), last_day(month) + 1))
     return (last_trade,) if settlement == "single_print" else ()
 

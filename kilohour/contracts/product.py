@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kilohour.contracts import codes
 from kilohour.contracts.contract import Contract
-from kilohour.contracts.specs import SPECS, Spec, Value
+from kilohour.contracts.specs import SPECS, WITHOUT_PRINTS, Spec, Value
 from kilohour.contracts.terms import UNKNOWN, Term, Unknown, parse_term, plain
 from kilohour.errors import UnknownName, UnknownTerm, UsageError
 
@@ -62,7 +62,7 @@ class Product:
         if self.is_perpetual:
             return
         yield from ("calendar_fixing", "settlement", "settlement_known")
-        if self.get("settlement") != "stated":
+        if self.get("settlement") not in WITHOUT_PRINTS:
             yield from _NEEDED_TO_FIX
         if self.get("delivery") == "physical":
             yield "held_into_delivery"
@@ -178,7 +178,7 @@ class Product:
     @property
     def fixes(self) -> bool:
         """True when prints of an index settle it, by the product's rule."""
-        return not self.is_perpetual and self.text("settlement") != "stated"
+        return not self.is_perpetual and self.text("settlement") not in WITHOUT_PRINTS
 
     def _words(self, name: str) -> str | None:
         value = self.get(name)

@@ -19,6 +19,7 @@ from kilohour.contracts.days import (
     settlement_time,
     step_back,
 )
+from kilohour.contracts.specs import WITHOUT_PRINTS
 from kilohour.errors import UsageError
 from kilohour.units import NANOS_PER_DAY, nanos_of
 
@@ -49,7 +50,7 @@ def _last_trade_day(product: Product, month: int) -> int:
 def fixing_days(product: Product, month: int) -> tuple[int, ...]:
     """Value dates whose prints settle a delivery month, days since 1970; none when the venue states the price."""
     rule, last_trade = product.text("settlement"), last_trade_day(product, month)
-    if rule == "stated":
+    if rule in WITHOUT_PRINTS:
         return ()
     return fixing_days_of(rule, calendar(product, "calendar_fixing"), month, last_trade)
 

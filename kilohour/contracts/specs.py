@@ -13,6 +13,8 @@ from fractions import Fraction
 from kilohour.units import MICROS
 
 Value = int | str | Fraction | dt.date
+WITHOUT_PRINTS = ("stated", "last_mark")
+"""Settlements that no print decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,8 @@ SPECS: Mapping[str, Spec] = {
                                "third_last_business_day_of_month_before", "never"), "", "rule of the last trading day"),
     "last_trade_time": Spec(_shape(_CLOCK, "'21:00 UTC'"), "", "when trading ends that day, if not at the close",
                             required=False),
-    "settlement": Spec(_choice("mean_business_days", "mean_calendar_days", "single_print", "stated"), "", "final price",
+    "settlement": Spec(_choice("mean_business_days", "mean_calendar_days", "volume_weighted_business_days",
+                               "volume_weighted_calendar_days", "single_print", "last_mark", "stated"), "", "final price",
                        required=False),
     "settlement_rounding": Spec(_price_step, "USD per unit", "the final price is a multiple of it", required=False),
     "settlement_known": Spec(_shape(rf"\d\d? (business|calendar) days?, {_CLOCK}", "'1 business day, 14:00 UTC'"), "",

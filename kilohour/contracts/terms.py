@@ -137,6 +137,10 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    weighted: int = 0
+    """1 when the prints' weights count in the mean."""
+    settles_at_mark: int = 0
+    """1 when the last official mark is the final price."""
     funding_cap: int = 0
     """Hundred-millionths an interval, as the next two."""
     funding_damper: int = 0
@@ -173,6 +177,8 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
+        settles_at_mark=int(product.get("settlement") == "last_mark"),
         **_funding(product),
     )
 

@@ -27,6 +27,7 @@ from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
 from kilohour.kernels.output import write_ledger, write_settlement
 from kilohour.kernels.records import (
+    AT_MARK,
     AT_SETTLEMENT,
     BAR,
     CALL_MARGIN,
@@ -57,7 +58,7 @@ from kilohour.kernels.records import (
     UNSETTLED,
     ZERO,
 )
-from kilohour.kernels.settlement import mean_of_prints
+from kilohour.kernels.settlement import counts, mean_of_prints
 from kilohour.kernels.working import end_order, sweep_orders
 
 DECAY = 0.97
@@ -126,12 +127,13 @@ def correct_mark(book, desk, terms, contract, price, of, out):
 
 
 @inner
-def see_print(desk, terms, index, day, value, revision, latest, first, first_day, fixes_from, fixes_contract, fixing_days):
+def see_print(desk, terms, index, day, value, weight, revision, latest, first, first_day, fixes_from, fixes_contract,
+              fixing_days):  # fmt: skip
     """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
-    at = day - first_day
-    latest[index, at] = value
+    at, weights = day - first_day, latest.shape[0] // 2 + index
+    latest[index, at], latest[weights, at] = value, weight
     if revision == 0:
-        first[index, at] = value
+        first[index, at], first[weights, at] = value, weight
     if desk.index_value_day[index] <= day:
         desk.index_value[index] = value / 1e6
         desk.index_value_day[index] = day
@@ -144,17 +146,18 @@ def see_print(desk, terms, index, day, value, revision, latest, first, first_day
         term = terms[contract]
         start, stop = term.fixing_from, term.fixing_to
         store = latest if term.restatement_latest else first
-        count, total = 0, 0.0
+        count, total, units = 0, 0.0, 0
         for j in range(start, stop):
             column = fixing_days[j] - first_day
             if column >= latest.shape[1]:
                 break
-            known = store[index, column] if column >= 0 else MISSING
-            if known != MISSING:
+            if counts(store, index, column, term.weighted):
+                size = store[weights, column] if term.weighted else 1
                 count += 1
-                total += known / 1e6
+                units += size
+                total += size * (store[index, column] / 1e6)
         desk.fixed_count[contract] = count
-        desk.fixed_sum[contract] = total
+        desk.fixed_sum[contract] = total if units == count else (total / units * count if units else math.nan)
 
 
 @inner
@@ -163,21 +166,23 @@ def see_final(book, desk, terms, contract, stated, latest, first, first_day, fix
     if book.open_slot[contract] < 0:
         return True
     term = terms[contract]
-    price, used, total, missing = stated, 0, 0, 0
-    if stated == MISSING:
+    price, used, total, missing, weight = stated, 0, 0, 0, 0
+    if stated == MISSING and term.settles_at_mark:
+        price, used, day = book.mark[contract], AT_MARK, MISSING
+    elif stated == MISSING:
         store = latest if term.restatement_latest else first
         days = fixing_days[term.fixing_from : term.fixing_to]
-        price, used, total, missing, day = mean_of_prints(store, term.index, days, first_day, term.missing_rule, term.rounding)
-        if price == MISSING:
-            book.failed_ref, book.failed_day = contract, day
-            return False
+        price, used, total, missing, day, weight = mean_of_prints(store, term.index, days, first_day, term)
+    if price == MISSING:
+        book.failed_ref, book.failed_day = contract, day
+        return False
     lots = book.position[contract]
     book.value_price[contract] = price
     book_final(book, desk, term, contract, price, desk.now, out)
     if lots:
         book.settlements += 1
         if not book.quiet:
-            write_settlement(out, desk.now, contract, lots, price, used, total, missing, ZERO)
+            write_settlement(out, desk.now, contract, lots, price, used, total, missing, weight, ZERO)
     return True
 
 
@@ -188,7 +193,7 @@ def correct_final(book, desk, terms, contract, price, revision, out):
     if lots:
         book_final_correction(book, terms[contract], contract, price, desk.now, out)
         if not book.quiet:
-            write_settlement(out, desk.now, contract, lots, price, ZERO, ZERO, ZERO, revision)
+            write_settlement(out, desk.now, contract, lots, price, ZERO, ZERO, ZERO, ZERO, revision)
 
 
 @inner
@@ -354,7 +359,7 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 
 @inner
-def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
                fixes_from, fixes_contract, fixing_days, out):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
     now, n = desk.now, ts.shape[0]
@@ -371,7 +376,7 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, lat
                 book.failed_ref = at
                 return -NO_FUNDING
         elif what == PRINT:
-            see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], volume[i], latest, first, first_day,
+            see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], high[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
         elif what == INTEREST:
             desk.open_interest[at] = volume[i]
@@ -429,7 +434,7 @@ def advance(
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
-                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, close, volume, latest, first, first_day,
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
                                     fixes_from, fixes_contract, fixing_days, out)
                 if behind < 0:
                     status = -behind

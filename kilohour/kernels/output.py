@@ -15,11 +15,12 @@ def write_ledger(out, ts, contract, kind, micros):
 
 
 @inner
-def write_settlement(out, ts, contract, lots, price, fixings, prints_sum, missing, revision):
+def write_settlement(out, ts, contract, lots, price, fixings, prints_sum, missing, weight, revision):
     """Appends a final price that met a position; ``revision`` 0 is the first one."""
     row = out.settlement_row[out.settlements]
     row.contract, row.ts, row.lots, row.price_micros = contract, ts, lots, price
-    row.fixings, row.prints_sum_micros, row.missing, row.revision = fixings, prints_sum, missing, revision
+    row.fixings, row.prints_sum_micros, row.missing = fixings, prints_sum, missing
+    row.weight, row.revision = weight, revision
     out.settlements += 1
 
 

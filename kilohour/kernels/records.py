@@ -55,6 +55,8 @@ VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in ra
 VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID = (np.int64(i) for i in range(6, 9))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
+AT_MARK = np.int64(-1)
+"""Stands for the number of fixings of a settlement at the last official mark."""
 
 I8, F8 = np.int64, np.float64
 
@@ -161,6 +163,8 @@ TERMS = np.dtype(
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
+        ("weighted", I8),
+        ("settles_at_mark", I8),
         ("funding_cap", I8),
         ("funding_damper", I8),
         ("funding_interest", I8),
@@ -297,7 +301,7 @@ OUT_EQUITY = np.dtype(
 OUT_POSITIONS = np.dtype([("ts", I8), ("contract", I8), ("lots", I8), ("mark_micros", I8)])
 OUT_SETTLEMENTS = np.dtype(
     [("contract", I8), ("ts", I8), ("lots", I8), ("price_micros", I8), ("fixings", I8), ("prints_sum_micros", I8), ("missing", I8),
-     ("revision", I8)]
+     ("weight", I8), ("revision", I8)]
 )
 OUT_RECORDS = np.dtype([("ts", I8), ("values", F8, (COLUMNS,))])
 TABLES = {

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kilohour.contracts.product import Product
 
 Ints = npt.NDArray[np.int64]
+WEIGHT_MAX = 10**9
+PRODUCT_MAX = 1e17
+"""Of a print's value in millionths and its weight: ninety such days add up within 64 bits."""
 
 
 class TapeBuilder:
@@ -111,14 +114,17 @@ class TapeBuilder:
         self._check_contract(ref, ts, "open interest")
         self._add(Kind.INTEREST, ref, ts, ts if ts_event is None else ts_event, volume=lots)
 
-    def prints(self, ref: int, value_day: Ints, known_at: Ints, value: Ints) -> None:
+    def prints(self, ref: int, value_day: Ints, known_at: Ints, value: Ints, weight: Ints | None = None) -> None:
         """Prints of one index: value dates (days since 1970), when each was known, value in millionths.
 
-        A second print for a value date is a restatement; it must be known later than the first.
+        A second print for a value date is a restatement; it must be known later than the first. ``weight``: whole units
+        behind each print (hours rented, say) for contracts that settle on a volume-weighted mean, MISSING without.
         """
         self._check_ref(ref, len(self._indices), "index")
         order = np.lexsort((np.asarray(known_at), np.asarray(value_day)))
-        day, known, values = (np.asarray(column)[order] for column in (value_day, known_at, value))
+        weights = np.full(len(order), MISSING) if weight is None else weight
+        day, known, values, weights = (np.asarray(column)[order] for column in (value_day, known_at, value, weights))
+        _check_weights(self._indices[ref].code, day, values, weights)
         again = np.concatenate([[False], day[1:] == day[:-1]])[:len(day)]
         clash = again & np.concatenate([[False], known[1:] == known[:-1]])[:len(day)]
         if clash.any():
@@ -128,10 +134,13 @@ class TapeBuilder:
         before = np.where(again, np.concatenate([[MISSING], values[:-1]])[:len(day)], MISSING)
         row = np.arange(len(day))
         revision = row - np.maximum.accumulate(np.where(again, 0, row))
-        self._add(Kind.PRINT, ref, known, day * NANOS_PER_DAY, open=before, close=values, volume=revision)
+        self._add(Kind.PRINT, ref, known, day * NANOS_PER_DAY, open=before, high=weights, close=values, volume=revision)
 
-    def finals(self, ref: int, ts: int, price: int) -> None:
-        """The final settlement price that the venue itself stated, known at ``ts``; a contract is settled once."""
+    def finals(self, ref: int, ts: int, price: int = MISSING) -> None:
+        """The final settlement price that the venue itself stated, known at ``ts``; a contract is settled once.
+
+        Without a price the product's rule decides; only a contract that settles at its last mark needs to be told so.
+        """
         self._check_ref(ref, len(self._contracts), "contract")
         if ref in self._finals:
             raise DataError(f"{self._contracts[ref].code}: a contract is settled once, found a second final settlement at "
@@ -227,6 +236,17 @@ class TapeBuilder:
     def _check_ref(ref: int, count: int, what: str) -> None:
         if not 0 <= ref < count:
             raise DataError(f"{what} ref must be in 0..{count - 1}, found {ref}")
+
+
+def _check_weights(code: str, day: Ints, values: Ints, weights: Ints) -> None:
+    """A weight is not negative, and a window's sum of weight times value must fit 64 bits."""
+    known = weights != MISSING
+    size = np.abs(values.astype(np.float64)) * np.where(known, weights, 0)
+    bad = known & ((weights < 0) | (weights > WEIGHT_MAX) | (size > PRODUCT_MAX))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise DataError(f"{code}: a print's weight must be from 0 to {WEIGHT_MAX:,} and its product with the value at most "
+                        f"{PRODUCT_MAX:.0e}, found {int(weights[i])} with {values[i] / 1e6:g} for {date_of(int(day[i]))}")
 
 
 def _minute(ts: int) -> str:

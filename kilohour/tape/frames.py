@@ -86,7 +86,11 @@ def events_frame(tape: Tape, kind: Kind | None = None) -> pd.DataFrame:
         "kind": kinds[events["kind"]], "code": code,
     }
     for name in (*PRICES, "volume"):
-        unit = 1 if name == "volume" else MICROS
+        unit: Any = 1 if name == "volume" else MICROS
+        if name == "high":
+            unit = np.where(is_print, 1, MICROS)  # the weight of a print
+        if name == "close":
+            unit = np.where(events["kind"] == Kind.FUNDING, 10**8, MICROS)
         columns[name] = np.where(events[name] == MISSING, np.nan, events[name] / unit)
     return pd.DataFrame(columns)
 

@@ -12,7 +12,8 @@ FUNDING     contracts                 ``close`` rate of the interval in hundred-
                                       states it, or MISSING: the product's funding rule decides from the mark and the
                                       print of its index known by then
 PRINT       indices                   ``close`` value, millionths; ``open`` the value known before, MISSING on
-                                      the first print; ``volume`` revision number; ``ts_event`` value date
+                                      the first print; ``volume`` revision number; ``high`` weight of a volume-weighted
+                                      mean (units behind the print), MISSING without one; ``ts_event`` value date
 INTEREST    contracts                 ``volume`` open interest, lots
 FINAL       contracts                 ``close`` final settlement price the venue states, micros, or MISSING:
                                       the product's settlement rule decides from the prints known by then; a

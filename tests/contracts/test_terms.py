@@ -46,7 +46,8 @@ def test_a_term_is_read(name: str, raw: object, value: Value | Unknown) -> None:
     ("tick", "-0.01", "must not be negative, found '-0.01'"),
     ("fee_ppm", 1_000_001, "must be a whole number from 0 to 1000000, found 1000001"),
     ("participation_ppm", 0, "must be a whole number from 1 to 1000000, found 0"),
-    ("settlement", "mean", "must be one of mean_business_days, mean_calendar_days, single_print, stated, found 'mean'"),
+    ("settlement", "mean", "must be one of mean_business_days, mean_calendar_days, "
+     "volume_weighted_business_days, volume_weighted_calendar_days, single_print, last_mark, stated, found 'mean'"),
     ("missing_day", "interpolate", "must be one of refuse, previous, skip, found 'interpolate'"),
     ("listed_months", "36",
      "must read like '36 consecutive', 'Mar Jun Sep Dec, 12 listed', 'perpetual' or 'any', found '36'"),
@@ -84,7 +85,7 @@ def test_the_engine_gets_plain_integers_of_the_embedded_market() -> None:
         "half_spread_micros": 10_000, "participation_ppm": 100_000, "missing_rule": 0, "restatement_latest": 1,
         "band_ppm": 0, "position_limit": 0, "spot_limit": 0, "spot_days": 0,
         "kinds_mask": -1, "lives_mask": -1, "flags_mask": -1, "spreads_mask": -1, "groups_mask": -1, "can_amend": 1,
-        "funding_cap": 0, "funding_damper": 0, "funding_interest": 0, "funding_divisor": 0,
+        "weighted": 0, "settles_at_mark": 0, "funding_cap": 0, "funding_damper": 0, "funding_interest": 0, "funding_divisor": 0,
     }
 
 

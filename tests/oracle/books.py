@@ -48,6 +48,10 @@ class TermsLike(Protocol):
     @property
     def restatement_latest(self) -> int: ...
     @property
+    def weighted(self) -> int: ...
+    @property
+    def settles_at_mark(self) -> int: ...
+    @property
     def funding_cap(self) -> int: ...
     @property
     def funding_damper(self) -> int: ...
@@ -76,6 +80,8 @@ class Terms:
     participation_ppm: int = MILLION
     missing_rule: int = 0
     restatement_latest: int = 1
+    weighted: int = 0
+    settles_at_mark: int = 0
     funding_cap: int = 0
     funding_damper: int = 0
     funding_interest: int = 0
@@ -210,6 +216,8 @@ class SettlementRow(NamedTuple):
     fixings: int
     prints_sum_micros: int
     missing: int
+    weight: int = 0
+    """Sum of the weights of the prints; N when none counts."""
     revision: int = 0
     """0 for the final settlement, 1 and more for the venue's corrections of it."""
 

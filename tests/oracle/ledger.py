@@ -43,6 +43,7 @@ class Ledger:
     cash: int
     books: dict[str, Book]
     prints: dict[str, dict[int, list[int]]]
+    weights: dict[str, dict[int, list[int]]]
     result: Result
 
     def mark(self, ts: int, code: str, price: int, kind: str) -> int:
@@ -83,7 +84,7 @@ class Ledger:
             amount = half_even(owed)
             self.book_change(ts, code, "settlement", paid, amount)
             book.settled = (price, lots, amount, owed - amount)
-            self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision))
+            self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision=revision))
 
     def book_change(self, ts: int, code: str, kind: str, before: int, after: int) -> None:
         if after != before:
@@ -123,13 +124,19 @@ class Ledger:
         book = self.books[code]
         if not book.is_open:
             return
-        if stated == MISSING:
+        values: list[tuple[int, int]] = []
+        missing, price = 0, stated
+        if stated == MISSING and self.terms(code).settles_at_mark:
+            if book.marked is None:
+                raise DataError(f"{code}: no mark to settle at")
+            price = book.marked[2]
+        elif stated == MISSING:
             values, missing = self.fixings(code)
-            unit = self.terms(code).rounding_micros
-            price = half_even(Fraction(sum(values), len(values) * unit)) * unit
-        else:
-            # Decision: the venue's own price is booked as stated, not rounded again.
-            values, missing, price = [], 0, stated
+            unit, weight = self.terms(code).rounding_micros, sum(size for _, size in values)
+            if weight == 0:
+                raise DataError(f"{code}: every weight is zero")
+            price = half_even(Fraction(sum(value * size for value, size in values), weight * unit)) * unit
+        # Decision: the venue's own price and the last mark are booked as they are, not rounded again.
         lots = book.position
         paid = self.mark(ts, code, price, "settlement")
         if book.marked is not None:
@@ -137,18 +144,26 @@ class Ledger:
         if lots:
             book.settled = (price, lots, paid, book.residue)
             self.book_cash(ts, code, "settlement_fee", -abs(lots) * self.terms(code).fee_settlement_micros)
-            self.result.settlements.append(SettlementRow(ts, code, lots, price, len(values), sum(values), missing))
+            self.result.settlements.append(SettlementRow(
+                ts, code, lots, price, len(values), sum(value * size for value, size in values), missing,
+                weight=sum(size for _, size in values)))
         book.position, book.open_value, book.residue, book.is_open = 0, Fraction(0), Fraction(0), False
 
-    def fixings(self, code: str) -> tuple[list[int], int]:
-        """Values of the fixing days by the product's rules, and how many days had no print."""
+    def fixings(self, code: str) -> tuple[list[tuple[int, int]], int]:
+        """Values and weights of the fixing days by the product's rules, and how many days had no print.
+
+        Decision: where weights count, a print without one is no print, also for the rule ``previous``.
+        """
         contract, terms = self.contracts[code], self.terms(code)
-        known = self.prints.get(self.index_of[contract.product], {})
+        index = self.index_of[contract.product]
         last_or_first = -1 if terms.restatement_latest else 0
+        known = {day: (prints[last_or_first], self.weights[index][day][last_or_first] if terms.weighted else 1)
+                 for day, prints in self.prints.get(index, {}).items()}
+        known = {day: pair for day, pair in known.items() if pair[1] != MISSING}
         values, missing = [], 0
         for day in contract.fixing_days:
             if day in known:
-                values.append(known[day][last_or_first])
+                values.append(known[day])
                 continue
             missing += 1
             if terms.missing_rule == REFUSE:
@@ -158,7 +173,7 @@ class Ledger:
                 earlier = [other for other in known if other < day]
                 if not earlier:
                     raise DataError(f"{code}: no print for the fixing day {date_of(day)} nor for any day before it")
-                values.append(known[max(earlier)][last_or_first])
+                values.append(known[max(earlier)])
         if not values:
             raise DataError(f"{code}: not one print for its {len(contract.fixing_days)} fixing days")
         return values, missing

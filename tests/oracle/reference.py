@@ -80,6 +80,7 @@ class Oracle(Ledger):
         self.orders: list[Order] = []
         self.unfinished: list[Order] = []
         self.prints: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
+        self.weights: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
         self.result = Result(cash_start=cash_micros)
 
     def step(self, ts: int, group: list[Event]) -> None:
@@ -101,6 +102,7 @@ class Oracle(Ledger):
             if event.kind == Kind.PRINT:
                 # Every print of a value date is kept in the order it became known.
                 self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
+                self.weights[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.high)
             elif event.kind == Kind.FINAL and event.volume > 0:
                 self.correct_final(ts, event.code, event.close, event.volume)
             elif event.kind == Kind.FINAL:

@@ -51,6 +51,8 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     """One tape with its terms and its script; the same seed and sizes give the same case."""
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
+    other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
+    terms = {code: with_settlement(other, its) for code, its in terms.items()}
     builder = TapeBuilder(source=f"seed {seed}")
     contracts = [random_contract(rng, product, month, days) for product in terms for month in range(months)]
     refs = {contract.code: builder.contract(contract) for contract in contracts}
@@ -58,8 +60,7 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
         add_prices(rng, builder, refs[contract.code], contract, days, terms[contract.product].tick_micros)
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
-        add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
-    other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
+        add_prints(rng, builder, ref, days, other if its.weighted else None, is_whole=its.missing_rule == REFUSE)
     add_corrections(other, builder, [refs[contract.code] for contract in contracts])
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
@@ -164,7 +165,14 @@ def add_funding(rng: np.random.Generator, builder: TapeBuilder, terms: Mapping[i
         builder.funding(ref, ts, rates)
 
 
-def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, *, is_whole: bool) -> None:
+def with_settlement(rng: np.random.Generator, terms: Terms) -> Terms:
+    """Weights count for one product in five; another one in ten settles at its last mark."""
+    kind = rng.random()
+    return replace(terms, weighted=int(kind < 0.2), settles_at_mark=int(kind > 0.9))
+
+
+def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, weights: np.random.Generator | None, *,
+               is_whole: bool) -> None:
     """Prints of every value date or, when the rule can bear it, with holes; one in five restated, some too late.
 
     The first print is before the first bar, so that ``previous`` finds one.
@@ -179,7 +187,12 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
         if rng.random() < 0.2:
             restated = value + int(rng.integers(-9_999, 9_999))
             rows.append((day, known + NANOS_PER_DAY * int(rng.integers(1, 6)), restated))
-    builder.prints(ref, *(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)))
+    columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
+    weight = None
+    if weights is not None:
+        weight = weights.integers(0, 5, size=len(rows)) * weights.integers(1, 1000, size=len(rows))
+        weight[weights.random(len(rows)) < (0.0 if is_whole else 0.1)] = MISSING
+    builder.prints(ref, *columns, weight)
 
 
 def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
@@ -222,6 +235,8 @@ def with_other_future(original: Case, after: int, seed: int) -> Case:
     for name in ("open", "high", "low", "close"):
         changed = later & (events[name] != MISSING)
         events[name][changed] += shift[changed]
+    weights = later & (events["kind"] == int(Kind.PRINT))
+    events["high"][weights] = original.tape.events["high"][weights]
     bars = later & (events["kind"] == int(Kind.BAR)) & (events["volume"] != MISSING)
     events["volume"][bars] = rng.integers(0, 50, size=int(bars.sum()))
     tape = replace(original.tape, events=events)

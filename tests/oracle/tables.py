@@ -56,18 +56,18 @@ def tape_of(contracts: str, events: str) -> Tape:
     ``mark corrected`` has the day of the mark in ``volume``; ``final corrected`` needs none. The ``price`` of ``funding``
     is its rate; without one it is by rule.
 
-    A bar with only a ``price`` has traded at that price alone. A print's ``of`` is its value date.
+    A bar with only a ``price`` has traded at that price alone. A print's ``of`` is its value date, its ``volume`` its weight.
     """
     listed = contracts_of(contracts)
     builder = TapeBuilder(source="by hand")
     refs = {contract.code: builder.contract(contract) for contract in listed}
     indices = {product: builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
                for product in dict.fromkeys(contract.product for contract in listed)}
-    prints: list[tuple[int, int, int]] = []
+    prints: list[tuple[int, int, int, int]] = []
     for row in rows_of(events):
         ts = np.array([nanos_of(row["day"])])
         if row["event"] == "print":
-            prints.append((int(row["of"]), int(ts[0]), micros_of(row["price"])))
+            prints.append((int(row["of"]), int(ts[0]), micros_of(row["price"]), int(row.get("volume", MISSING))))
         elif row["event"] == "bar":
             opened, high, low, closed = (np.array([micros_of(row.get(name) or row["price"])])
                                          for name in ("open", "high", "low", "close"))
@@ -84,10 +84,9 @@ def tape_of(contracts: str, events: str) -> Tape:
             builder.funding(refs[row["of"]], ts, rate)
         else:
             assert row["event"] == "final", row
-            builder.finals(refs[row["of"]], int(ts[0]), micros_of(row["price"]))
+            builder.finals(refs[row["of"]], int(ts[0]), micros_of(row["price"]) if "price" in row else MISSING)
     if prints:
-        days, known, values = (np.array(column) for column in zip(*prints, strict=True))
-        builder.prints(indices[listed[0].product], days, known, values)
+        builder.prints(indices[listed[0].product], *(np.array(column) for column in zip(*prints, strict=True)))
     return builder.build()
 
 

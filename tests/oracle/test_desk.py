@@ -51,6 +51,7 @@ class Present:
         self.bars: dict[str, Any] = {}
         self.marks: dict[str, list[int]] = defaultdict(list)
         self.marked: dict[str, int] = {}
+        self.weights: dict[str, dict[int, list[int]]] = defaultdict(dict)
         self.prints: dict[str, dict[int, list[int]]] = defaultdict(dict)
         self.news: set[str] = set()
 
@@ -67,6 +68,7 @@ class Present:
                     self.marks[event.code][-1] = event.close
                 elif event.kind == Kind.PRINT:
                     self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
+                    self.weights[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.high)
                     self.news.add(event.code)
 
     def volatility(self, code: str) -> float:
@@ -74,10 +76,13 @@ class Present:
         weights = [0.97 ** (len(changes) - 1 - at) * (0.03 if at else 1) for at in range(len(changes))]
         return math.sqrt(math.fsum(w * c * c for w, c in zip(weights, changes, strict=True)))
 
-    def fixed(self, contract: Any) -> list[int]:
-        known = self.prints[contract.product.replace(":", "-")]
-        at = -1 if self.terms[contract.product].restatement_latest else 0
-        return [known[day][at] for day in contract.fixing_days if day in known]
+    def fixed(self, contract: Any) -> list[tuple[int, int]]:
+        """Values with their weights, 1 each unless weights count."""
+        index, terms = contract.product.replace(":", "-"), self.terms[contract.product]
+        at = -1 if terms.restatement_latest else 0
+        days = [day for day in contract.fixing_days if day in self.prints[index]]
+        pairs = [(self.prints[index][day][at], self.weights[index][day][at] if terms.weighted else 1) for day in days]
+        return [pair for pair in pairs if pair[1] != MISSING]
 
     def months(self, product: str, listed: list[str], now: int) -> list[str]:
         chain = sorted((its for its in self.tape.contracts if its.product == product and its.code in listed),
@@ -132,8 +137,9 @@ class Looking(Script):
         fixed = present.fixed(contract)
         assert desk.fixed_share(row) == (len(fixed) / len(contract.fixing_days) if contract.fixing_days else 0)
         if fixed:
-            mean = float(Fraction(sum(fixed), len(fixed) * 10**6))
-            assert desk.fixed_mean(row) == pytest.approx(mean, rel=1e-12, abs=1e-12)
+            weight = sum(size for _, size in fixed)
+            mean = float(Fraction(sum(value * size for value, size in fixed), weight * 10**6)) if weight else math.nan
+            assert desk.fixed_mean(row) == pytest.approx(mean, rel=1e-12, abs=1e-12, nan_ok=True)
 
     def look_at_index(self, desk: Any, row: int, known: dict[int, list[int]], *, is_new: bool) -> None:
         assert desk.has_value(row) == bool(known)

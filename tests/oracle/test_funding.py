@@ -13,8 +13,8 @@ from kilohour.errors import DataError, UsageError
 from kilohour.kernels.compiling import entry
 from kilohour.kernels.funding import funding_rate
 from kilohour.kernels.records import TERMS
-from tests.oracle.both import both
 from tests.oracle.books import Terms, half_even
+from tests.oracle.both import both
 from tests.oracle.tables import PRODUCT, micros_of, shown, table
 
 LEDGER = ("ts", "contract", "kind", "micros")
