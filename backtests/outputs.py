@@ -36,7 +36,7 @@ REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
     r.UNSETTLED: "unsettled", r.VARIATION_REVERSED: "variation_reversed", r.SETTLEMENT_REVERSED: "settlement_reversed",
-    r.FUNDING_PAID: "funding",
+    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee",
 }  # fmt: skip
 PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
@@ -139,6 +139,7 @@ def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
         "contract": named(fills["contract"], codes),
         **_plain(fills, "lots", "price_micros", "fee_micros", "half_spread_micros", "position_after"),
         "purpose": named(purposes, PURPOSES),
+        "liquidity": named(fills["maker"], ("taker", "maker")),
     })
 
 

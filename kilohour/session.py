@@ -104,6 +104,9 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
                      "spot_limit"):
             row[name] = getattr(term, name)
         row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
+        row["fee_maker_per_lot"] = term.fee_per_lot_micros if term.fee_maker_per_lot_micros is None else term.fee_maker_per_lot_micros
+        row["fee_maker_ppm"] = term.fee_ppm if term.fee_maker_ppm is None else term.fee_maker_ppm
+        row["fee_clearing"] = term.fee_clearing_micros
         row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
         row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
         row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor

@@ -55,7 +55,8 @@ PARTS = {
 
 TRADING = ("variation", "variation_reversed", "unsettled")
 SETTLEMENT = ("settlement", "settlement_reversed")
-"""Kinds of ledger row behind two of the parts."""
+FEES = ("fee", "clearing_fee")
+"""Kinds of ledger row behind parts of a profit."""
 
 
 def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
@@ -66,7 +67,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     names = tuple(sorted({*_used(ledger), *_used(fills)}, key=lambda name: (product_of(name), month_of(name), name)))
     kind, micros = ledger.labels("kind"), ledger.integers("micros")
     booked = _rows_of(ledger.labels("contract"), names)
-    known = kind.is_any(*TRADING, *SETTLEMENT, "settlement_fee", "fee", "funding")
+    known = kind.is_any(*TRADING, *SETTLEMENT, *FEES, "settlement_fee", "funding")
     if not known.all():
         raise DataError(f"a ledger row must be of a known kind, found {kind.text(int(np.argmin(known)))!r}")
 
@@ -82,7 +83,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
         return _sums(filled, values, rows, len(names))
 
     everything = np.ones(fills.rows, dtype=bool)
-    _same_fees(names, from_ledger("fee"), -from_fills(fee, everything))
+    _same_fees(names, from_ledger(*FEES), -from_fills(fee, everything))
     columns = (
         from_ledger(*TRADING) + from_fills(half_spread, everything),
         from_ledger(*SETTLEMENT),

@@ -137,6 +137,10 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    fee_maker_per_lot_micros: int | None = None
+    """None, as the next: what a taker pays."""
+    fee_maker_ppm: int | None = None
+    fee_clearing_micros: int = 0
     weighted: int = 0
     """1 when the prints' weights count in the mean."""
     settles_at_mark: int = 0
@@ -177,6 +181,9 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        fee_maker_per_lot_micros=_micros(product, "fee_maker_per_lot") if "fee_maker_per_lot" in product.terms else None,
+        fee_maker_ppm=product.whole("fee_maker_ppm") if "fee_maker_ppm" in product.terms else None,
+        fee_clearing_micros=_micros(product, "fee_clearing_per_lot") if "fee_clearing_per_lot" in product.terms else 0,
         weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
         settles_at_mark=int(product.get("settlement") == "last_mark"),
         **_funding(product),

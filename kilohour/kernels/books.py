@@ -7,8 +7,10 @@ from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
+    CLEARING_FEE,
     FEE,
     FUNDING_PAID,
+    LIMIT,
     SETTLEMENT,
     SETTLEMENT_FEE,
     SETTLEMENT_REVERSED,
@@ -21,11 +23,23 @@ RATE_UNIT = 100_000_000
 
 
 @inner
-def fee_of_fill(term, lots, price):
-    """Fees of one leg in micros: per lot, and in millionths of notional."""
-    fee = abs(lots) * term.fee_per_lot
-    if term.fee_ppm:
-        fee += share_half_even(abs(lots) * abs(price) * term.lot_num, term.fee_ppm, term.lot_den * 1_000_000)
+def is_maker(book, order):
+    """True when an outright limit order waited for its price: its bar did not open at the limit or through it."""
+    if order.kind != LIMIT or order.legs != 1:
+        return False
+    open = book.bar_open[order.contract[0]]
+    return open > order.limit if order.ratio[0] > 0 else open < order.limit
+
+
+@inner
+def fee_of_fill(term, lots, price, maker):
+    """Fees of one leg in micros: the exchange's per lot and in millionths of notional, and clearing per lot."""
+    per_lot, ppm = term.fee_per_lot, term.fee_ppm
+    if maker:
+        per_lot, ppm = term.fee_maker_per_lot, term.fee_maker_ppm
+    fee = abs(lots) * (per_lot + term.fee_clearing)
+    if ppm:
+        fee += share_half_even(abs(lots) * abs(price) * term.lot_num, ppm, term.lot_den * 1_000_000)
     return fee
 
 
@@ -156,10 +170,13 @@ def book_funding(book, term, contract, price, rate, ts, out):
 
 
 @inner
-def book_fee_row(book, contract, fee, ts, out):
-    """The ledger row of a fill's fee, which is cash at once."""
-    if fee and not book.quiet:
-        write_ledger(out, ts, contract, FEE, -fee)
+def book_fee_row(term, contract, lots, fee, ts, out):
+    """The ledger rows of a fill's fee, which is cash at once: the exchange's and clearing's part."""
+    clearing = abs(lots) * term.fee_clearing
+    if fee != clearing:
+        write_ledger(out, ts, contract, FEE, clearing - fee)
+    if clearing:
+        write_ledger(out, ts, contract, CLEARING_FEE, -clearing)
 
 
 @inner

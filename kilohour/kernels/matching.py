@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kilohour.kernels.books import book_fee_row, book_fill, fee_of_fill
+from kilohour.kernels.books import book_fee_row, book_fill, fee_of_fill, is_maker
 from kilohour.kernels.call import call_gate
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
@@ -87,14 +87,15 @@ def fill_leg(book, desk, terms, order, leg, units, price, reference, out):
     """Enters the fill of one leg; ``reference`` is the price it would have had without cost."""
     contract = order.contract[leg]
     term, lots = terms[contract], order.ratio[leg] * units
-    fee = fee_of_fill(term, lots, price)
+    maker = is_maker(book, order)
+    fee = fee_of_fill(term, lots, price, maker)
     book.available[contract] -= abs(lots)
     book_fill(book, desk, term, contract, lots, price, fee)
     if not book.quiet:
         # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)
-        write_fill(out, desk.now, order, contract, lots, price, fee, cost, book.position[contract])
-        book_fee_row(book, contract, fee, desk.now, out)
+        write_fill(out, desk.now, order, contract, lots, price, fee, cost, book.position[contract], maker)
+        book_fee_row(term, contract, lots, fee, desk.now, out)
 
 
 @inner

@@ -39,10 +39,10 @@ def write_order(out, ts, order, status, code):
 
 
 @inner
-def write_fill(out, ts, order, contract, lots, price, fee, half_spread, position_after):
+def write_fill(out, ts, order, contract, lots, price, fee, half_spread, position_after, maker):
     """Appends one leg's fill."""
     row = out.fill_row[out.fills]
     row.order, row.ts, row.contract, row.lots = order.number, ts, contract, lots
     row.price_micros, row.fee_micros, row.half_spread_micros = price, fee, half_spread
-    row.position_after, row.origin = position_after, order.origin
+    row.position_after, row.origin, row.maker = position_after, order.origin, maker
     out.fills += 1

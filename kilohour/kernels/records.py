@@ -52,7 +52,7 @@ CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life",
          "band", "position_limit")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
-VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID = (np.int64(i) for i in range(6, 9))
+VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(i) for i in range(6, 10))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 AT_MARK = np.int64(-1)
@@ -163,6 +163,9 @@ TERMS = np.dtype(
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
+        ("fee_maker_per_lot", I8),
+        ("fee_maker_ppm", I8),
+        ("fee_clearing", I8),
         ("weighted", I8),
         ("settles_at_mark", I8),
         ("funding_cap", I8),
@@ -292,7 +295,7 @@ OUT_ORDERS = np.dtype(
 """A row when an order is accepted (WORKING) or refused, and one more when it ends; one row a leg."""
 OUT_FILLS = np.dtype(
     [("order", I8), ("ts", I8), ("contract", I8), ("lots", I8), ("price_micros", I8), ("fee_micros", I8),
-     ("half_spread_micros", I8), ("position_after", I8), ("origin", I8)]
+     ("half_spread_micros", I8), ("position_after", I8), ("origin", I8), ("maker", I8)]
 )
 OUT_LEDGER = np.dtype([("ts", I8), ("contract", I8), ("kind", I8), ("micros", I8)])
 OUT_EQUITY = np.dtype(

@@ -48,6 +48,12 @@ class TermsLike(Protocol):
     @property
     def restatement_latest(self) -> int: ...
     @property
+    def fee_maker_per_lot_micros(self) -> int | None: ...
+    @property
+    def fee_maker_ppm(self) -> int | None: ...
+    @property
+    def fee_clearing_micros(self) -> int: ...
+    @property
     def weighted(self) -> int: ...
     @property
     def settles_at_mark(self) -> int: ...
@@ -80,6 +86,9 @@ class Terms:
     participation_ppm: int = MILLION
     missing_rule: int = 0
     restatement_latest: int = 1
+    fee_maker_per_lot_micros: int | None = None
+    fee_maker_ppm: int | None = None
+    fee_clearing_micros: int = 0
     weighted: int = 0
     settles_at_mark: int = 0
     funding_cap: int = 0
@@ -168,6 +177,7 @@ class FillRow(NamedTuple):
     position_after: int
     half_spread_micros: int
     """What half the spread cost against the bar's open; nothing where a limit had waited for its price."""
+    liquidity: str = "taker"
 
 
 class OrderRow(NamedTuple):

@@ -46,6 +46,19 @@ class Ledger:
     weights: dict[str, dict[int, list[int]]]
     result: Result
 
+    def book_fees(self, ts: int, code: str, lots: int, price: int, *, is_maker: bool) -> int:
+        """The exchange's fee and clearing's, a row each; returns their sum."""
+        terms = self.terms(code)
+        per_lot, ppm = terms.fee_per_lot_micros, terms.fee_ppm
+        if is_maker:
+            per_lot = per_lot if terms.fee_maker_per_lot_micros is None else terms.fee_maker_per_lot_micros
+            ppm = ppm if terms.fee_maker_ppm is None else terms.fee_maker_ppm
+        fee = abs(lots) * per_lot + half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(ppm, 10**6))
+        clearing = abs(lots) * terms.fee_clearing_micros
+        self.book_cash(ts, code, "fee", -fee)
+        self.book_cash(ts, code, "clearing_fee", -clearing)
+        return fee + clearing
+
     def mark(self, ts: int, code: str, price: int, kind: str) -> int:
         book, amount = self.books[code], 0
         book.value_price = price

@@ -183,15 +183,15 @@ class Oracle(Ledger):
         return order.limit if bar.high > order.limit else None
 
     def fill(self, ts: int, order: Order, code: str, lots: int, price: int, opened: int) -> None:
-        book, terms = self.books[code], self.terms(code)
+        book = self.books[code]
         book.position += lots
         book.is_open = True
         book.open_value += lots * price * self.lot(code)
-        fee = abs(lots) * terms.fee_per_lot_micros
-        fee += half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(terms.fee_ppm, MILLION))
-        self.book_cash(ts, code, "fee", -fee)
+        waited = order.limit is not None and (opened - order.limit) * lots > 0
+        fee = self.book_fees(ts, code, lots, price, is_maker=waited)
         given_up = half_even(max(lots * (price - opened), 0) * self.lot(code))
-        self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position, given_up))
+        self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position, given_up,
+                                         "maker" if waited else "taker"))
 
     # Phase 5
 

@@ -52,7 +52,7 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
     other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
-    terms = {code: with_settlement(other, its) for code, its in terms.items()}
+    terms = {code: with_fees(other, with_settlement(other, its)) for code, its in terms.items()}
     builder = TapeBuilder(source=f"seed {seed}")
     contracts = [random_contract(rng, product, month, days) for product in terms for month in range(months)]
     refs = {contract.code: builder.contract(contract) for contract in contracts}
@@ -169,6 +169,13 @@ def with_settlement(rng: np.random.Generator, terms: Terms) -> Terms:
     """Weights count for one product in five; another one in ten settles at its last mark."""
     kind = rng.random()
     return replace(terms, weighted=int(kind < 0.2), settles_at_mark=int(kind > 0.9))
+
+
+def with_fees(rng: np.random.Generator, terms: Terms) -> Terms:
+    """Makers pay another fee, or none, in one product in two; clearing costs something in one of three."""
+    maker = rng.random() < 0.5
+    return replace(terms, fee_maker_per_lot_micros=int(rng.choice([0, 333_333])) if maker else None,
+                   fee_maker_ppm=int(rng.choice([0, 21])) if maker else None, fee_clearing_micros=int(rng.choice([0, 0, 250_001])))
 
 
 def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, weights: np.random.Generator | None, *,

@@ -47,7 +47,7 @@ def test_cash_is_conserved(a_case):
     run = outcome(a_case)
     assert run.cash_start + sum(row.micros for row in run.ledger) == run.cash_end == run.equity_end
     fees = sum(fill.fee_micros for fill in run.fills)
-    assert sum(row.micros for row in run.ledger if row.kind == "fee") == -fees
+    assert sum(row.micros for row in run.ledger if row.kind in ("fee", "clearing_fee")) == -fees
 
 
 @CASES

@@ -17,8 +17,8 @@ from kilohour.contracts import Registry, engine_terms
 from kilohour.errors import DataError
 from kilohour.tape import Index, TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY, day_of
-from tests.oracle.both import both
 from tests.oracle.books import Terms
+from tests.oracle.both import both
 from tests.oracle.compare import differences
 from tests.oracle.play import scripted
 from tests.oracle.scripts import Case
