@@ -172,6 +172,11 @@ class Desk(DeskOrders):
             raise ValueError("desk.fixed_mean: no print of the window is known; ask desk.fixed_share first")
         return self.fixed_sum[contract] / float(self.fixed_count[contract])
 
+    def open_delta(self, contract: int) -> float:
+        """Units still exposed to the price: units per lot × lots held × the share of the window that is not fixed yet."""
+        share = 1.0 - self.fixed_share(contract)
+        return self.units_per_lot[contract] * float(self.held[contract]) * share
+
     # -- published series -------------------------------------------------------------------------------------
 
     def has_value(self, index: Any) -> bool:

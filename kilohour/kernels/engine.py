@@ -11,28 +11,18 @@ import math
 
 import numpy as np
 
-from kilohour.kernels.books import (
-    book_final,
-    book_final_correction,
-    book_mark,
-    book_mark_correction,
-    book_variation,
-    equity_now,
-)
+from kilohour.kernels.books import book_mark, equity_now
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.funding import see_funding
 from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
-from kilohour.kernels.output import write_ledger, write_settlement
+from kilohour.kernels.official import correct_final, correct_mark, end_orders_of, see_final, see_mark, see_print
+from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
-    AT_MARK,
-    AT_SETTLEMENT,
     BAR,
     CALL_MARGIN,
-    DAY,
-    DAY_ORDERS,
     DONE,
     EVERY_ORDER,
     EXPIRED,
@@ -42,7 +32,6 @@ from kilohour.kernels.records import (
     FULL,
     FUNDING,
     INTEREST,
-    LAPSED,
     LEGS,
     LISTING,
     MARK,
@@ -58,142 +47,12 @@ from kilohour.kernels.records import (
     UNSETTLED,
     ZERO,
 )
-from kilohour.kernels.settlement import counts, mean_of_prints
-from kilohour.kernels.working import end_order, sweep_orders
 
-DECAY = 0.97
-"""Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
 ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
 UNHEARD, HEARD, UNABLE = np.int64(0), np.int64(1), np.int64(2)
 """Whether the strategy has run at a timestamp: not yet, it has, it failed."""
 ONE = np.uint64(1)
 NANOS_PER_DAY = 86_400_000_000_000
-
-
-@inner
-def end_orders_of(book, desk, contract, which, status, out):
-    """Ends working orders with a leg in the contract: all of them, or the DAY orders accepted earlier."""
-    ended = False
-    for slot in range(book.orders_working):
-        order = book.order[slot]
-        if order.number == 0:
-            continue
-        if which == DAY_ORDERS and (order.life != DAY or order.accepted_at >= desk.now or order.kind == AT_SETTLEMENT):
-            continue
-        for leg in range(order.legs):
-            if order.contract[leg] == contract:
-                end_order(book, desk, order, status, out)
-                ended = True
-                break
-    if ended:
-        sweep_orders(book)
-
-
-@inner
-def show_mark(book, desk, contract, price):
-    """The official mark, and the volatility with it, from the mark before it."""
-    was = book.past[contract]
-    if was.mark_before != MISSING:
-        change = (price - was.mark_before) / 1e6
-        square, past = change * change, was.variance_before
-        desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
-    book.mark[contract] = price
-    desk.official[contract] = price / 1e6
-
-
-@inner
-def see_mark(book, desk, terms, contract, price, of, out):
-    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse. ``of``: when it happened."""
-    was = book.past[contract]
-    was.mark_of, was.mark_before, was.variance_before = of, book.mark[contract], desk.variance[contract]
-    show_mark(book, desk, contract, price)
-    book.marked_at[contract] = desk.now
-    book.value_price[contract] = price
-    book_variation(book, terms[contract], contract, price, desk.now, out)
-    if book.orders_working:
-        end_orders_of(book, desk, contract, DAY_ORDERS, LAPSED, out)
-
-
-@inner
-def correct_mark(book, desk, terms, contract, price, of, out):
-    """Phase 2: the venue corrects a mark. One that a later mark has followed moves nothing: what it gives it takes again."""
-    was = book.past[contract]
-    if was.mark_of != of or book.mark[contract] == MISSING:
-        return
-    book_mark_correction(book, terms[contract], contract, price, desk.now, out)
-    show_mark(book, desk, contract, price)
-    if desk.seen_at[contract] <= book.marked_at[contract]:
-        book.value_price[contract] = price
-
-
-@inner
-def see_print(desk, terms, index, day, value, weight, revision, latest, first, first_day, fixes_from, fixes_contract,
-              fixing_days):  # fmt: skip
-    """Phase 3: a print enters the store, and the fixed share of every open window that holds its day."""
-    at, weights = day - first_day, latest.shape[0] // 2 + index
-    latest[index, at], latest[weights, at] = value, weight
-    if revision == 0:
-        first[index, at], first[weights, at] = value, weight
-    if desk.index_value_day[index] <= day:
-        desk.index_value[index] = value / 1e6
-        desk.index_value_day[index] = day
-        desk.index_known_at[index] = desk.now
-    desk.index_fresh[index] = 1
-    desk.news = 1
-    cell = index * latest.shape[1] + at
-    for i in range(fixes_from[cell], fixes_from[cell + 1]):
-        contract = fixes_contract[i]
-        term = terms[contract]
-        start, stop = term.fixing_from, term.fixing_to
-        store = latest if term.restatement_latest else first
-        count, total, units = 0, 0.0, 0
-        for j in range(start, stop):
-            column = fixing_days[j] - first_day
-            if column >= latest.shape[1]:
-                break
-            if counts(store, index, column, term.weighted):
-                size = store[weights, column] if term.weighted else 1
-                count += 1
-                units += size
-                total += size * (store[index, column] / 1e6)
-        desk.fixed_count[contract] = count
-        desk.fixed_sum[contract] = total if units == count else (total / units * count if units else math.nan)
-
-
-@inner
-def see_final(book, desk, terms, contract, stated, latest, first, first_day, fixing_days, out):
-    """Phase 3: final settlement, at the venue's stated price or by rule. False when the rule lacks a print."""
-    if book.open_slot[contract] < 0:
-        return True
-    term = terms[contract]
-    price, used, total, missing, weight = stated, 0, 0, 0, 0
-    if stated == MISSING and term.settles_at_mark:
-        price, used, day = book.mark[contract], AT_MARK, MISSING
-    elif stated == MISSING:
-        store = latest if term.restatement_latest else first
-        days = fixing_days[term.fixing_from : term.fixing_to]
-        price, used, total, missing, day, weight = mean_of_prints(store, term.index, days, first_day, term)
-    if price == MISSING:
-        book.failed_ref, book.failed_day = contract, day
-        return False
-    lots = book.position[contract]
-    book.value_price[contract] = price
-    book_final(book, desk, term, contract, price, desk.now, out)
-    if lots:
-        book.settlements += 1
-        if not book.quiet:
-            write_settlement(out, desk.now, contract, lots, price, used, total, missing, weight, ZERO)
-    return True
-
-
-@inner
-def correct_final(book, desk, terms, contract, price, revision, out):
-    """Phase 3: the venue corrects a final settlement of lots that were held."""
-    lots = book.past[contract].final_lots
-    if lots:
-        book_final_correction(book, terms[contract], contract, price, desk.now, out)
-        if not book.quiet:
-            write_settlement(out, desk.now, contract, lots, price, ZERO, ZERO, ZERO, ZERO, revision)
 
 
 @inner

@@ -45,6 +45,7 @@ class Prober(Strategy):
             self.sum_seen += desk.mark(contract) * desk.fixed_share(contract)
         if desk.has_volatility(contract):
             self.sum_seen += desk.volatility(contract) + desk.lots_for_volatility(contract, 1000.0)
+        self.sum_seen += desk.open_delta(contract)
         if desk.fixed_share(contract) > 0.0:
             self.sum_seen += desk.fixed_mean(contract)
         if desk.is_listed(contract):

@@ -136,6 +136,9 @@ class Looking(Script):
             assert desk.volatility(row) == pytest.approx(present.volatility(code), rel=1e-12)
         fixed = present.fixed(contract)
         assert desk.fixed_share(row) == (len(fixed) / len(contract.fixing_days) if contract.fixing_days else 0)
+        lot = Fraction(present.terms[contract.product].lot_num, present.terms[contract.product].lot_den)
+        share = 1 - Fraction(len(fixed), len(contract.fixing_days)) if contract.fixing_days else Fraction(1)
+        assert desk.open_delta(row) == pytest.approx(float(lot * seen["held"].get(code, 0) * share), rel=1e-12, abs=1e-9)
         if fixed:
             weight = sum(size for _, size in fixed)
             mean = float(Fraction(sum(value * size for value, size in fixed), weight * 10**6)) if weight else math.nan
