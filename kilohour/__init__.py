@@ -40,6 +40,7 @@ _HOMES = {
     "backtest": "kilohour.backtests.backtest",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
+    "house": "kilohour.backtests.house",
     "KilohourError": "kilohour.errors",
     "Atr": "kilohour.indicators",
     "Carry": "kilohour.indicators",
@@ -109,6 +110,7 @@ __all__ = [
     "__version__",
     "backtest",
     "errors",
+    "house",
     "index",
     "indicator",
     "indicators",
@@ -139,6 +141,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
     from kilohour.backtests.backtest import backtest
+    from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep
     from kilohour.contracts import Assumptions, Product, Registry

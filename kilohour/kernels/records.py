@@ -55,7 +55,7 @@ VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in ra
 VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(i) for i in range(6, 10))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
-AT_MARK = np.int64(-1)
+AT_MARK = -1
 """Stands for the number of fixings of a settlement at the last official mark."""
 
 I8, F8 = np.int64, np.float64

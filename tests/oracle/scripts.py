@@ -199,7 +199,7 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
     if weights is not None:
         weight = weights.integers(0, 5, size=len(rows)) * weights.integers(1, 1000, size=len(rows))
         weight[weights.random(len(rows)) < (0.0 if is_whole else 0.1)] = MISSING
-    builder.prints(ref, *columns, weight)
+    builder.prints(ref, columns[0], columns[1], columns[2], weight)
 
 
 def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
