@@ -145,7 +145,8 @@ def _settling_indices(tape: Tape) -> dict[str, str]:
 def _settlement(view: _View, contract: Contract, ref: int) -> Iterator[Finding]:
     if contract.is_perpetual:
         return
-    if not len(view.times(Kind.FINAL, ref)):
+    finals = view.times(Kind.FINAL, ref)
+    if not len(finals):
         if contract.settlement_at <= view.tape.end:
             yield Finding(rule="missing final", contract=contract.code, count=1,
                           day=f"{datetime_of(contract.settlement_at):%Y-%m-%d}", detail=contract.rule)
