@@ -127,6 +127,7 @@ DESK = np.dtype(
         ("fixed_sum", F8, (CONTRACTS + 8,)),
         ("units_per_lot", F8, (CONTRACTS + 8,)),
         ("tick_size", F8, (CONTRACTS + 8,)),
+        ("index_micros", I8, (INDICES,)),
     ],
     align=True,
 )
@@ -233,6 +234,9 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``)."""
+
 BOOK = np.dtype(
     [
         ("cursor", I8),
@@ -284,6 +288,7 @@ BOOK = np.dtype(
         ("marked_at", I8, (CONTRACTS + 8,)),
         ("order", ORDER, (ORDERS,)),
         ("past", PAST, (CONTRACTS + 8,)),
+        ("rare", RARE),
     ],
     align=True,
 )
