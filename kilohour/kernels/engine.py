@@ -255,10 +255,9 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
 
 @entry
 def advance(
-    desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days,
-    outs, step_address, gate_address, meet_address, rare_address, strategy_address, desk_address, book_address, terms_address,
-    order_address, out_address, end,
+    desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume, wants_events, latest, first, first_day,
+    fixes_from, fixes_contract, fixing_days, outs, step_address, gate_address, meet_address, rare_address, strategy_address,
+    desk_address, book_address, terms_address, order_address, out_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
