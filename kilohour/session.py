@@ -54,6 +54,8 @@ class Market:
     fills: Fills
     spare: Array
     """Stands where a session keeps its rows, for quiet sessions: they write none."""
+    has_rare: bool = False
+    """The tape holds corrections by the venue or funding."""
 
     @classmethod
     def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
@@ -72,10 +74,12 @@ class Market:
         for row in rows[: len(tape.contracts)]:
             row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
         _check_funding(tape, rows)
+        kind = tape.events["kind"]
+        has_rare = bool(np.any((kind == Kind.FUNDING) | ((kind == Kind.MARK) | (kind == Kind.FINAL)) & (tape.events["volume"] > 0)))
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
-                   spare=np.zeros(1, r.OUT))
+                   spare=np.zeros(1, r.OUT), has_rare=has_rare)
 
     def product_row(self, code: str) -> int:
         """Row of a product, -1 when the tape has none of it."""
@@ -171,7 +175,7 @@ def _desk_of(tape: Tape, terms: Array) -> Array:
         view[name][:] = np.nan
     view["traded"][:] = MISSING
     view["seen_at"][:] = -1
-    view["index_value_day"][:] = MISSING
+    view["index_value_day"][:] = view["index_micros"][:] = MISSING
     view["front"][:] = -1
     view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
     rows = {code: row for row, code in enumerate(tape.product_codes)}
@@ -219,8 +223,8 @@ class Session:
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
-        # Values of every index and day as known, and below them their weights. The last row of each stays empty: row -1, the
-        # index that a contract's tape does not have.
+        # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,
+        # the index that a contract's tape does not have.
         self.latest = np.full((2 * (len(market.tape.indices) + 1), market.day_count), MISSING, dtype=np.int64)
         self.first = self.latest.copy()
         self.scratch = np.zeros(1, r.ORDER)
@@ -314,8 +318,9 @@ class Session:
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
-            self._step_address(), self._service_address(), self._meeting_address(), self.state.ctypes.data, self.desk.ctypes.data,
-            self.book.ctypes.data, market.terms.ctypes.data, self.scratch.ctypes.data, self.out.ctypes.data, until,
+            self._step_address(), self._service_address(), self._meeting_address(), self._rare_address(),
+            self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data, market.terms.ctypes.data,
+            self.scratch.ctypes.data, self.out.ctypes.data, until,
         ))  # fmt: skip
 
     def _service_address(self) -> int:
@@ -324,6 +329,14 @@ class Session:
 
             self.service_address = service_address()
         return self.service_address
+
+    def _rare_address(self) -> int:
+        """Corrections and funding are compiled only for a tape that holds some."""
+        if not self.market.has_rare:
+            return 0
+        from kilohour.kernels.rare_events import rare_events_address
+
+        return int(rare_events_address())
 
     def _meeting_address(self) -> int:
         """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""

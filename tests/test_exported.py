@@ -12,8 +12,8 @@ import pytest
 import kilohour
 
 EXPORTED = [
-    "Assumptions", "Desk", "EmbeddedMarket", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "index", "indicator", "indicators", "maths",
+    "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
+    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "house", "index", "indicator", "indicators", "maths",
     "product", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [

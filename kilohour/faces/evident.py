@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from kilohour import maths
-from kilohour.desk import Desk
 from kilohour.errors import CannotCompile
 from kilohour.faces.fields import fields_of
 from kilohour.faces.reach import Function, Reach, reach_of
-from kilohour.faces.syntax import source_of
+from kilohour.faces.syntax import argument_face, source_of
 
 FLOAT, RING, UNKNOWN = "float", "ring", ""
 _CALLED_BY_THE_ENGINE = ("on_bar", "on_event")
@@ -171,7 +170,7 @@ class _Evidence:
             name, holder = call.func.attr, call.func.value
             if isinstance(holder, ast.Name) and function.__globals__.get(holder.id) is maths:
                 return FLOAT if _promises_float(vars(maths).get(name)) else UNKNOWN
-            verb = vars(Desk).get(name)
+            verb = getattr(argument_face("desk"), name, None)
             if verb is not None and not _promises_float(verb):
                 return UNKNOWN
             return FLOAT if name not in self.named and verb is not None else self.claims.get(("result", name), UNKNOWN)

@@ -83,6 +83,11 @@ def know_argument(name: str, face: type) -> None:
     _ARGUMENTS[name] = face
 
 
+def argument_face(name: str) -> type | None:
+    """The class of arguments of this name, None for a name that was never told."""
+    return _ARGUMENTS.get(name)
+
+
 class _Looker(ast.NodeVisitor):
     """Finds the first refused node of one function. ``owner`` is the class whose ``self`` it works on, if any."""
 

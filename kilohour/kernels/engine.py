@@ -15,10 +15,9 @@ from kilohour.kernels.books import book_mark, equity_now
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
-from kilohour.kernels.funding import see_funding
 from kilohour.kernels.liquidation import measure_margin
 from kilohour.kernels.matching import match_orders
-from kilohour.kernels.official import correct_final, correct_mark, end_orders_of, see_final, see_mark, see_print
+from kilohour.kernels.official import end_orders_of, see_final, see_mark, see_print
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
@@ -220,28 +219,28 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 @inner
 def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
-               fixes_from, fixes_contract, fixing_days, out):  # fmt: skip
+               fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address, terms_address, order_address,
+               out_address):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
     now, n = desk.now, ts.shape[0]
     while i < n and ts[i] == now:
         what, at = kind[i], np.int64(ref[i])
         if what == MARK:
             desk.mark_count += 1
-            if volume[i] > 0:
-                correct_mark(book, desk, terms, at, close[i], ts_event[i], out)
-            else:
-                see_mark(book, desk, terms, at, close[i], ts_event[i], out)
-        elif what == FUNDING:
-            if not see_funding(book, desk, terms, at, close[i], latest, first_day, out):
+        if what == FUNDING or (volume[i] > 0 and (what == MARK or what == FINAL)):
+            event = book.rare
+            event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
+            call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
+            if event.failed:
                 book.failed_ref = at
                 return -NO_FUNDING
+        elif what == MARK:
+            see_mark(book, desk, terms, at, close[i], ts_event[i], out)
         elif what == PRINT:
             see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], high[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
         elif what == INTEREST:
             desk.open_interest[at] = volume[i]
-        elif what == FINAL and volume[i] > 0:
-            correct_final(book, desk, terms, at, close[i], volume[i], out)
         elif what == FINAL:
             if not see_final(book, desk, terms, at, close[i], latest, first, first_day, fixing_days, out):
                 return -NO_PRINT
@@ -257,10 +256,9 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
 
 @entry
 def advance(
-    desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume,
-    wants_events, latest, first, first_day, fixes_from, fixes_contract, fixing_days,
-    outs, step_address, gate_address, meet_address, strategy_address, desk_address, book_address, terms_address, order_address,
-    out_address, end,
+    desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume, wants_events, latest, first, first_day,
+    fixes_from, fixes_contract, fixing_days, outs, step_address, gate_address, meet_address, rare_address, strategy_address,
+    desk_address, book_address, terms_address, order_address, out_address, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
@@ -295,7 +293,8 @@ def advance(
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
                 behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
-                                    fixes_from, fixes_contract, fixing_days, out)
+                                    fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
+                                    terms_address, order_address, out_address)
                 if behind < 0:
                     status = -behind
                     break

@@ -23,7 +23,7 @@ def funding_rate(term, mark, index):
 
 
 @inner
-def see_funding(book, desk, terms, contract, stated, latest, first_day, out):
+def see_funding(book, desk, terms, contract, stated, out):
     """Phase 2: funding of what is held now, on the official mark. False when there is no mark, or no print for the rule."""
     if book.position[contract] == 0:
         return True
@@ -31,8 +31,7 @@ def see_funding(book, desk, terms, contract, stated, latest, first_day, out):
     if mark == MISSING:
         return False
     if stated == MISSING:
-        day = desk.index_value_day[term.index] if term.index >= 0 else MISSING
-        index = latest[term.index, day - first_day] if day != MISSING else MISSING
+        index = desk.index_micros[term.index] if term.index >= 0 else MISSING
         if index <= 0:
             return False
         rate = funding_rate(term, mark, index)

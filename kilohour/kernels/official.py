@@ -81,7 +81,7 @@ def see_print(desk, terms, index, day, value, weight, revision, latest, first, f
     if revision == 0:
         first[index, at], first[weights, at] = value, weight
     if desk.index_value_day[index] <= day:
-        desk.index_value[index] = value / 1e6
+        desk.index_value[index], desk.index_micros[index] = value / 1e6, value
         desk.index_value_day[index] = day
         desk.index_known_at[index] = desk.now
     desk.index_fresh[index] = 1

@@ -127,6 +127,7 @@ DESK = np.dtype(
         ("fixed_sum", F8, (CONTRACTS + 8,)),
         ("units_per_lot", F8, (CONTRACTS + 8,)),
         ("tick_size", F8, (CONTRACTS + 8,)),
+        ("index_micros", I8, (INDICES,)),
     ],
     align=True,
 )
@@ -179,8 +180,8 @@ TERMS = np.dtype(
 
 Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is set when the venue takes that constant,
 ``flags_mask`` holds the flags it takes; every bit is set without a venue. ``band_ppm``, ``position_limit`` and
-``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none). Funding rates are in
-hundred-millionths; a divisor of zero stands for a product without a funding rule.
+``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
+Funding rates are in hundred-millionths; a divisor of zero stands for a product without a funding rule.
 """
 
 ORDER = np.dtype(
@@ -233,6 +234,9 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``)."""
+
 BOOK = np.dtype(
     [
         ("cursor", I8),
@@ -284,6 +288,7 @@ BOOK = np.dtype(
         ("marked_at", I8, (CONTRACTS + 8,)),
         ("order", ORDER, (ORDERS,)),
         ("past", PAST, (CONTRACTS + 8,)),
+        ("rare", RARE),
     ],
     align=True,
 )

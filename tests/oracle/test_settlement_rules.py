@@ -7,7 +7,7 @@ begins on a Monday; the 15th is Presidents' Day, so nineteen business days fix.
 
 import dataclasses
 import datetime as dt
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def product_with(**terms):
     return dataclasses.replace(sim, code="MY:GPU").replace(**{**FREE, **terms})
 
 
-def february(product, skip=(), weighted=True):
+def february(product, skip=()):
     """Ten lots bought at 2.00 on 29 January and held; the last mark, on 26 February, is 2.20."""
     contract = product.contract(202702)
     builder = TapeBuilder(source="by hand")
@@ -44,14 +44,13 @@ def february(product, skip=(), weighted=True):
     builder.bars(ref, bars, price, price, price, price, np.full(2, MISSING))
     builder.marks(ref, np.array([contract.last_trade_at]), np.array([2_200_000]))
     days = np.array([day for day in range(1, 33) if day not in skip])
-    builder.prints(index, FIRST + days - 1, (FIRST + days) * NANOS_PER_DAY + 9 * HOUR, 2_000_000 + days * 10_000,
-                   days if weighted else None)
+    builder.prints(index, FIRST + days - 1, (FIRST + days) * NANOS_PER_DAY + 9 * HOUR, 2_000_000 + days * 10_000, days)
     builder.interest(ref, np.array([(FIRST + 40) * NANOS_PER_DAY]), np.array([0]))
     if product.text("settlement") == "last_mark":
         builder.finals(ref, contract.settlement_at)
     tape = builder.build()
-    names = {field.name for field in fields(Terms)}
-    terms = {product.code: Terms(**{k: v for k, v in asdict(engine_terms(product)).items() if k in names})}
+    known = asdict(engine_terms(product))
+    terms = {product.code: Terms(**{field.name: known[field.name] for field in dataclasses.fields(Terms)})}
     return Case(tape=tape, terms=terms, actions={int(bars[0]): [("market", contract.code, 10, "gtc")]},
                 cash_micros=10**12, watched={product.code})
 

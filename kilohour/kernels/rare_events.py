@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the engine for events that few tapes hold: corrections by the venue, and funding.
+
+A native function of its own, compiled only for a tape that holds one. ``book.rare`` carries the event.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from numba import carray, cfunc, from_dtype, types
+
+from kilohour.kernels.call import native_address
+from kilohour.kernels.compiling import collector_paused
+from kilohour.kernels.funding import see_funding
+from kilohour.kernels.official import correct_final, correct_mark
+from kilohour.kernels.records import BOOK, DESK, FINAL, MARK, ORDER, OUT, TERMS
+
+_KEPT: list[Any] = []
+"""Keeps the code behind the address alive."""
+
+
+def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
+    book, desk, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(out_at, 1)[0]
+    terms, event = carray(terms_at, desk.contract_count), book.rare
+    if what == MARK:
+        correct_mark(book, desk, terms, event.contract, event.price, event.of, out)
+    elif what == FINAL:
+        correct_final(book, desk, terms, event.contract, event.price, event.revision, out)
+    elif not see_funding(book, desk, terms, event.contract, event.price, out):
+        event.failed = 1
+    return 0
+
+
+@functools.cache
+def rare_events_address():
+    """Address of the compiled function, which is taken from the cache where it is there."""
+    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, TERMS, ORDER, OUT)]
+    with collector_paused():
+        compiled = cfunc(types.int64(types.int64, *records), cache=True)(_rare)
+    _KEPT.append(compiled)
+    return native_address(compiled)
