@@ -15,6 +15,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from kilohour.contracts.margin import MarginTable, margin_table
 from kilohour.contracts.specs import SPECS, Spec, Value
 from kilohour.errors import UsageError
 from kilohour.units import MICROS
@@ -137,6 +138,9 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    margin_grace_marks: int = 0
+    margin_table: MarginTable | None = None
+    """Scenario margin; None for per cent of notional and per lot."""
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -167,6 +171,8 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        margin_grace_marks=product.whole("margin_grace_marks") if "margin_grace_marks" in product.terms else 0,
+        margin_table=margin_table(product),
     )
 
 

@@ -47,6 +47,8 @@ class TermsLike(Protocol):
     def missing_rule(self) -> int: ...
     @property
     def restatement_latest(self) -> int: ...
+    @property
+    def margin_grace_marks(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class Terms:
     participation_ppm: int = MILLION
     missing_rule: int = 0
     restatement_latest: int = 1
+    margin_grace_marks: int = 0
 
 
 REFUSE, PREVIOUS, SKIP = 0, 1, 2

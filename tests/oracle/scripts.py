@@ -60,9 +60,12 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
     tape = builder.build()
-    return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
-                cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
-                watched={next(iter(terms))} if rng.random() < 0.2 else set(terms))
+    actions = random_actions(rng, tape, terms, requests)
+    cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
+    watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
+    graces = rng.choice([0, 0, 1, 3], len(terms))
+    terms = {code: replace(its, margin_grace_marks=int(grace)) for (code, its), grace in zip(terms.items(), graces, strict=True)}
+    return Case(tape=tape, terms=terms, actions=actions, cash_micros=cash, watched=watched)
 
 
 def random_terms(rng: np.random.Generator) -> Terms:
