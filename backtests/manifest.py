@@ -83,15 +83,27 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
         sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "
                          f"and the fees, and takes at most {share:g} % of a bar's volume.")
         if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
-            sentences.append(f"{product.code}: margin is {product.whole('margin_initial_ppm') / 10_000:g} % of notional initially "
-                             f"and {product.whole('margin_maintenance_ppm') / 10_000:g} % maintained, with a floor per lot; "
-                             "spreads get no credit.")
+            sentences.append(f"{product.code}: {_margin_sentence(product)}")
     bars = tape.events["kind"] == Kind.BAR
     if np.any(tape.events["volume"][bars] == MISSING):
         sentences.append("Where a bar has no volume, fills are not limited by it.")
     sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; "
                      "it is known only afterwards.")
     return sentences
+
+
+def _margin_sentence(product: Product) -> str:
+    initial, maintained = product.whole("margin_initial_ppm") / 10_000, product.whole("margin_maintenance_ppm") / 10_000
+    floor, least = product.ratio("margin_initial_floor"), product.ratio("margin_maintenance_floor")
+    model, grace = product.get("margin_model"), product.get("margin_grace_marks")
+    if model == "per_lot":
+        said = f"margin is {_plain(floor)} USD a lot initially and {_plain(least)} maintained; spreads get no credit"
+    elif model == "scenario":
+        said = (f"margin is the worst loss of {len(product.text('margin_scenarios').split(';'))} scenarios on {initial:g} % of notional, "
+                "less credits for spreads")
+    else:
+        said = f"margin is {initial:g} % of notional initially and {maintained:g} % maintained, with a floor per lot; spreads get no credit"
+    return said + (f"; a margin call leaves {grace} mark{'s' if grace != 1 else ''} to pay." if grace else ".")
 
 
 def _plain(value: Any) -> str:

@@ -19,12 +19,14 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
+from kilohour.margin_terms import margin_terms_of
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
 
 if TYPE_CHECKING:
+    from kilohour.kernels.late_margin import LateMargin
     from kilohour.step import PythonStep
 
 BLOCK = 65_536
@@ -43,6 +45,9 @@ class Market:
     tape: Tape
     products: tuple[str, ...]
     terms: Array
+    margin_terms: Array
+    """The same terms with those that only margin calls and scenario margin read."""
+    has_scenarios: bool
     desk: Array
     """One desk record with the contracts' facts filled in."""
     fixing_days: Array
@@ -77,7 +82,8 @@ class Market:
         kind = tape.events["kind"]
         has_rare = bool(np.any((kind == Kind.FUNDING) | ((kind == Kind.MARK) | (kind == Kind.FINAL)) & (tape.events["volume"] > 0)))
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
-        return cls(tape=tape, products=products, terms=rows, desk=_desk_of(tape, rows), fixing_days=fixing_days,
+        return cls(tape=tape, products=products, terms=rows, margin_terms=margin_terms_of(tape, rows, terms),
+                   has_scenarios=bool((rows["margin_model"] == r.BY_SCENARIO).any()), desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
                    spare=np.zeros(1, r.OUT), has_rare=has_rare)
 
@@ -117,6 +123,7 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
         row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
         row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
+        row["margin_model"] = r.BY_NOTIONAL if term.margin_table is None else r.BY_SCENARIO
         row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
         row["fixing_from"] = len(days)
         days += contract.fixing_days
@@ -234,6 +241,7 @@ class Session:
         self.tables = {name: [] for name in r.TABLES}
         self.wants_events = int(wants_events(self.face))
         self.python: PythonStep | None = None
+        self.late_margin: LateMargin | None = None
         self.step = None if self.interpreted else compiled_step(self.face)
 
     def warm_up(self) -> None:
@@ -319,15 +327,16 @@ class Session:
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
             self._step_address(), self._service_address(), self._meeting_address(), self._rare_address(),
-            self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data, market.terms.ctypes.data,
-            self.scratch.ctypes.data, self.out.ctypes.data, until,
+            self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
+            (market.margin_terms if market.has_scenarios else market.terms).ctypes.data, self.scratch.ctypes.data,
+            self.out.ctypes.data, self._margin_address(), market.margin_terms.ctypes.data, until,
         ))  # fmt: skip
 
     def _service_address(self) -> int:
         if self.service_address is None:
             from kilohour.kernels.desk_service import service_address
 
-            self.service_address = service_address()
+            self.service_address = service_address(self.market.has_scenarios)
         return self.service_address
 
     def _rare_address(self) -> int:
@@ -336,7 +345,7 @@ class Session:
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
-        return int(rare_events_address())
+        return int(rare_events_address(self.market.has_scenarios))
 
     def _meeting_address(self) -> int:
         """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
@@ -344,8 +353,19 @@ class Session:
             from kilohour.faces.reach import reach_of
             from kilohour.kernels.meeting_service import meeting_address
 
-            self.meeting_address = meeting_address() if self.interpreted or ORDER_VERBS & reach_of(self.face).names else 0
+            is_needed = self.interpreted or ORDER_VERBS & reach_of(self.face).names
+            self.meeting_address = meeting_address(self.market.has_scenarios) if is_needed else 0
         return self.meeting_address
+
+    def _margin_address(self) -> int:
+        """The engine's fourth part, or the way to it."""
+        from kilohour.kernels import late_margin
+
+        if self.late_margin is None:
+            self.late_margin = late_margin.LateMargin()
+            if self.market.has_scenarios:
+                late_margin.margin_address()
+        return self.late_margin.address
 
     def _step_address(self) -> int:
         if self.step is not None:
@@ -377,6 +397,8 @@ class Session:
         """Reruns the block in CPython from its snapshot, for the traceback."""
         from kilohour.faces.traceback import user_traceback
 
+        if self.late_margin is not None and self.late_margin.error is not None:
+            raise self.late_margin.error
         at = datetime_of(int(self.desk["now"][0]))
         if before is not None:
             self._rerun(before, at)

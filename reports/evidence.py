@@ -149,9 +149,19 @@ def margin(run: RunFolder, points: int) -> str:
     use = float((need[solvent] / value[solvent]).max()) if solvent.any() else None
     counted = int(run.result.get("margin_calls") or 0)
     said = f"{counted:,} margin call{'' if counted == 1 else 's'}" if counted else "No margin call"
-    lead = f"Initial margin took {percent(use, 0)} of equity at its peak. {said}."
+    lead = f"Initial margin took {percent(use, 0)} of equity at its peak. {said}.{_liquidation_cost(run['fills'])}"
     content = money.margin(equity, calls, points)
     return section("margin", "Margin", figure("margin", content, "Equity and margin through time"), lead=lead)
+
+
+def _liquidation_cost(fills: Table) -> str:
+    rows = fills.labels("purpose").is_any("liquidation")
+    if not rows.any():
+        return ""
+    lots = int(np.abs(fills.integers("lots")[rows]).sum())
+    fees, spread = (int(fills.integers(name)[rows].sum()) for name in ("fee_micros", "half_spread_micros"))
+    return (f" Liquidation traded {lots:,} lot{'' if lots == 1 else 's'} at a cost of {usd(fees + spread, 2)}: "
+            f"fees {usd(fees, 2)}, half spreads {usd(spread, 2)}.")
 
 
 def margin_calls(orders: Table) -> Ints:

@@ -8,7 +8,8 @@ A file has one or more tables::
     [assume.terms]
     margin_initial_ppm = { value = 200_000, reason = "..." }
 
-It may fill unknown terms only. Its hash goes into the manifest of a run, its terms into the report.
+It may fill unknown terms only, and choose a margin model where a product names none.
+Its hash goes into the manifest of a run, its terms into the report.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from kilohour.contracts.files import read_toml
 from kilohour.contracts.product import Product, read_term
+from kilohour.contracts.specs import SPECS
 from kilohour.contracts.terms import UNKNOWN, Term, shown
 from kilohour.errors import UnknownName, UsageError
 
@@ -66,6 +68,9 @@ class Assumptions:
         terms = dict(product.terms)
         for name, term in given.items():
             old = terms.get(name)
+            if old is None and SPECS[name].by_assumption:
+                terms[name] = term
+                continue
             if old is None:
                 raise UsageError(f"{self.name}: {product.code}: term {name!r} does not apply to this product, "
                                  f"found {shown(term.value)}")
@@ -74,7 +79,10 @@ class Assumptions:
                 raise UsageError(f"{self.name}: {product.code}: an assumption may fill unknown terms only, {name!r} is "
                                  f"{by} ({shown(old.value)}: {old.source}), found {shown(term.value)}")
             terms[name] = term
-        return dataclasses.replace(product, terms=terms)
+        try:
+            return dataclasses.replace(product, terms=terms)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: {error}") from None
 
 
 def _read(path: Path, *, trusted: bool) -> Assumptions:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kilohour.contracts import codes
 from kilohour.contracts.contract import Contract
+from kilohour.contracts.margin import check_margin
 from kilohour.contracts.specs import SPECS, WITHOUT_PRINTS, Spec, Value
 from kilohour.contracts.terms import UNKNOWN, Term, Unknown, parse_term, plain
 from kilohour.errors import UnknownName, UnknownTerm, UsageError
@@ -56,6 +57,7 @@ class Product:
             low, high = self.get(least), self.get(most)
             if isinstance(low, int | Fraction) and isinstance(high, int | Fraction) and low > high:
                 raise UsageError(f"{self.code}: {least} must not be above {most} ({high}), found {low}")
+        check_margin(self)
 
     def _required(self) -> Iterator[str]:
         yield from (name for name, spec in SPECS.items() if spec.required)
@@ -106,6 +108,10 @@ class Product:
         value = self.term(name)
         assert isinstance(value, str), f"{name} is not text"
         return value
+
+    def is_known(self, name: str) -> bool:
+        """False for a term that nobody has published and no assumption fills; True also where it does not apply."""
+        return name not in self.terms or self.terms[name].is_known
 
     @property
     def unknown_terms(self) -> tuple[str, ...]:

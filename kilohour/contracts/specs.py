@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from kilohour.contracts.margin import MILLION, PAIRS, SCENARIOS, credit_row, line_of, scenario_row, table_of
 from kilohour.units import MICROS
 
 Value = int | str | Fraction | dt.date
@@ -26,6 +27,10 @@ class Spec:
     unit: str
     meaning: str
     required: bool = True
+    default: Value | None = None
+    """What holds where a product does not have the term."""
+    by_assumption: bool = False
+    """True when an assumptions file may add the term to a product that does not have it."""
 
 
 def _ratio(raw: object) -> Fraction:
@@ -159,6 +164,20 @@ SPECS: Mapping[str, Spec] = {
     "margin_maintenance_ppm": Spec(_PPM, "millionths of notional", "maintenance margin"),
     "margin_initial_floor": Spec(_usd, "USD per lot", "least initial margin"),
     "margin_maintenance_floor": Spec(_usd, "USD per lot", "least maintenance margin"),
+    "margin_model": Spec(_choice("percent", "per_lot", "scenario"), "", "how margin is worked out", required=False, default="percent",
+                         by_assumption=True),
+    "margin_grace_marks": Spec(_whole(0, 1000), "marks", "marks between a margin call and liquidation", required=False, default=0,
+                               by_assumption=True),
+    "margin_tiers": Spec(line_of(0, 36_500), "days", "most days to the last trade, of every tier but the last", required=False,
+                         by_assumption=True),
+    "margin_scenarios": Spec(table_of(scenario_row, SCENARIOS), "scanning ranges", "moves by scenario and tier", required=False,
+                             by_assumption=True),
+    "margin_calendar_credit_ppm": Spec(line_of(0, MILLION), "millionths of the offset legs' margin", "credit within each tier",
+                                       required=False, by_assumption=True),
+    "margin_tier_credit_ppm": Spec(_PPM, "millionths of the offset legs' margin", "credit across tiers", required=False,
+                                   by_assumption=True),
+    "margin_spread_credits": Spec(table_of(credit_row, PAIRS), "", "other product, own lots, its lots, millionths", required=False,
+                                  by_assumption=True),
     "half_spread_ticks": Spec(_not_negative, "ticks", "what a market order pays beyond the bar's price"),
     "participation_ppm": Spec(_whole(1, 1_000_000), "millionths of volume", "share of a bar's volume one may take"),
     "price_band_ppm": Spec(_PPM, "millionths of mark", "largest move from the prior mark", required=False),

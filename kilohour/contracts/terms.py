@@ -15,6 +15,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from kilohour.contracts.margin import MarginTable, margin_table
 from kilohour.contracts.specs import SPECS, Spec, Value
 from kilohour.errors import UsageError
 from kilohour.units import MICROS
@@ -151,6 +152,9 @@ class EngineTerms:
     funding_interest: int = 0
     funding_divisor: int = 0
     """Parts the rate is paid in; 0 without a funding rule."""
+    margin_grace_marks: int = 0
+    margin_table: MarginTable | None = None
+    """Scenario margin; None for per cent of notional and per lot."""
 
 
 MISSING_RULES = ("refuse", "previous", "skip")
@@ -187,6 +191,8 @@ def engine_terms(product: Product) -> EngineTerms:
         weighted=int(fixes and product.text("settlement").startswith("volume_weighted")),
         settles_at_mark=int(product.get("settlement") == "last_mark"),
         **_funding(product),
+        margin_grace_marks=product.whole("margin_grace_marks") if "margin_grace_marks" in product.terms else 0,
+        margin_table=margin_table(product),
     )
 
 

@@ -15,7 +15,7 @@ from kilohour.kernels.books import book_mark, equity_now
 from kilohour.kernels.call import call_gate, call_step
 from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
-from kilohour.kernels.liquidation import measure_margin
+from kilohour.kernels.margin import measure_margin
 from kilohour.kernels.matching import match_orders
 from kilohour.kernels.official import end_orders_of, see_final, see_mark, see_print
 from kilohour.kernels.output import write_ledger
@@ -125,11 +125,11 @@ def show_equity(book, desk, terms):
 
 
 @inner
-def review_margin(book, desk, terms, gate_address, book_address, desk_address, terms_address, order_address, out_address):
-    """Phase 5: both requirements, and a margin call when equity is under the lower one."""
-    measure_margin(book, desk, terms)
-    if book.equity < book.maintenance:
-        call_gate(gate_address, CALL_MARGIN, book_address, desk_address, terms_address, order_address, out_address)
+def review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
+    """Phase 5: both requirements, and a margin call when equity is under the lower one. False when its code could not be had."""
+    if measure_margin(book, desk, terms) and not book.in_call and book.equity >= book.maintenance:
+        return True
+    return call_gate(margin_at, CALL_MARGIN, book_address, desk_address, margin_terms_at, order_address, out_address) == 0
 
 
 @inner
@@ -258,14 +258,12 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume, wants_events, latest, first, first_day,
     fixes_from, fixes_contract, fixing_days, outs, step_address, gate_address, meet_address, rare_address, strategy_address,
-    desk_address, book_address, terms_address, order_address, out_address, end,
+    desk_address, book_address, terms_address, order_address, out_address, margin_at, margin_terms_at, end,
 ):  # fmt: skip
     """Runs whole timestamps from the book's cursor until ``end`` events are behind it; returns a status of ``records``.
 
     ``desks``, ``books``, ``outs``: arrays of one record; ``ts`` … ``volume``: the tape's columns;
-    ``latest``, ``first``: (indices, days) prints known so far;
-    ``fixes_from``, ``fixes_contract``: contracts that fix on each (index, day), compressed rows. On FAILED the cursor still points
-    at the timestamp that failed.
+    ``latest``, ``first``: (indices, days) prints known; ``fixes_…``: contracts by (index, day). FAILED leaves the cursor there.
     """
     desk, book, out = desks[0], books[0], outs[0]
     n = ts.shape[0]
@@ -307,7 +305,9 @@ def advance(
             if has_mark or desk.tracks_equity:
                 show_equity(book, desk, terms)
             if has_mark:
-                review_margin(book, desk, terms, gate_address, book_address, desk_address, terms_address, order_address, out_address)
+                if not review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
+                    status = FAILED
+                    break
                 note_day(book, desk, out)
             if has_bar or wants_events:
                 desk.has_bar = has_bar

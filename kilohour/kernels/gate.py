@@ -6,7 +6,7 @@ from __future__ import annotations
 from kilohour.kernels.books import equity_now
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import share_half_even
-from kilohour.kernels.margin import initial_requirement
+from kilohour.kernels.margin import requirement_with
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
@@ -64,20 +64,6 @@ def only_reduces(desk, order):
         if abs(after) >= abs(before) or (after != 0 and (after > 0) != (before > 0)):
             return False
     return True
-
-
-@inner
-def requirement_with(book, desk, terms, order):
-    """Initial requirement of positions, all working lots and this order together, micros."""
-    total = 0
-    for contract in range(desk.contract_count):
-        lots = lots_committed(desk, contract)
-        for leg in range(order.legs):
-            if order.contract[leg] == contract:
-                lots += order.ratio[leg] * (order.size - order.filled)
-        if lots:
-            total += initial_requirement(terms[contract], lots, book.value_price[contract])
-    return total
 
 
 @inner

@@ -11,7 +11,7 @@ from numba import carray, cfunc, from_dtype, types
 from kilohour.kernels.call import native_address
 from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.meeting import meet_bar, meet_marks
-from kilohour.kernels.records import BOOK, DESK, MEET_MARKS, ORDER, OUT, TERMS
+from kilohour.kernels.records import BOOK, DESK, MARGIN_TERMS, MEET_MARKS, ORDER, OUT, TERMS
 
 _KEPT: list[Any] = []
 """Keeps the code behind the address alive."""
@@ -28,9 +28,9 @@ def _meet(what, book_at, desk_at, terms_at, _order_at, out_at):
 
 
 @functools.cache
-def meeting_address():
+def meeting_address(with_scenarios=False):
     """Address of the compiled function, which is taken from the cache where it is there."""
-    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, TERMS, ORDER, OUT)]
+    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
     with collector_paused():
         compiled = cfunc(types.int64(types.int64, *records), cache=True)(_meet)
     _KEPT.append(compiled)

@@ -15,7 +15,7 @@ from kilohour.kernels.call import native_address
 from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.funding import see_funding
 from kilohour.kernels.official import correct_final, correct_mark
-from kilohour.kernels.records import BOOK, DESK, FINAL, MARK, ORDER, OUT, TERMS
+from kilohour.kernels.records import BOOK, DESK, FINAL, MARGIN_TERMS, MARK, ORDER, OUT, TERMS
 
 _KEPT: list[Any] = []
 """Keeps the code behind the address alive."""
@@ -34,9 +34,9 @@ def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
 
 
 @functools.cache
-def rare_events_address():
+def rare_events_address(with_scenarios=False):
     """Address of the compiled function, which is taken from the cache where it is there."""
-    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, TERMS, ORDER, OUT)]
+    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
     with collector_paused():
         compiled = cfunc(types.int64(types.int64, *records), cache=True)(_rare)
     _KEPT.append(compiled)

@@ -19,6 +19,9 @@ COLUMNS = 16
 ORDERS = 256
 LEGS = 8
 ROWS = 16_384
+SCENARIOS = 16
+TIERS = 4
+PAIRS = 8
 MISSING = -(2**63)
 
 BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
@@ -57,6 +60,8 @@ VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 AT_MARK = -1
 """Stands for the number of fixings of a settlement at the last official mark."""
+BY_NOTIONAL, BY_SCENARIO = 0, 1
+"""Margin models; per lot is per cent of notional with a percentage of zero."""
 
 I8, F8 = np.int64, np.float64
 
@@ -173,6 +178,7 @@ TERMS = np.dtype(
         ("funding_damper", I8),
         ("funding_interest", I8),
         ("funding_divisor", I8),
+        ("margin_model", I8),
     ],
     align=True,
 )
@@ -183,6 +189,28 @@ Bit n of ``kinds_mask``, ``lives_mask``, ``spreads_mask`` and ``groups_mask`` is
 ``spot_limit`` are 0 when there is none; the last counts from ``spot_from`` on (the end of time when there is none).
 Funding rates are in hundred-millionths; a divisor of zero stands for a product without a funding rule.
 """
+
+MARGIN_TERMS = np.dtype(
+    [
+        ("margin_grace", I8),  # first, or numba takes the shorter record for a part of this one
+        *((name, I8) for name in TERMS.names or ()),
+        ("maintenance_share", I8),
+        ("scenarios", I8),
+        ("tiers", I8),
+        ("tier_days", I8, (TIERS,)),
+        ("calendar_credit", I8, (TIERS,)),
+        ("tier_credit", I8),
+        ("move", I8, (TIERS * SCENARIOS,)),
+        ("pairs", I8),
+        ("pair_product", I8, (PAIRS,)),
+        ("pair_own", I8, (PAIRS,)),
+        ("pair_other", I8, (PAIRS,)),
+        ("pair_credit", I8, (PAIRS,)),
+    ],
+    align=True,
+)
+"""The same with what only margin calls and scenario margin read. ``move[tier * SCENARIOS + scenario]`` is in millionths of the
+scanning range; ``pair_product`` is a product's row on the tape, -1 when the tape has none of it."""
 
 ORDER = np.dtype(
     [
@@ -289,9 +317,23 @@ BOOK = np.dtype(
         ("order", ORDER, (ORDERS,)),
         ("past", PAST, (CONTRACTS + 8,)),
         ("rare", RARE),
+        ("in_call", I8),
+        ("grace_left", I8),
+        ("plan_count", I8),
+        ("plan_contract", I8, (CONTRACTS + 8,)),
+        ("plan_lots", I8, (CONTRACTS + 8,)),
+        ("tier_gross", I8, (TIERS,)),
+        ("tier_loss", I8, (TIERS * SCENARIOS,)),
+        ("product_line", I8, (PRODUCTS,)),
+        ("product_scan", I8, (PRODUCTS,)),
+        ("product_net", I8, (PRODUCTS,)),
+        ("product_left", I8, (PRODUCTS,)),
+        ("product_credit", I8, (PRODUCTS,)),
+        ("product_initial", I8, (PRODUCTS,)),
     ],
     align=True,
 )
+"""From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(
     [("order", I8), ("ts", I8), ("basket", I8), ("contract", I8), ("lots", I8), ("kind", I8), ("limit_micros", I8),

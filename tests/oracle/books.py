@@ -65,6 +65,7 @@ class TermsLike(Protocol):
     def funding_interest(self) -> int: ...
     @property
     def funding_divisor(self) -> int: ...
+    def margin_grace_marks(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class Terms:
     funding_damper: int = 0
     funding_interest: int = 0
     funding_divisor: int = 0
+    margin_grace_marks: int = 0
 
 
 REFUSE, PREVIOUS, SKIP = 0, 1, 2

@@ -81,6 +81,7 @@ class Oracle(Ledger):
         self.unfinished: list[Order] = []
         self.prints: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
         self.weights: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
+        self.in_call, self.grace_left = False, 0
         self.result = Result(cash_start=cash_micros)
 
     def step(self, ts: int, group: list[Event]) -> None:
@@ -193,6 +194,11 @@ class Oracle(Ledger):
         self.result.fills.append(FillRow(ts, order.number, code, lots, price, fee, book.position, given_up,
                                          "maker" if waited else "taker"))
 
+    def fee_of(self, code: str, lots: int, price: int) -> int:
+        """What a taker pays to the exchange."""
+        ppm = Fraction(self.terms(code).fee_ppm, MILLION)
+        return abs(lots) * self.terms(code).fee_per_lot_micros + half_even(abs(lots) * abs(price) * self.lot(code) * ppm)
+
     # Phase 5
 
     def equity(self) -> int:
@@ -222,39 +228,61 @@ class Oracle(Ledger):
         equity, held = self.equity(), self.held()
         initial = self.requirement_of(held, initial=True)
         maintenance = self.requirement_of(held, initial=False)
-        if equity < maintenance:
-            # Decision: literally so, also on the days a call is not yet met (waiting liquidation orders are
-            # cancelled and worked out anew) and with nothing held when equity is below zero.
-            self.result.margin_calls += 1
-            for order in self.working():
-                order.status = "margin_call"
-            self.liquidate(ts, equity)
+        if self.in_call and equity >= initial:
+            self.in_call = False
+            for order in self.working_from("liquidation"):
+                order.status = "cancelled"
+        elif self.in_call or equity < maintenance:
+            # Decision: with nothing held there is no grace, and equity below zero is a call that stands.
+            self.grace_left = max(self.grace_left - 1, 0)
+            if not self.in_call:
+                self.in_call, self.grace_left = True, min((self.terms(code).margin_grace_marks for code in held), default=0)
+                self.result.margin_calls += 1
+                self.end_working()
+            if self.grace_left == 0 and not (equity > 0 and self.is_enough(held, equity)):
+                self.end_working()
+                self.liquidate(ts, equity)
         self.result.equity.append(EquityRow(ts, equity, self.cash, initial, maintenance))
         for code, lots in held.items():
             price = self.books[code].value_price
             assert price is not None
             self.result.positions.append(PositionRow(ts, code, lots, price))
 
+    def end_working(self) -> None:
+        for order in self.working():
+            order.status = "margin_call"
+
+    def is_enough(self, held: Mapping[str, int], equity: int) -> bool:
+        """Liquidation orders that work already and will do."""
+        working = self.working_from("liquidation")
+        after = {code: lots + self.lots_coming("liquidation", code) for code, lots in held.items()}
+        return bool(working) and self.requirement_of(after, initial=True) <= equity
+
+    def cost(self, code: str, lots: int) -> int:
+        """Half spreads and fees of trading so many lots at the value price, at least a micro."""
+        price = self.books[code].value_price
+        assert price is not None
+        return max(self.fee_of(code, lots, price) + half_even(abs(lots) * self.terms(code).half_spread_micros * self.lot(code)), 1)
+
     def liquidate(self, ts: int, equity: int) -> None:
-        """Decision: one outright order per reduced contract, largest requirement first, also when all are closed;
-        a contract past its last trade can not be reduced and is passed over (it goes on being margined)."""
+        """Decision: only per cent and per lot margin here, so every step is one outright order."""
         planned = self.held()
         while True:
-            open_to_trade = [code for code, lots in planned.items() if lots and self.is_tradable(code)]
             short = self.requirement_of(planned, initial=True) - equity
-            if not open_to_trade or (equity > 0 and short <= 0):
+            if equity > 0 and short <= 0:
                 return
-            largest = max(open_to_trade, key=lambda code: (self.requirement(code, planned[code], initial=True),
-                                                           -self.row[code]))
-            size, side = abs(planned[largest]), 1 if planned[largest] > 0 else -1
-            before = self.requirement(largest, size, initial=True)
-            reduce_by = size
-            if equity > 0:
-                enough = (n for n in range(1, size)
-                          if before - self.requirement(largest, size - n, initial=True) >= short)
-                reduce_by = next(enough, size)
-            planned[largest] -= side * reduce_by
-            self.accept(self.new_order(ts, {largest: -side}, reduce_by, origin="liquidation"))
+            freed = {code: self.requirement(code, lots, initial=True) for code, lots in planned.items()
+                     if lots and self.is_tradable(code)}
+            steps = [code for code, micros in freed.items() if micros > 0 or equity <= 0]
+            if not steps:
+                return
+            # The quotient of two whole numbers as a double, as the page has it: the nearest to the exact one.
+            best = max(steps, key=lambda code: (freed[code] / self.cost(code, planned[code]), -self.row[code]))
+            size, side = abs(planned[best]), 1 if planned[best] > 0 else -1
+            enough = (n for n in range(1, size) if freed[best] - self.requirement(best, size - n, initial=True) >= short)
+            reduce_by = next(enough, size) if equity > 0 else size
+            planned[best] -= side * reduce_by
+            self.accept(self.new_order(ts, {best: -side}, reduce_by, origin="liquidation"))
 
     # Phases 6 and 7
 

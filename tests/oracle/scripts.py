@@ -65,9 +65,12 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
-    return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
-                cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
-                watched={next(iter(terms))} if rng.random() < 0.2 else set(terms))
+    actions = random_actions(rng, tape, terms, requests)
+    cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
+    watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
+    graces = rng.choice([0, 0, 1, 3], len(terms))
+    terms = {code: replace(its, margin_grace_marks=int(grace)) for (code, its), grace in zip(terms.items(), graces, strict=True)}
+    return Case(tape=tape, terms=terms, actions=actions, cash_micros=cash, watched=watched)
 
 
 def random_terms(rng: np.random.Generator) -> Terms:

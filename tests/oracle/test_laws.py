@@ -263,7 +263,7 @@ def tables_of(run: Result) -> SimpleNamespace:
 
 
 def test_equal_tables_have_no_differences():
-    run = case(11).run()
+    run = case(10).run()
     assert run.fills
     assert run.settlements
     assert differences(run, vars(tables_of(run))) == []
@@ -278,7 +278,7 @@ def test_equal_tables_have_no_differences():
     (lambda ledger: ledger.iloc[::-1], "the same rows in another order"),
 ])
 def test_a_difference_names_its_row_and_column(spoil, words):
-    run = case(11).run()
+    run = case(10).run()
     tables = tables_of(run)
     tables.ledger = spoil(tables.ledger)
     found = differences(run, vars(tables))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kilohour.errors import DataError
@@ -238,7 +240,7 @@ def test_equity_at_the_maintenance_requirement_is_enough():
         "3 | 960 | 1200 | 960"]
 
 
-def test_margin_call_reduces_the_largest_requirement_by_the_fewest_lots():
+def test_margin_call_reduces_what_frees_most_by_the_fewest_lots():
     run = play(BIG_AND_SMALL, TWENTY_FOUR_LOTS + """
         3   | mark  | BIG   | 9.87  |
         4   | bar   | BIG   | 9.87  | 3
@@ -261,7 +263,36 @@ def test_margin_call_reduces_the_largest_requirement_by_the_fewest_lots():
         """)
 
 
-def test_a_contract_closed_whole_is_followed_by_the_next_largest():
+GRACE = """
+    3   | mark  | BIG   | 9.87  |
+    4   | bar   | SMALL | 10    |
+    4   | mark  | BIG   | {}  |
+    5   | mark  | BIG   | 9.87  |
+    6   | bar   | BIG   | 9.87  |
+    7   | mark  | BIG   | 9.99  |
+    8   | mark  | BIG   | 9.80  |
+    """
+
+
+@pytest.mark.parametrize("marks, sent", [(0, ["3 | -6"]), (1, ["4 | -6"]), (2, ["5 | -6"]), (3, [])])
+def test_a_call_has_its_marks_of_grace_and_is_one_call(marks, sent):
+    # Equity 940 < 960 on day 3 and until day 7. There 9.99 makes 1,180: enough only for who was liquidated, at 18 x 50 = 900;
+    # with three marks of grace 1,180 < 24 x 50, and one lot must go; it has not gone when day 8 leaves 800 = 16 x 50.
+    run = play(BIG_AND_SMALL, TWENTY_FOUR_LOTS + GRACE.format("9.87"), REQUESTS, cash="1200", terms=replace(MARGIN, margin_grace_marks=marks))
+    late = [] if sent else ["7 | -1", "8 | -8"]
+    assert shown([row for row in run.orders if row.origin == "liquidation"], "ts", "lots") == sent + late
+    assert run.margin_calls == 1
+    assert run.orders[2].status == "margin_call"
+
+
+def test_an_account_that_is_back_in_time_is_left_alone_and_called_again():
+    run = play(BIG_AND_SMALL, TWENTY_FOUR_LOTS + GRACE.format("10.00"), REQUESTS, cash="1200", terms=replace(MARGIN, margin_grace_marks=2))
+    # Day 4: 1,200 = 24 x 50 ends the call of day 3; day 5 begins another, whose second mark is on day 8.
+    assert run.margin_calls == 2
+    assert shown([row for row in run.orders if row.origin == "liquidation"], "ts", "lots") == ["8 | -8"]
+
+
+def test_a_contract_closed_whole_is_followed_by_the_next_best():
     run = play(BIG_AND_SMALL, TWENTY_FOUR_LOTS + """
         3   | mark  | BIG   | 9.48  |
         """, REQUESTS, cash="1200", terms=MARGIN)
@@ -319,8 +350,8 @@ def test_equity_below_zero_closes_all_even_where_no_margin_is_asked_and_nobody_c
         1 | 1 | NEAR | 3  | target      | filled
         2 | 3 | NEAR | -3 | liquidation | filled
         """)
-    # Day 4: nothing is held and nothing required, yet equity is still below zero, so the call stands.
-    assert run.margin_calls == 2
+    # Day 4: nothing is held and nothing required, yet equity is still below zero, so the call stands: it is the same call.
+    assert run.margin_calls == 1
 
 
 def test_margin_by_percent_of_notional_rounds_half_even_and_a_floor_takes_over():
