@@ -91,7 +91,7 @@ def cost_of(book, terms, step):
         contract, lots = step.contract[leg], abs(step.ratio[leg] * step.units)
         term = terms[contract]
         cost += half_even(lots * term.half_spread * term.lot_num, term.lot_den)
-        cost += fee_of_fill(term, lots, book.value_price[contract])
+        cost += fee_of_fill(term, lots, book.value_price[contract], False)
     return max(cost, 1)
 
 

@@ -195,9 +195,10 @@ class Oracle(Ledger):
                                          "maker" if waited else "taker"))
 
     def fee_of(self, code: str, lots: int, price: int) -> int:
-        """What a taker pays to the exchange."""
+        """What a taker pays to the exchange and to clearing."""
         ppm = Fraction(self.terms(code).fee_ppm, MILLION)
-        return abs(lots) * self.terms(code).fee_per_lot_micros + half_even(abs(lots) * abs(price) * self.lot(code) * ppm)
+        per_lot = self.terms(code).fee_per_lot_micros + self.terms(code).fee_clearing_micros
+        return abs(lots) * per_lot + half_even(abs(lots) * abs(price) * self.lot(code) * ppm)
 
     # Phase 5
 
