@@ -73,7 +73,7 @@ def one_row_a_leg(session: Session) -> Array:
     """Order rows, each as it was accepted and with the status and the filled lots it has now, by order number."""
     rows = session.table("orders")
     begun = np.isin(rows["status"], (r.WORKING, r.REFUSED))
-    orders, ends = rows[begun].copy(), rows[~begun]
+    orders, ends = _last_word(rows[begun]), rows[~begun]
     ends = ends[np.argsort(ends["order"], kind="stable")]
     ended = np.isin(orders["order"], ends["order"])
     for name in ("status", "filled_lots"):
@@ -113,6 +113,19 @@ def _words(codes: Array, words: Mapping[Any, str]) -> pa.Array:
 
 def _plain(rows: Array, *columns: str) -> dict[str, Array]:
     return {name: np.ascontiguousarray(rows[name]) for name in columns}
+
+
+def _last_word(rows: Array) -> Array:
+    """One row a leg: when it was first accepted, as it was last amended, refused when it was so at its first bar."""
+    legs = np.stack([rows["order"], rows["contract"]], axis=1)
+    _, first, place = np.unique(legs, axis=0, return_index=True, return_inverse=True)
+    last = np.zeros(len(first), dtype=np.int64)
+    np.maximum.at(last, place.reshape(-1), np.arange(len(rows)))
+    by_age = np.argsort(first)
+    found = rows[first[by_age]].copy()
+    for name in ("lots", "limit_micros", "status", "code"):
+        found[name] = rows[name][last[by_age]]
+    return found
 
 
 def _orders_table(orders: Array, codes: list[str], refusals: Array, words: Mapping[int, str]) -> pa.Table:

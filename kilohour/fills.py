@@ -10,7 +10,7 @@ from kilohour.errors import UnknownName, UsageError
 from kilohour.kernels.records import FILL_MODELS
 
 NANOS_PER_MILLISECOND = 1_000_000
-LATENCY_MOST_MS = 86_400_000
+LATENCY_MOST_MS = 2_592_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from kilohour.kernels.records import (
     FROM_LIQUIDATION,
     GROUP,
     GTC,
-    GTD,
     IOC,
     LIFE,
     LIMIT,
@@ -78,14 +77,12 @@ def breaks_tick(term, order):
 
 
 @inner
-def breaks_life(order, now):
+def breaks_life(order):
     """True for a life or a flag that the order's kind does not have."""
     immediate = order.life == IOC or order.life == FOK
     if immediate and (order.kind > LIMIT or order.parent or order.group):
         return True
     if order.flags & POST_ONLY and (order.kind != LIMIT or immediate):
-        return True
-    if (order.life == GTD) != (order.until > 0) or (order.until > 0 and order.until <= now):
         return True
     return order.kind == AT_SETTLEMENT and order.life != GTC and order.life != DAY
 
@@ -156,7 +153,7 @@ def refusal(book, desk, terms, order):
     if breaks_band(book, terms[order.contract[0]], order):
         return BAND
     if not order.plain:
-        if breaks_life(order, desk.now):
+        if breaks_life(order):
             return LIFE
         if order.parent < 0 or order.group < 0:
             return GROUP

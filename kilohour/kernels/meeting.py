@@ -17,6 +17,7 @@ from kilohour.kernels.records import (
     FILL_AT_OPEN,
     FILLED,
     FOK,
+    GTD,
     IOC,
     LAPSED,
     LIMIT,
@@ -191,7 +192,7 @@ def meet_bar(book, desk, terms, slot, out):
     order = book.order[slot]
     if order.number == 0:
         return
-    if order.until and desk.now > order.until:
+    if order.life == GTD and desk.now > order.until:
         end_order(book, desk, order, LAPSED, out)
         return
     if order.units == 0 or order.earliest > desk.now or order.kind == AT_SETTLEMENT or not has_bars(desk, order):

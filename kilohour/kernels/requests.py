@@ -17,7 +17,6 @@ from kilohour.kernels.records import (
     FROM_ORDER,
     LIMIT,
     MARKET,
-    REFUSED,
     REQUEST_AMEND,
     REQUEST_CANCEL,
     REQUEST_TARGET,
@@ -148,12 +147,11 @@ def amend(book, desk, terms, request, order, out):
     order.earliest = desk.now + max(book.latency, 1)
     leave(desk, old, TAKEN, old.units - old.filled)
     code = refusal(book, desk, terms, order) if terms[order.contract[0]].can_amend else VENUE
-    if not book.quiet:
-        write_order(out, desk.now, order, REFUSED if code else WORKING, code)
     if code:
-        book.orders_refused += 1
         leave(desk, old, ADDED, old.units - old.filled)
         return
+    if not book.quiet:
+        write_order(out, desk.now, order, WORKING, ZERO)
     leave(desk, order, ADDED, order.units - order.filled)
     if moved:
         old.number = 0
