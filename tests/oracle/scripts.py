@@ -9,7 +9,7 @@ orders, contracts listed late, lots of 730/1 and 1/100, accounts too small for w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,27 +18,13 @@ from kilohour.contracts.contract import NEVER, Contract
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
-from tests.oracle.books import PREVIOUS, REFUSE, SKIP, Result, Terms
+from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
+from tests.oracle.cases import Case
 
 START = 21_000
 """Day of the first bar."""
 CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21, 9))
 """Bars and most marks are seen at 20:00, some marks at 21:00, prints at 09:00 some days after their value date."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What :func:`tests.oracle.reference.run` takes, to be given to the engine too."""
-
-    tape: Tape
-    terms: Mapping[str, Terms]
-    actions: Mapping[int, list[reference.Action]]
-    cash_micros: int
-    watched: set[str]
-
-    def run(self) -> Result:
-        """The oracle's answer."""
-        return reference.run(self.tape, self.terms, self.actions, self.cash_micros, self.watched)
 
 
 def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> st.SearchStrategy[Case]:

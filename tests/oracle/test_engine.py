@@ -23,9 +23,10 @@ from kilohour.tape import Kind
 from tests.oracle import reference
 from tests.oracle.books import Result
 from tests.oracle.compare import differences
-from tests.oracle.play import Log, market_of, numbers_of, scripted
+from tests.oracle.play import Log, market_of, scripted
 from tests.oracle.prober import Prober, ProberOfEvents
-from tests.oracle.scripts import Case, case
+from tests.oracle.cases import Case
+from tests.oracle.scripts import case
 
 CASES = 500
 SOAK_CASES = int(os.environ.get("KILOHOUR_SOAK_CASES", "10000"))
@@ -78,7 +79,7 @@ def assert_same(seed: int, expected: Result | None, session: Session | None) -> 
 def play(seed: int) -> None:
     of = case_of(seed)
     expected = outcome(of)
-    assert_same(seed, expected, ended(scripted(of, numbers_of(expected) if expected else [])))
+    assert_same(seed, expected, ended(scripted(of)))
 
 
 @pytest.mark.parametrize("first", range(0, CASES, CHUNK))
@@ -105,7 +106,7 @@ def test_the_257th_working_order_is_refused_by_both():
     expected = outcome(crowd)
     assert expected is not None
     assert [row.code for row in expected.orders if row.origin == "order"] == [""] * 256 + ["capacity"] * 44
-    assert_same(3, expected, ended(scripted(crowd, numbers_of(expected))))
+    assert_same(3, expected, ended(scripted(crowd)))
 
 
 def test_ledger_and_equity_change_by_the_same_micros():
@@ -162,7 +163,7 @@ def test_a_strategy_that_answers_prices_books_what_the_oracle_books():
         session = probing(Prober, of, seed, interpreted=True)
         log = Log(session)
         if ended(session) is not None:
-            answered = replace(of, actions=log.actions(tables_of(session)["orders"]))
+            answered = replace(of, actions=log.actions())
             assert_same(seed, outcome(answered), session)
 
 

@@ -25,7 +25,8 @@ from kilohour.units import NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import SKIP, LedgerRow, Result, Terms
 from tests.oracle.compare import TABLES, differences
-from tests.oracle.scripts import START, Case, case, cases, with_other_future
+from tests.oracle.cases import Case
+from tests.oracle.scripts import START, case, cases, with_other_future
 
 CASES = settings(max_examples=60, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
