@@ -20,6 +20,7 @@ from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
 from tests.oracle.cases import Case
+from tests.oracle.drawn import random_requests, random_rules
 
 START = 21_000
 """Day of the first bar."""
@@ -28,13 +29,17 @@ CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21
 
 
 def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> st.SearchStrategy[Case]:
-    """Cases up to the given sizes."""
+    """Cases up to the given sizes, half of them plain."""
     return st.builds(case, st.integers(0, 2**32 - 1), days=st.integers(2, days), products=st.integers(1, products),
-                     months=st.integers(1, months), requests=st.integers(0, requests))
+                     months=st.integers(1, months), requests=st.integers(0, requests), plain=st.booleans())
 
 
-def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> Case:
-    """One tape with its terms and its script; the same seed and sizes give the same case."""
+def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30,
+         plain: bool = False) -> Case:
+    """One tape with its terms and its script; the same seed and sizes give the same case.
+
+    A ``plain`` one knows targets, market and limit orders alone, filled without slippage or latency.
+    """
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
     builder = TapeBuilder(source=f"seed {seed}")
@@ -46,9 +51,11 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, is_whole=its.missing_rule == REFUSE)
     tape = builder.build()
-    return Case(tape=tape, terms=terms, actions=random_actions(rng, tape, terms, requests),
+    drawn = plain_requests if plain else random_requests
+    return Case(tape=tape, terms=terms, actions=drawn(rng, tape, terms, requests),
                 cash_micros=int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000)),
-                watched={next(iter(terms))} if rng.random() < 0.2 else set(terms))
+                watched={next(iter(terms))} if rng.random() < 0.2 else set(terms),
+                rules=FillRules() if plain else random_rules(rng))
 
 
 def random_terms(rng: np.random.Generator) -> Terms:
@@ -127,7 +134,7 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
     builder.prints(ref, *(np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)))
 
 
-def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
+def plain_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
                    requests: int) -> dict[int, list[reference.Action]]:
     """Requests at the times of bars: every verb, sizes from none to too large, prices about the market."""
     bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]
