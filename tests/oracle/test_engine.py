@@ -25,6 +25,7 @@ from tests.oracle.explain import difference, ended, has_run, outcome, report
 from tests.oracle.play import HAS_ORDERS, Log, fill_rules_of, market_of, scripted
 from tests.oracle.prober import Prober, ProberOfEvents
 from tests.oracle.cases import Case
+from tests.oracle.runners import needs_orders
 from tests.oracle.scripts import case
 
 CASES = 500
@@ -35,7 +36,6 @@ FACES = 40
 """Cases played by a compiled strategy and by its Python face."""
 
 
-needs_orders = pytest.mark.xfail(not HAS_ORDERS, strict=False, reason="the desk has no verbs for the page's orders yet")
 
 
 def case_of(seed: int, *, plain: bool = not HAS_ORDERS) -> Case:
