@@ -10,6 +10,8 @@ from kilohour.tape import Tape
 from tests.oracle import reference
 from tests.oracle.books import FillRules, Result, Terms
 
+USUAL = FillRules()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -20,7 +22,7 @@ class Case:
     actions: Mapping[int, list[reference.Action]]
     cash_micros: int
     watched: set[str]
-    rules: FillRules = FillRules()
+    rules: FillRules = USUAL
 
     def run(self) -> Result:
         """The oracle's answer."""

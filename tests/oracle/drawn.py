@@ -119,6 +119,9 @@ class Drawing:
             if self.chance(0.85):
                 # On the coarsest of ticks, or most spreads of unlike products would be refused.
                 limit, price = limit // 10_000 * 10_000, price // 10_000 * 10_000
+        if verb == "stop_limit" and self.chance(0.7):
+            tick = max(self.terms[self.products[code]].tick_micros, 10_000)
+            limit = price + (-1 if lots < 0 else 1) * (int(self.reach(code) * rng.uniform(-0.2, 0.8)) // tick * tick)
         life = str(rng.choice(["gtc", "day", "gtd", "ioc", "fok"], p=[0.5, 0.2, 0.18, 0.06, 0.06]))
         if life in ("ioc", "fok") and (verb not in ("market", "limit") or is_tied) and self.chance(0.9):
             life = "gtc"

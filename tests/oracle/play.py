@@ -16,10 +16,12 @@ from kilohour.faces.fields import dtype_of
 from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from tests.oracle.books import FillRules
-from tests.oracle.requests import PRICES, Action
 from tests.oracle.cases import Case
+from tests.oracle.requests import PRICES, Action
 
-
+OPTIONS = {"limit": ("until", "post_only", "reduce_only", "against"), "market": ("reduce_only", "against"),
+           "at_settlement": ("against",), "stop": ("until", "reduce_only", "against")}
+"""What stands behind the life in a verb's parameters; the verbs that are not here are as ``stop``."""
 NO_TICKET = 10**9
 
 
@@ -173,7 +175,8 @@ class Log:
 
     def _order(self, verb: str, of: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
         count = 2 + PRICES[verb]
-        life = of[count] if len(of) > count else options.pop("life", LIVES["day" if verb == "at_settlement" else "gtc"])
+        options = dict(zip(("life", *OPTIONS.get(verb, OPTIONS["stop"])), of[count:], strict=False)) | options
+        life = options.pop("life", LIVES["day" if verb == "at_settlement" else "gtc"])
         word = next(word for word, constant in LIVES.items() if constant == life)
         if options.get("against", -1) >= 0:
             options["against"] = self.codes[options["against"]]

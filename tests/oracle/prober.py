@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import kilohour
 from kilohour import maths
 from kilohour.desk import Desk
 from kilohour.faces.fields import state
 from kilohour.strategy import Strategy
+
+GTC = getattr(kilohour, "GTC", 0)
+"""Next to it comes DAY; the desk of before the lives knew a day order by True."""
 
 
 class Prober(Strategy):
@@ -58,6 +62,9 @@ class Prober(Strategy):
             self.sum_seen += desk.value(product) + desk.value_day(product)
 
     def ask(self, desk: Desk) -> None:
+        self.ask_plainly(desk)
+
+    def ask_plainly(self, desk: Desk) -> None:
         near, far = self.draw(desk.contract_count), self.draw(desk.contract_count)
         lots, verb = self.draw(13) - 6, self.draw(12)
         if near != far and verb < 4:
@@ -72,9 +79,9 @@ class Prober(Strategy):
         elif verb < 9:
             price = desk.price(near)
             if price == price:
-                self.ticket = desk.limit(near, lots, price + (self.draw(9) - 4) * 0.01, self.draw(2) == 0)
+                self.ticket = desk.limit(near, lots, price + (self.draw(9) - 4) * 0.01, GTC + self.draw(2))
         elif verb < 11:
-            self.ticket = desk.market(near, lots, self.draw(2) == 0)
+            self.ticket = desk.market(near, lots, GTC + self.draw(2))
         else:
             desk.cancel(self.ticket - self.draw(3))
 

@@ -16,9 +16,9 @@ import pytest
 from kilohour.errors import DataError
 from kilohour.tape import Kind
 from kilohour.units import MISSING, NANOS_PER_DAY
+from tests.oracle.cases import Case
 from tests.oracle.play import HAS_ORDERS, Script, scripted
 from tests.oracle.reference import Action, Oracle, events_of
-from tests.oracle.cases import Case
 from tests.oracle.scripts import case
 
 CASES = 60

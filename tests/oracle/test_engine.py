@@ -21,10 +21,11 @@ from kilohour.session import Session
 from kilohour.tape import Kind
 from tests.oracle import reference
 from tests.oracle.books import Result
+from tests.oracle.cases import Case
 from tests.oracle.explain import difference, ended, has_run, outcome, report
+from tests.oracle.order_prober import ProberOfOrders
 from tests.oracle.play import HAS_ORDERS, Log, fill_rules_of, market_of, scripted
 from tests.oracle.prober import Prober, ProberOfEvents
-from tests.oracle.cases import Case
 from tests.oracle.runners import needs_orders
 from tests.oracle.scripts import case
 
@@ -32,6 +33,7 @@ CASES = 500
 SOAK_CASES = int(os.environ.get("KILOHOUR_SOAK_CASES", "10000"))
 CHUNK = 50
 PLAIN_CASES = 100
+FACES_OF_PROBERS = [Prober, ProberOfEvents, pytest.param(ProberOfOrders, marks=needs_orders)]
 FACES = 40
 """Cases played by a compiled strategy and by its Python face."""
 
@@ -78,7 +80,7 @@ def test_engine_and_oracle_book_the_same_rows_for_long():
 
 
 def test_the_257th_working_order_is_refused_by_both():
-    of = case(3, days=12)
+    of = case(3, days=12, plain=True)
     code, listed = next((its.code, its.listed_at) for its in of.tape.contracts if its.last_trade_at > of.tape.end)
     days = [event.ts for event in reference.events_of(of.tape)
             if event.kind == Kind.BAR and event.code == code and event.ts >= listed]
@@ -122,7 +124,7 @@ def bytes_of(session: Session) -> dict[str, bytes]:
     return memory | {name: session.table(name).tobytes() for name in OUTPUTS}
 
 
-@pytest.mark.parametrize("face", [Prober, ProberOfEvents])
+@pytest.mark.parametrize("face", FACES_OF_PROBERS)
 def test_compiled_and_interpreted_leave_the_same_bytes(face):
     asked = 0
     for seed in range(FACES):
@@ -141,10 +143,11 @@ def test_compiled_and_interpreted_leave_the_same_bytes(face):
     assert asked > 20 * FACES
 
 
-def test_a_strategy_that_answers_prices_books_what_the_oracle_books():
+@pytest.mark.parametrize("face", [Prober, pytest.param(ProberOfOrders, marks=needs_orders)])
+def test_a_strategy_that_answers_prices_books_what_the_oracle_books(face):
     for seed in range(CASES, CASES + FACES):
         of = replace(case_of(seed), watched=set(case_of(seed).terms))
-        session = probing(Prober, of, seed, interpreted=True)
+        session = probing(face, of, seed, interpreted=True)
         log = Log(session)
         if ended(session) is not None:
             answered = replace(of, actions=log.actions())
@@ -164,7 +167,7 @@ def test_a_quiet_run_comes_to_the_same_books():
 # Resumability: a run can be cut anywhere, and its buffers emptied anywhere.
 
 
-@pytest.mark.parametrize("face", [Prober, ProberOfEvents])
+@pytest.mark.parametrize("face", FACES_OF_PROBERS)
 def test_event_by_event_is_the_same_run(face):
     for seed in range(FACES):
         of = case_of(seed)

@@ -24,8 +24,8 @@ from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import SKIP, LedgerRow, Result, Terms
-from tests.oracle.compare import TABLES, differences
 from tests.oracle.cases import Case
+from tests.oracle.compare import TABLES, differences
 from tests.oracle.scripts import START, case, cases, with_other_future
 
 CASES = settings(max_examples=60, deadline=None, derandomize=True,

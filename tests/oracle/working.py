@@ -161,7 +161,7 @@ class Working(Account):
             code, = order.ratios
             return lambda price: self.cost(code, price)
         whole = sum(abs(ratio) * self.cost(code, bars[code].open) for code, ratio in order.ratios.items())
-        return lambda price: whole
+        return lambda _price: whole
 
     def leg_prices(self, order: Order, bars: dict[str, Event], chance: Chance) -> tuple[dict[str, int], dict[str, int]]:
         """Prices by leg with cost, and without."""
