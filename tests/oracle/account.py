@@ -35,6 +35,7 @@ class Account:
         self.all_terms = terms
         self.index_of = indices or {code: code.replace(":", "-") for code in tape.product_codes}
         self.cash = cash_micros
+        self.lots_in_units = {code: Fraction(its.lot_num, its.lot_den) for code, its in terms.items()}
         self.books = {code: Book() for code in self.contracts}
         self.prints: dict[str, dict[int, list[int]]] = {index.code: {} for index in tape.indices}
         self.result = Result(cash_start=cash_micros)
@@ -149,7 +150,7 @@ class Account:
         return self.all_terms[self.contracts[code].product]
 
     def lot(self, code: str) -> Fraction:
-        return Fraction(self.terms(code).lot_num, self.terms(code).lot_den)
+        return self.lots_in_units[self.contracts[code].product]
 
     def is_tradable(self, code: str) -> bool:
         return self.books[code].is_listed and not self.books[code].is_past_last_trade

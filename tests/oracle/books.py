@@ -87,11 +87,10 @@ REFUSE, PREVIOUS, SKIP = 0, 1, 2
 
 def half_even(value: Fraction) -> int:
     """The nearest integer, ties to even."""
-    below = value.numerator // value.denominator
-    rest = value - below
-    if rest == Fraction(1, 2):
-        return below if below % 2 == 0 else below + 1
-    return below if rest < Fraction(1, 2) else below + 1
+    below, rest = divmod(value.numerator, value.denominator)
+    if 2 * rest == value.denominator:
+        return below + below % 2
+    return below + (2 * rest > value.denominator)
 
 
 @dataclass(slots=True)
