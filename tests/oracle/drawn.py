@@ -18,6 +18,8 @@ VERBS = {"target": 0.07, "target_spread": 0.06, "target_only": 0.04, "flat": 0.0
          "stop": 0.08, "stop_limit": 0.07, "trailing_stop": 0.06, "if_touched": 0.06, "at_settlement": 0.05,
          "bracket": 0.05, "pair": 0.06, "family": 0.05, "amend": 0.08, "cancel": 0.03}
 ORDERS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "if_touched", "at_settlement")
+NAMED_MOST = 64
+"""The desk takes no more contracts and orders in one call."""
 KIND_ODDS = (0.15, 0.3, 0.2, 0.12, 0.08, 0.08, 0.07)
 
 
@@ -37,7 +39,15 @@ def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Te
     drawing = Drawing(rng, tape, terms, bars)
     for _ in range(requests):
         bar = bars[rng.integers(len(bars))]
-        actions.setdefault(bar.ts, []).extend(drawing.requests_at(bar))
+        asked = actions.setdefault(bar.ts, [])
+        drawn = drawing.requests_at(bar)
+        if drawing.weight([*asked, *drawn]) <= NAMED_MOST:
+            asked.extend(drawn)
+    if requests and drawing.chance(0.1):
+        for ts, action in drawing.crowd():
+            asked = actions.setdefault(ts, [])
+            if drawing.weight([*asked, action]) <= NAMED_MOST:
+                asked.append(action)
     return actions
 
 
@@ -74,13 +84,21 @@ class Drawing:
             return [*made, ("amend", -3, abs(lots) + 1, self.price(bar, bar.code))] if self.chance(0.2) else made
         if verb in ("pair", "family"):
             return self.tied(verb, bar, near, lots or 3)
-        if self.chance(0.004):
-            # A crowd far from the market: the gate's list fills up.
-            self.tickets += 270
-            low = bar.close - 40 * self.reach(bar.code)
-            return [("limit", bar.code, 1, low // 10_000 * 10_000, "gtc")] * 270
         made = [self.order(verb, bar, near, lots or 1)]
         return [*made, ("amend", -1, self.lots(), self.price(bar, bar.code))] if self.chance(0.1) else made
+
+    def weight(self, asked: list[reference.Action]) -> int:
+        """Contracts and orders that the requests of a call may name."""
+        many = {"bracket": 3, "target_spread": 2, "target_only": len(self.codes), "flat": len(self.codes)}
+        return sum(many.get(action[0], 1) for action in asked)
+
+    def crowd(self) -> list[tuple[int, reference.Action]]:
+        """Brackets far from the market, until the gate has no place for more."""
+        code = max(self.codes, key=lambda its: len(self.bars[its]))
+        tick, reach = self.terms[self.products[code]].tick_micros, self.reach(code)
+        far, near = ((share * reach) // tick * tick for share in (40, 1))
+        return [(bar.ts, ("bracket", code, 1, bar.close - far, bar.close - far + near, bar.close - far - near))
+                for bar in self.bars[code][3:14] for _ in range(12)]
 
     def lots(self) -> int:
         if self.chance(0.03):

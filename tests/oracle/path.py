@@ -66,10 +66,11 @@ class Way:
     def trailed(self, start: int, lowest: int, distance: int) -> tuple[int | None, int]:
         """The first place where the price has risen to the lowest price seen + ``distance``; the lowest after the bar.
 
-        Decision: the level goes on moving to the end of the way, also behind the place where it was reached.
+        Decision: the level goes on moving to the end of the way, also behind the place where it was reached. Decision: a
+        distance of nothing or less (an amendment may name one) is reached at the first place.
         """
         here = self.price_at(start)
-        found = start if here >= lowest + distance else None
+        found = start if here >= lowest + distance or distance <= 0 else None
         lowest = min(lowest, here)
         for at, begin, there in self.behind(start):
             if found is None and there >= lowest + distance:
