@@ -19,7 +19,7 @@ from tests.oracle.scripts import case
 
 def booked(of):
     """Rows of the engine's ledger and the change of its cash; None where a missing print stops the run."""
-    session = scripted(of, [])
+    session = scripted(of)
     try:
         session.run(len(of.tape))
     except DataError:
