@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from kilohour.backtests.outputs import tables_of
@@ -17,6 +18,7 @@ from tests.oracle.cases import Case
 from tests.oracle.compare import differences, parted_at
 from tests.oracle.events import events_of
 from tests.oracle.play import scripted
+from tests.oracle.requests import Action
 
 
 def outcome(of: Case) -> Result | None:
@@ -64,15 +66,39 @@ def difference(of: Case, expected: Result | None, session: Session | None) -> st
 
 def played(of: Case) -> str:
     """Plays a case with both and compares; also an engine's exception is a difference."""
-    expected = outcome(of)
     try:
-        return difference(of, expected, ended(scripted(of)))
+        session = ended(scripted(of))
+        return difference(of, outcome(of), session)
     except Exception:  # the report must name the case, whatever went wrong in it
         return "the engine raised\n" + traceback.format_exc(limit=-4)
 
 
+def shrunk(of: Case, tries: int = 150) -> Case:
+    """The case with as few of its requests as still part the two: halves, quarters, single ones are left out."""
+    asked = [(ts, action) for ts in sorted(of.actions) for action in of.actions[ts]]
+    size = len(asked)
+    while size:
+        start = 0
+        while start < len(asked) and tries:
+            tries -= 1
+            fewer = asked[:start] + asked[start + size:]
+            if played(with_requests(of, fewer)):
+                asked = fewer
+            else:
+                start += size
+        size //= 2
+    return with_requests(of, asked)
+
+
+def with_requests(of: Case, asked: list[tuple[int, Action]]) -> Case:
+    actions: dict[int, list[Action]] = {}
+    for ts, action in asked:
+        actions.setdefault(ts, []).append(action)
+    return replace(of, actions=actions)
+
+
 def report(seeds: Iterable[int], case_of: Callable[[int], Case]) -> str:
-    """The first difference in full, and which other cases differ; empty when none does."""
+    """The first difference in full, with as few requests as show one, and which other cases differ; empty when none."""
     wrong: dict[int, str] = {}
     for seed in seeds:
         text = played(case_of(seed))
@@ -81,7 +107,10 @@ def report(seeds: Iterable[int], case_of: Callable[[int], Case]) -> str:
     if not wrong:
         return ""
     first = next(iter(wrong))
-    return f"{len(wrong)} cases differ: {list(wrong)}. The first is case {first}:\n{wrong[first]}"
+    few = shrunk(case_of(first))
+    left = [f"  {datetime_of(ts):%Y-%m-%d %H:%M} ({ts}) {action}" for ts, asked in few.actions.items() for action in asked]
+    return "\n".join([f"{len(wrong)} cases differ: {list(wrong)}. The first is case {first}:", wrong[first],
+                      f"Case {first} with these {len(left)} requests alone:", *left, played(few)])
 
 
 def background(of: Case, expected: Result, tables: Any) -> list[str]:

@@ -30,6 +30,13 @@ def test_the_first_difference_is_told_in_full(monkeypatch):
         assert words in text, f"{words!r} is not in\n{text}"
 
 
+def test_the_first_case_is_told_again_with_as_few_requests_as_show_a_difference(monkeypatch):
+    """One request that fills is enough to show that the oracle pays a tick too much."""
+    monkeypatch.setattr(explain, "outcome", lambda of: replace(of, rules=replace(of.rules, slippage_ticks=1)).run())
+    assert sum(map(len, plain(2).actions.values())) > 5
+    assert sum(map(len, explain.shrunk(plain(2)).actions.values())) == 1
+
+
 def test_an_exception_of_the_engine_names_its_case(monkeypatch):
     def breaks(of):
         raise ZeroDivisionError("in the engine")

@@ -129,6 +129,20 @@ def test_a_bracket_grows_with_its_entry_and_shrinks_with_its_profit(runner):
 
 
 @pytest.mark.parametrize("runner", RUNNERS)
+def test_a_bracket_that_is_flat_again_still_guards_the_rest_of_its_entry(runner):
+    run = rows_by(runner, case_of("contract\nNEAR", days(
+        "2 2 2 2", "2 2 1.94 1.96 4", "1.96 2.06 1.955 2.06 4", "1.94 1.94 1.94 1.94 100", "1.84 1.84 1.8 1.8 100"),
+        "day | request\n1 | bracket NEAR 10 1.95 2.05 1.85", terms=TERMS))
+    assert shown(run.fills, *FILLS) == table("""
+        2 | 1 | NEAR | 4  | 1.95
+        3 | 2 | NEAR | -4 | 2.05
+        4 | 1 | NEAR | 6  | 1.945
+        5 | 3 | NEAR | -6 | 1.835
+        """)
+    assert [row.status for row in run.orders] == ["filled", "cancelled", "filled"]
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
 def test_a_child_of_a_cancelled_parent_keeps_what_it_has_or_goes_with_it(runner):
     run = rows_by(runner, case_of("contract\nNEAR", days("2 2 2 2", "2 2 1.94 1.96 4", "1.96 2 1.96 2", "2 2.1 2 2"),
         """day | request

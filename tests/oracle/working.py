@@ -90,7 +90,7 @@ class Working(Account):
             self.end_all([order], "refused")
             return
         if sight.place is not None:
-            if order.reduce_only and self.reducible(order) == 0:
+            if self.is_stranded(order):
                 # Decision: cancelled where it would fill, whether or not there is volume, and before an ioc lapses.
                 self.result.counts["reduce_only cancelled"] += 1
                 self.end_all([order], "cancelled")
@@ -146,6 +146,10 @@ class Working(Account):
         """Units after which some leg would grow or change its side."""
         return min(abs(self.books[code].position) // abs(ratio) if self.books[code].position * ratio < 0 else 0
                    for code, ratio in order.ratios.items())
+
+    def is_stranded(self, order: Order) -> bool:
+        """Reduce-only, with units left and nothing to reduce; a child that has used all it has waits for its parent."""
+        return order.reduce_only and order.units_left() > 0 and self.reducible(order) == 0
 
     def use(self, room: Room, order: Order, units: int) -> None:
         for code, ratio in order.ratios.items():
@@ -225,7 +229,7 @@ class Working(Account):
                     self.end_all([other], "cancelled")
         if order.is_spent():
             self.end_all([order], "filled")
-        elif order.reduce_only and self.reducible(order) == 0:
+        elif self.is_stranded(order):
             # Decision: what is left of a reduce-only order is cancelled as soon as its own fill has closed the position.
             self.result.counts["reduce_only cancelled"] += 1
             self.end_all([order], "cancelled")
