@@ -155,7 +155,7 @@ class Looking(Script):
 def test_the_desk_shows_the_present_and_nothing_else():
     looks = 0
     for seed in range(CASES):
-        of = case(seed)
+        of = case(seed, plain=True)
         of = replace(of, watched=set(of.terms))
         account = Account(of)
         session = scripted(of)

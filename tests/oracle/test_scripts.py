@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from tests.oracle.books import Result
+from tests.oracle.books import FillRules, Result
 from tests.oracle.cases import Case
 from tests.oracle.explain import outcome
-from tests.oracle.play import fill_rules_of
+from tests.oracle.play import fills_of
 from tests.oracle.scripts import case
 from tests.oracle.test_engine import full_case
 
@@ -72,10 +72,11 @@ def test_ties_are_decided_either_way_and_flags_and_amendments_have_their_effect(
     assert not least(counts, {"amendment refused: margin", "amendment refused: tick"}, 3)
 
 
-def test_the_same_seed_draws_the_same_orders_and_only_unusual_rules_reach_a_session():
+def test_the_same_seed_draws_the_same_orders_and_rules_reach_a_session():
     first, second = full_case(5), full_case(5)
     assert (first.actions, first.rules) == (second.actions, second.rules)
     assert all(np.array_equal(first.tape.events[name], second.tape.events[name]) for name in first.tape.events)
-    assert fill_rules_of(case(5, plain=True)) == {}
-    assert set(fill_rules_of(replace(first, rules=replace(first.rules, slippage_ticks=3)))) == {
-        "model", "slippage_ticks", "slippage_ppm", "latency_ns"}
+    rules = FillRules(model="open", slippage_ticks=3, slippage_ppm=10_001, latency_ns=86_399_999_999_999)
+    fills = fills_of(rules)
+    assert (fills.model, fills.slippage_ticks, fills.slippage_ppm, fills.latency_ns) == tuple(asdict(rules).values())
+    assert case(5, rules=rules).rules == rules
