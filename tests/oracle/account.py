@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from kilohour.contracts.contract import Contract
-from kilohour.errors import DataError
 from kilohour.tape import Tape
-from kilohour.units import MISSING, date_of
 from tests.oracle.books import (
     MILLION,
-    PREVIOUS,
-    REFUSE,
     Book,
     FillRow,
-    LedgerRow,
     PositionRow,
     Result,
-    SettlementRow,
     TermsLike,
     half_even,
 )

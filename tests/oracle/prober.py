@@ -9,6 +9,7 @@ from kilohour.faces.fields import state
 from kilohour.kernels.records import DAY, GTC
 from kilohour.strategy import Strategy
 
+
 class Prober(Strategy):
     """Draws verbs, contracts and lots from a congruential sequence that prices disturb, and reads every reader."""
 

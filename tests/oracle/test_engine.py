@@ -20,8 +20,8 @@ from kilohour.kernels.records import TABLES as OUTPUTS
 from kilohour.session import Session
 from kilohour.tape import Kind
 from tests.oracle import reference
-from tests.oracle.books import Result
 from tests.oracle.apart import AGREE, APART
+from tests.oracle.books import Result
 from tests.oracle.cases import Case
 from tests.oracle.drawn import EVERYTHING, PLAIN
 from tests.oracle.explain import difference, ended, has_run, outcome, report
@@ -66,7 +66,7 @@ def test_engine_and_oracle_book_the_same_rows(first):
                                             for word, reason in APART.items())])
 def test_engine_and_oracle_book_the_same_rows_with_one_word_more(word):
     """The order kinds, lives, flags and ties of ``drawn.py``, each alone beside the plain ones."""
-    found = report(range(CASES_OF_WORD), lambda seed: case_of(seed, PLAIN | {word}))
+    found = report(range(CASES_OF_WORD), lambda seed: case(seed, words=PLAIN | {word}))
     assert not found, found
 
 
