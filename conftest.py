@@ -7,4 +7,5 @@ from importlib.util import find_spec
 
 collect_ignore_glob: list[str] = []
 if find_spec("backtrader") is None:
-    collect_ignore_glob += ["execution/bridge/*", "kilohour/execution/bridge/*", "tests/execution/bridged.py", "backtests/certify.py", "kilohour/backtests/certify.py"]
+    collect_ignore_glob += ["execution/bridge/*", "kilohour/execution/bridge/*", "tests/execution/bridged.py"]
+    collect_ignore_glob += ["backtests/certify.py", "kilohour/backtests/certify.py"]

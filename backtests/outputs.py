@@ -81,7 +81,7 @@ def one_row_a_leg(session: Session) -> Array:
     book = session.book[0]
     for order in book["order"][: int(book["orders_working"])]:
         orders["filled_lots"][orders["order"] == order["number"]] = order["ratio"][: order["legs"]] * order["filled"]
-    orders["limit_micros"][orders["kind"] == r.MARKET] = MISSING
+    orders["limit_micros"][~np.isin(orders["kind"], (r.LIMIT, r.STOP_LIMIT))] = MISSING
     return orders
 
 

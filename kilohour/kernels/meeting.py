@@ -229,6 +229,8 @@ def take(book, desk, terms, order, place, price, reference, out):
         tell_others(book, desk, order, units, place, out)
     if order.filled == order.units and (order.parent == 0 or order.filled == order.size):
         end_order(book, desk, order, FILLED, out)
+    elif order.number and order.flags & REDUCE_ONLY and units_reducible(book, order, np.int64(1)) == 0:
+        end_order(book, desk, order, CANCELLED, out)
 
 
 @inner

@@ -19,7 +19,7 @@ from tests.oracle.scripts import case
 
 def booked(of):
     """Rows of the engine's ledger and the change of its cash; None where a missing print stops the run."""
-    session = scripted(of, [])
+    session = scripted(of)
     try:
         session.run(len(of.tape))
     except DataError:
@@ -31,7 +31,7 @@ def booked(of):
 
 def accounts(seed, shares):
     """One case as several accounts: each trades its share of the same market orders, at the same prices."""
-    of = case(seed, products=2, months=3, requests=25)
+    of = case(seed, products=2, months=3, requests=25, plain=True)
     free = {code: replace(its, half_spread_micros=0, participation_ppm=10**6, margin_initial_ppm=0, margin_maintenance_ppm=0,
                           margin_initial_floor_micros=0, margin_maintenance_floor_micros=0) for code, its in of.terms.items()}
     events = {name: column.copy() for name, column in of.tape.events.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's nouns: terms, books, orders and the rows it writes, in exact fractions of a micro.
+"""The oracle's nouns: terms, books and the rows it writes, in exact fractions of a micro.
 
 Row types carry the column names of the run folder, so that :mod:`tests.oracle.compare` can lay the engine's
 tables beside them.
@@ -7,6 +7,7 @@ tables beside them.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, Protocol
@@ -100,16 +101,26 @@ class Terms:
     margin_grace_marks: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillRules:
+    """What a run assumes of its fills."""
+
+    model: str = "path"
+    """``path`` or ``open``."""
+    slippage_ticks: int = 0
+    slippage_ppm: int = 0
+    latency_ns: int = 0
+
+
 REFUSE, PREVIOUS, SKIP = 0, 1, 2
 
 
 def half_even(value: Fraction) -> int:
     """The nearest integer, ties to even."""
-    below = value.numerator // value.denominator
-    rest = value - below
-    if rest == Fraction(1, 2):
-        return below if below % 2 == 0 else below + 1
-    return below if rest < Fraction(1, 2) else below + 1
+    below, rest = divmod(value.numerator, value.denominator)
+    if 2 * rest == value.denominator:
+        return below + below % 2
+    return below + (2 * rest > value.denominator)
 
 
 @dataclass(slots=True)
@@ -132,31 +143,10 @@ class Book:
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False
-
-
-@dataclass(slots=True)
-class Order:
-    """Legs (contract to whole ratio) times units; all legs fill together or not at all."""
-
-    number: int
-    ts: int
-    ratios: dict[str, int]
-    units: int
-    kind: str = "market"
-    limit: int | None = None
-    tif: str = "gtc"
-    origin: str = "order"
-    status: str = "working"
-    code: str = ""
-    units_filled: int = 0
-
-    def lots(self) -> dict[str, int]:
-        """Signed lots by contract, as ordered."""
-        return {contract: ratio * self.units for contract, ratio in self.ratios.items()}
-
-    def lots_left(self) -> dict[str, int]:
-        """Signed lots by contract, not yet filled."""
-        return {contract: ratio * (self.units - self.units_filled) for contract, ratio in self.ratios.items()}
+    last_price: int = 0
+    """Close of the last bar."""
+    room: int | None = None
+    """Lots of the last bar's volume that one may take; None when it is unknown."""
 
 
 class LedgerRow(NamedTuple):
@@ -179,7 +169,7 @@ class FillRow(NamedTuple):
     fee_micros: int
     position_after: int
     half_spread_micros: int
-    """What half the spread cost against the bar's open; nothing where a limit had waited for its price."""
+    """What taking liquidity cost against the price at the place; nothing where a limit had waited for its price."""
     liquidity: str = "taker"
 
 
@@ -255,3 +245,5 @@ class Result:
     """Times at which the strategy was called."""
     margin_calls: int = 0
     legged: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """How often what the page speaks of has happened, for statistics of the scripts."""

@@ -8,9 +8,9 @@ from typing import Any
 from kilohour.backtests.outputs import tables_of
 from kilohour.session import Session
 from tests.oracle.books import Result, Terms
+from tests.oracle.cases import Case
 from tests.oracle.compare import differences
-from tests.oracle.play import numbers_of, scripted
-from tests.oracle.scripts import Case
+from tests.oracle.play import scripted
 from tests.oracle.tables import actions_of, micros_of, tape_of
 
 
@@ -22,7 +22,7 @@ def both(contracts: str, events: str, requests: str = "day | request", *, cash: 
     case = Case(tape=tape, terms=by_product, actions=actions_of(requests), cash_micros=micros_of(cash),
                 watched=set(tape.product_codes))
     expected = case.run()
-    session = scripted(case, numbers_of(expected))
+    session = scripted(case)
     session.run(len(tape))
     session.close()
     tables: dict[str, Any] = tables_of(session)

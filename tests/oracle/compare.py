@@ -40,15 +40,13 @@ def differences(result: Result, run_tables: Mapping[str, Any]) -> list[str]:
 
 
 def _first_difference(names: Sequence[str], ours: list[tuple[Any, ...]], engine_table: Any) -> str:
-    columns = _columns(engine_table)
-    absent = [name for name in names if name not in columns]
-    if absent and (ours or columns):
+    absent, theirs = _rows(names, engine_table)
+    if absent and (ours or theirs is None):
         return f"the engine's table lacks {', '.join(absent)}"
-    theirs = list(zip(*(map(_plain, columns[name]) for name in names), strict=True)) if not absent else []
+    theirs = theirs or []
     if ours == theirs:
         return ""
-    row = next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
-               min(len(ours), len(theirs)))
+    row = _first(ours, theirs)
     ours_here, theirs_here = (rows[row] if row < len(rows) else None for rows in (ours, theirs))
     order = " (the same rows in another order)" if sorted(map(repr, ours)) == sorted(map(repr, theirs)) else ""
     which = ""
@@ -56,6 +54,35 @@ def _first_difference(names: Sequence[str], ours: list[tuple[Any, ...]], engine_
         which = " in " + ", ".join(n for n, a, b in zip(names, ours_here, theirs_here, strict=True) if a != b)
     return (f"row {row} differs{which}; {len(ours)} rows expected, {len(theirs)} found{order}\n"
             f"  oracle: {_shown(names, ours_here)}\n  engine: {_shown(names, theirs_here)}")
+
+
+def parted_at(result: Result, run_tables: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Time and number of the order of the earliest fill that only one of the two has, else of the first order row
+    that differs; None where there is none."""
+    for name in ("fills", "orders"):
+        kind = TABLES[name]
+        ours = [tuple(row) for row in getattr(result, name)]
+        absent, theirs = _rows(kind._fields, run_tables[name])
+        if not absent and theirs is not None and ours != theirs:
+            row = _first(ours, theirs)
+            first = min((dict(zip(kind._fields, rows[row], strict=True)) for rows in (ours, theirs) if row < len(rows)),
+                        key=lambda its: its["ts"])
+            return first["ts"], first["order"]
+    return None, None
+
+
+def _first(ours: list[tuple[Any, ...]], theirs: list[tuple[Any, ...]]) -> int:
+    return next((i for i, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
+                min(len(ours), len(theirs)))
+
+
+def _rows(names: Sequence[str], engine_table: Any) -> tuple[list[str], list[tuple[Any, ...]] | None]:
+    """Names that the table lacks, and its rows; None instead of rows when it has columns, but not these."""
+    columns = _columns(engine_table)
+    absent = [name for name in names if name not in columns]
+    if absent:
+        return absent, None if columns else []
+    return [], list(zip(*(map(_plain, columns[name]) for name in names), strict=True))
 
 
 def _columns(engine_table: Any) -> dict[str, list[Any]]:

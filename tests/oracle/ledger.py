@@ -9,29 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError
-from kilohour.tape import Kind
 from kilohour.units import MISSING, date_of
 from tests.oracle.books import PREVIOUS, REFUSE, Book, LedgerRow, Result, SettlementRow, TermsLike, half_even
+from tests.oracle.events import Event
 
 RATE_UNIT = 10**8
-
-
-class Event(NamedTuple):
-    """One row of the tape as plain integers; ``code`` names the contract or the index."""
-
-    ts: int
-    ts_event: int
-    kind: Kind
-    code: str
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
 
 
 class Ledger:

@@ -60,6 +60,9 @@ class Prober(Strategy):
             self.sum_seen += desk.value(product) + desk.value_day(product)
 
     def ask(self, desk: Desk) -> None:
+        self.ask_plainly(desk)
+
+    def ask_plainly(self, desk: Desk) -> None:
         near, far = self.draw(desk.contract_count), self.draw(desk.contract_count)
         lots, verb = self.draw(13) - 6, self.draw(12)
         if near != far and verb < 4:

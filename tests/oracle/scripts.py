@@ -9,7 +9,7 @@ orders, contracts listed late, lots of 730/1 and 1/100, accounts too small for w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,7 +18,9 @@ from kilohour.contracts.contract import NEVER, Contract
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
-from tests.oracle.books import PREVIOUS, REFUSE, SKIP, Result, Terms
+from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
+from tests.oracle.cases import Case
+from tests.oracle.drawn import EVERYTHING, random_requests, random_rules
 
 START = 21_000
 """Day of the first bar."""
@@ -26,29 +28,19 @@ CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21
 """Bars and most marks are seen at 20:00, some marks at 21:00, prints at 09:00 some days after their value date."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What :func:`tests.oracle.reference.run` takes, to be given to the engine too."""
-
-    tape: Tape
-    terms: Mapping[str, Terms]
-    actions: Mapping[int, list[reference.Action]]
-    cash_micros: int
-    watched: set[str]
-
-    def run(self) -> Result:
-        """The oracle's answer."""
-        return reference.run(self.tape, self.terms, self.actions, self.cash_micros, self.watched)
-
-
 def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> st.SearchStrategy[Case]:
-    """Cases up to the given sizes."""
+    """Cases up to the given sizes, half of them plain."""
     return st.builds(case, st.integers(0, 2**32 - 1), days=st.integers(2, days), products=st.integers(1, products),
-                     months=st.integers(1, months), requests=st.integers(0, requests))
+                     months=st.integers(1, months), requests=st.integers(0, requests), plain=st.booleans())
 
 
-def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30) -> Case:
-    """One tape with its terms and its script; the same seed and sizes give the same case."""
+def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30,
+         plain: bool = False, words: frozenset[str] = EVERYTHING, rules: FillRules | None = None) -> Case:
+    """One tape with its terms and its script; the same seed and sizes give the same case.
+
+    A ``plain`` one knows targets, market and limit orders alone, filled without slippage or latency, and draws them
+    otherwise. ``words``: the vocabulary of a script that is not plain. ``rules``: how orders fill, drawn unless given.
+    """
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
     other = np.random.default_rng([seed, 1])  # its own sequence: a case keeps its prices and orders
@@ -65,12 +57,14 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
-    actions = random_actions(rng, tape, terms, requests)
+    actions = (plain_requests(rng, tape, terms, requests) if plain else
+               random_requests(rng, tape, terms, requests, words))
     cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
     watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
+    fills = rules or (FillRules() if plain else random_rules(rng))
     graces = rng.choice([0, 0, 1, 3], len(terms))
     terms = {code: replace(its, margin_grace_marks=int(grace)) for (code, its), grace in zip(terms.items(), graces, strict=True)}
-    return Case(tape=tape, terms=terms, actions=actions, cash_micros=cash, watched=watched)
+    return Case(tape=tape, terms=terms, actions=actions, cash_micros=cash, watched=watched, rules=fills)
 
 
 def random_terms(rng: np.random.Generator) -> Terms:
@@ -205,7 +199,7 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
     builder.prints(ref, columns[0], columns[1], columns[2], weight)
 
 
-def random_actions(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
+def plain_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
                    requests: int) -> dict[int, list[reference.Action]]:
     """Requests at the times of bars: every verb, sizes from none to too large, prices about the market."""
     bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]

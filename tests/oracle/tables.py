@@ -18,7 +18,9 @@ from kilohour.contracts.contract import NEVER, Contract
 from kilohour.tape import Index, Tape, TapeBuilder
 from kilohour.units import MICROS, MISSING, NANOS_PER_DAY
 from tests.oracle import reference
-from tests.oracle.books import Result, Terms
+from tests.oracle.books import FillRules, Result, Terms
+from tests.oracle.cases import Case
+from tests.oracle.requests import PRICES
 
 PRODUCT = "X:GPU"
 
@@ -91,28 +93,43 @@ def tape_of(contracts: str, events: str) -> Tape:
 
 
 def actions_of(text: str) -> dict[int, list[reference.Action]]:
-    """Columns ``day``, ``request``: the verb and its arguments as a trader would type them; ``#2`` is order 2."""
+    """Columns ``day``, ``request``: the verb and its arguments as a trader would type them; ``#2`` is ticket 2.
+
+    Prices are dollars; ``name=value`` is an option: ``until=5 post_only=yes reduce_only=yes against=FAR``.
+    """
     actions: dict[int, list[reference.Action]] = {}
     for row in rows_of(text):
         verb, *words = row["request"].split()
+        prices = 3 if verb == "bracket" else PRICES.get(verb, int(verb == "amend"))
+        options = dict(word.split("=") for word in words if "=" in word)
         arguments: list[Any] = []
-        for place, word in enumerate(words):
-            if verb == "limit" and place == 2:
+        for place, word in enumerate(word for word in words if "=" not in word):
+            if 2 <= place < 2 + prices:
                 arguments.append(micros_of(word))
             elif word.lstrip("#+-").isdigit():
                 arguments.append(int(word.lstrip("#")))
             else:
                 arguments.append(word)
+        if options:
+            arguments.append({name: nanos_of(value) if name == "until" else value if name == "against" else value == "yes"
+                              for name, value in options.items()})
         actions.setdefault(nanos_of(row["day"]), []).append((verb, *arguments))
     return actions
 
 
-def play(contracts: str, events: str, requests: str = "day | request", *, cash: str = "1000000",
-         terms: Terms | dict[str, Terms] | None = None, watched: set[str] | None = None) -> Result:
-    """Runs the oracle on three text tables."""
+def case_of(contracts: str, events: str, requests: str = "day | request", *, cash: str = "1000000",
+            terms: Terms | dict[str, Terms] | None = None, watched: set[str] | None = None,
+            rules: FillRules | None = None) -> Case:
+    """Three text tables as a case, for the oracle and the engine."""
     tape = tape_of(contracts, events)
     by_product = terms if isinstance(terms, dict) else dict.fromkeys(tape.product_codes, terms or Terms())
-    return reference.run(tape, by_product, actions_of(requests), micros_of(cash), watched or set(tape.product_codes))
+    return Case(tape=tape, terms=by_product, actions=actions_of(requests), cash_micros=micros_of(cash),
+                watched=watched or set(tape.product_codes), rules=rules or FillRules())
+
+
+def play(contracts: str, events: str, requests: str = "day | request", **of: Any) -> Result:
+    """Runs the oracle on three text tables; the keywords are those of :func:`case_of`."""
+    return case_of(contracts, events, requests, **of).run()
 
 
 def shown(rows: Iterable[NamedTuple], *names: str) -> list[str]:

@@ -24,8 +24,9 @@ from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import SKIP, LedgerRow, Result, Terms
+from tests.oracle.cases import Case
 from tests.oracle.compare import TABLES, differences
-from tests.oracle.scripts import START, Case, case, cases, with_other_future
+from tests.oracle.scripts import START, case, cases, with_other_future
 
 CASES = settings(max_examples=60, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
@@ -96,6 +97,13 @@ def test_positions_are_the_sum_of_fills_and_nothing_is_held_after_its_final(a_ca
     assert {code: lots for code, lots in held.items() if lots} == run.final_positions
 
 
+def tied_orders(of: Case, run: Result) -> set[int]:
+    """Numbers of orders made in a call that ties some: their size is not theirs alone."""
+    verbs = {"one_cancels_other", "triggers", "bracket"}
+    times = {ts for ts, actions in of.actions.items() if any(action[0] in verbs for action in actions)}
+    return {row.order for row in run.orders if row.ts in times}
+
+
 @CASES
 @given(cases())
 def test_legs_are_never_apart_and_no_order_fills_twice_what_it_asked(a_case):
@@ -111,8 +119,9 @@ def test_legs_are_never_apart_and_no_order_fills_twice_what_it_asked(a_case):
         assert len({Fraction(row.filled_lots, row.lots) for row in rows if row.lots}) <= 1
         assert all(row.filled_lots == filled[number, row.contract] for row in rows)
         assert all(abs(row.filled_lots) <= abs(row.lots) for row in rows)
-        assert all((row.status == "filled") == (row.lots == row.filled_lots != 0) for row in rows)
         assert all((row.status == "refused") == bool(row.code) for row in rows)
+        if number not in tied_orders(a_case, run):
+            assert all((row.status == "filled") == (row.lots == row.filled_lots != 0) for row in rows)
 
 
 @CASES
@@ -122,11 +131,13 @@ def test_fills_keep_to_their_share_of_a_later_bar(a_case):
     bars = {(event.ts, event.code): event for event in reference.events_of(a_case.tape)
             if event.kind == Kind.BAR}
     product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
-    made = {row.order: row.ts for row in run.orders}
+    made = {row.order: row for row in run.orders}
     used: dict[tuple[int, str], int] = defaultdict(int)
     for fill in run.fills:
-        assert fill.ts > made[fill.order]
-        used[fill.ts, fill.contract] += abs(fill.lots)
+        assert fill.ts > made[fill.order].ts
+        assert fill.ts >= made[fill.order].ts + a_case.rules.latency_ns
+        if made[fill.order].kind != "at_settlement":
+            used[fill.ts, fill.contract] += abs(fill.lots)
     for (ts, code), lots in used.items():
         volume = bars[ts, code].volume
         assert volume < 0 or lots * 10**6 <= volume * a_case.terms[product_of[code]].participation_ppm
@@ -143,7 +154,9 @@ def test_another_future_changes_nothing_before_it(a_case, share, seed):
         before = [[row for row in getattr(run, name) if row.ts <= now and getattr(row, "kind", "") != "unsettled"]
                   for run in (first, second)]
         assert before[0] == before[1], name
-    intents = [[(*row[:8], row.code) for row in run.orders if row.ts <= now] for run in (first, second)]
+    # Sizes and limits may be amended later, and a post-only order be refused later: these are left out.
+    intents = [[(row.order, row.ts, row.contract, row.kind, row.tif, row.origin, row.code.replace("post_only", ""))
+                for row in run.orders if row.ts <= now] for run in (first, second)]
     assert intents[0] == intents[1]
 
 
@@ -222,7 +235,7 @@ def test_its_delta_in_the_window_is_the_open_share(prints, lots, bump, data):
 @CASES
 @given(st.integers(0, 2**32 - 1), st.integers(-9, 9).filter(bool))
 def test_a_spread_is_worth_its_legs(seed, lots):
-    a_case = case(seed, days=16, products=2, months=3, requests=0)
+    a_case = case(seed, days=16, products=2, months=3, requests=0, plain=True)
     terms = {code: replace(its, participation_ppm=10**6, margin_initial_ppm=0, margin_initial_floor_micros=0,
                            margin_maintenance_ppm=0, margin_maintenance_floor_micros=0, missing_rule=SKIP)
              for code, its in a_case.terms.items()}
@@ -263,7 +276,7 @@ def tables_of(run: Result) -> SimpleNamespace:
 
 
 def test_equal_tables_have_no_differences():
-    run = case(10).run()
+    run = case(10, plain=True).run()
     assert run.fills
     assert run.settlements
     assert differences(run, vars(tables_of(run))) == []
@@ -278,7 +291,7 @@ def test_equal_tables_have_no_differences():
     (lambda ledger: ledger.iloc[::-1], "the same rows in another order"),
 ])
 def test_a_difference_names_its_row_and_column(spoil, words):
-    run = case(10).run()
+    run = case(10, plain=True).run()
     tables = tables_of(run)
     tables.ledger = spoil(tables.ledger)
     found = differences(run, vars(tables))

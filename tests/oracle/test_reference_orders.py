@@ -185,7 +185,7 @@ def test_a_later_request_sees_the_order_of_an_earlier_one():
         1   | target_only FAR NEAR 2
         1   | market NEAR 3 gtc
         1   | flat X:GPU
-        1   | cancel #3
+        1   | cancel #1
         1   | cancel #9
         """)
     assert shown(run.orders, *ORDERS) == table("""

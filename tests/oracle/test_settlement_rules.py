@@ -19,9 +19,9 @@ from kilohour.tape import Index, TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY, day_of
 from tests.oracle.books import Terms
 from tests.oracle.both import both
+from tests.oracle.cases import Case
 from tests.oracle.compare import differences
 from tests.oracle.play import scripted
-from tests.oracle.scripts import Case
 from tests.oracle.tables import shown
 
 FREE = {"fee_per_lot": 0, "fee_settlement_per_lot": 0, "half_spread_ticks": 0, "index": "MY-GPU"}
@@ -56,7 +56,7 @@ def february(product, skip=()):
 
 
 def settled(case):
-    expected, session = case.run(), scripted(case, [1])
+    expected, session = case.run(), scripted(case)
     session.run(len(case.tape))
     session.close()
     tables = tables_of(session)

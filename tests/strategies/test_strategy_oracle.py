@@ -26,6 +26,6 @@ def test_every_row_of_four_years_is_the_oracles(name):
     tables = tables_of(session)
     terms = {product.code: engine_terms(product) for product in prepared.products}
     indices = {product.code: product.index or "" for product in prepared.products}
-    result: Result = reference.run(prepared.market.tape, terms, log.actions(tables["orders"]), prepared.cash_micros, set(terms), indices)
+    result: Result = reference.run(prepared.market.tape, terms, log.actions(), prepared.cash_micros, set(terms), indices)
     assert len(result.fills) > 30
     assert differences(result, tables) == []

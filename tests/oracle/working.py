@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle's working orders: how they meet bars and marks, live, wake and cancel each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from kilohour.tape import Tape
+from kilohour.units import MISSING
+from tests.oracle.account import Account
+from tests.oracle.books import MILLION, FillRules, TermsLike, half_even
+from tests.oracle.events import Event
+from tests.oracle.orders import Order, Sight, look
+from tests.oracle.path import way_of
+
+Room = dict[str, int | None]
+"""Lots that are left of a group's volume by contract; None where it does not limit."""
+
+
+class Chance(NamedTuple):
+    """How an order would fill in a bar as things stand: ``units`` may be none although it has a place."""
+
+    sight: Sight
+    units: int
+    own_price_there: int
+
+    @property
+    def fills(self) -> bool:
+        return self.sight.place is not None and self.units > 0
+
+
+class Working(Account):
+    """Orders in the market and asleep."""
+
+    def __init__(self, tape: Tape, terms: Mapping[str, TermsLike], cash_micros: int,
+                 indices: Mapping[str, str] | None, rules: FillRules) -> None:
+        super().__init__(tape, terms, cash_micros, indices)
+        self.rules = rules
+        self.orders: list[Order] = []
+        self.unfinished: list[Order] = []
+        self.tickets: dict[int, Order] = {}
+        self.queue_numbers = 0
+
+    # Before bars
+
+    def begin_group(self, ts: int) -> None:
+        """Good-till-dates that have passed; what parents filled in earlier groups reaches their children."""
+        self.end_all((order for order in self.alive() if order.tif == "gtd" and ts > order.until), "lapsed")
+        for order in self.alive():
+            # Decision: "with the next bar" counts from the next group on, for working lots and margin too; so do the
+            # further units that a child which is awake gets from a parent on other legs.
+            if order.parent is not None:
+                order.arrived = order.parent.units_filled
+
+    # Bars
+
+    def meet_bars(self, ts: int, bars: dict[str, Event]) -> None:
+        room: Room = {}
+        for code, bar in bars.items():
+            book = self.books[code]
+            book.value_price = book.last_price = bar.close
+            book.had_bar = True
+            book.bar_at = ts
+            known = bar.volume != MISSING and self.contracts[code].product in self.all_terms
+            book.room = bar.volume * self.terms(code).participation_ppm // MILLION if known else None
+            room[code] = book.room
+        # Decision: one pass over the queue as it stood before the bar. A child whose turn is over when its parent
+        # fills (only an amended parent can be younger than its child) looks with the next bar.
+        for order in list(self.alive()):
+            if self.can_look(ts, order, bars):
+                self.take_turn(ts, order, bars, room)
+
+    def can_look(self, ts: int, order: Order, legs: Mapping[str, Any]) -> bool:
+        """Decision: latency counts from the order's first acceptance; until it has passed nothing of the order sees
+        a price: no trigger, no trailing level, and no "first look" of ioc, fok and post-only."""
+        return (order.is_alive and not order.is_asleep and order.kind != "at_settlement"
+                and ts - order.ts >= self.rules.latency_ns and all(code in legs for code in order.ratios))
+
+    def take_turn(self, ts: int, order: Order, bars: dict[str, Event], room: Room) -> None:
+        chance = self.chance(ts, order, bars, room)
+        sight = chance.sight
+        if chance.fills and self.is_beaten(ts, order, sight, bars, room):
+            # Decision: not looked at means that not even its trailing level moves in this bar.
+            return
+        order.is_triggered, order.lowest, order.has_looked = sight.is_triggered, sight.lowest, True
+        if sight.is_refused:
+            order.code = "post_only"
+            self.end_all([order], "refused")
+            return
+        if sight.place is not None:
+            if self.is_stranded(order):
+                # Decision: cancelled where it would fill, whether or not there is volume, and before an ioc lapses.
+                self.result.counts["reduce_only cancelled"] += 1
+                self.end_all([order], "cancelled")
+                return
+            if chance.units:
+                self.use(room, order, chance.units)
+                prices, seen = self.leg_prices(order, bars, chance)
+                self.fill(ts, order, chance.units, prices, seen, place=sight.place, is_maker=self.is_maker(order, bars))
+        if order.tif in ("ioc", "fok") and order.is_alive:
+            self.end_all([order], "lapsed")
+
+    def chance(self, ts: int, order: Order, bars: dict[str, Event], room: Room) -> Chance:
+        way = way_of(order.ratios, bars, self.rules.model)
+        start = order.woken_at[1] if order.woken_at[0] == ts else 0
+        sight = look(order, way, start, self.cost_of(order, bars))
+        if sight.place is None:
+            return Chance(sight, 0, 0)
+        # An ioc's way is its first place alone and begins there with place 0.
+        place = start if order.tif in ("ioc", "fok") else sight.place
+        return Chance(sight._replace(place=place), self.units_now(order, room), way.price_at(place))
+
+    def is_beaten(self, ts: int, order: Order, sight: Sight, bars: dict[str, Event], room: Room) -> bool:
+        """Whether a younger order of its group would fill strictly before it.
+
+        Decision: would fill means a place and at least one unit of volume (and of position, when reduce-only) as
+        things stand at the elder's turn; age is the place in the queue, so an amended order may be the younger.
+        """
+        assert sight.place is not None
+        both = False
+        for other in order.group:
+            if other is not order and other.queued > order.queued and self.can_look(ts, other, bars):
+                chance = self.chance(ts, other, bars, room)
+                if chance.fills and chance.sight.place is not None:
+                    both = True
+                    if chance.sight.place < sight.place:
+                        self.result.counts["tie: the younger comes first"] += 1
+                        return True
+        self.result.counts["tie: the older comes first"] += both
+        return False
+
+    def units_now(self, order: Order, room: Room) -> int:
+        units = order.units_left()
+        for code, ratio in order.ratios.items():
+            lots = room[code]
+            if lots is not None:
+                units = min(units, lots // abs(ratio))
+        if order.reduce_only:
+            self.result.counts["reduce_only capped"] += self.reducible(order) < units
+            units = min(units, self.reducible(order))
+        return 0 if order.tif == "fok" and units < order.units_left() else units
+
+    def reducible(self, order: Order) -> int:
+        """Units after which some leg would grow or change its side."""
+        return min(abs(self.books[code].position) // abs(ratio) if self.books[code].position * ratio < 0 else 0
+                   for code, ratio in order.ratios.items())
+
+    def is_stranded(self, order: Order) -> bool:
+        """Reduce-only, with units left and nothing to reduce; a child that has used all it has waits for its parent."""
+        return order.reduce_only and order.units_left() > 0 and self.reducible(order) == 0
+
+    def use(self, room: Room, order: Order, units: int) -> None:
+        for code, ratio in order.ratios.items():
+            lots = room[code]
+            room[code] = None if lots is None else lots - units * abs(ratio)
+
+    def cost(self, code: str, price: int) -> int:
+        terms = self.terms(code)
+        slippage = self.rules.slippage_ticks * terms.tick_micros
+        return terms.half_spread_micros + slippage + half_even(abs(price) * Fraction(self.rules.slippage_ppm, MILLION))
+
+    def cost_of(self, order: Order, bars: dict[str, Event]) -> Callable[[int], int]:
+        if len(order.ratios) == 1:
+            code, = order.ratios
+            return lambda price: self.cost(code, price)
+        whole = sum(abs(ratio) * self.cost(code, bars[code].open) for code, ratio in order.ratios.items())
+        return lambda _price: whole
+
+    def leg_prices(self, order: Order, bars: dict[str, Event], chance: Chance) -> tuple[dict[str, int], dict[str, int]]:
+        """Prices by leg with cost, and without."""
+        if len(order.ratios) == 1:
+            (code, ratio), = order.ratios.items()
+            return {code: chance.sight.price * ratio}, {code: chance.own_price_there * ratio}
+        seen = {code: bars[code].open for code in order.ratios}
+        prices = {code: seen[code] + (1 if ratio > 0 else -1) * self.cost(code, seen[code])
+                  for code, ratio in order.ratios.items()}
+        over = sum(ratio * prices[code] for code, ratio in order.ratios.items()) - chance.sight.price
+        first, ratio = next(iter(order.ratios.items()))
+        assert over % ratio == 0
+        prices[first] -= over // ratio
+        return prices, seen
+
+    def is_maker(self, order: Order, bars: Mapping[str, Event]) -> bool:
+        """An outright limit, also of a stop-limit, where the bar did not open at it or through it."""
+        (code, ratio), *more = order.ratios.items()
+        return not more and order.limit is not None and bars[code].open * ratio > order.limit
+
+    # Marks
+
+    def meet_marks(self, ts: int, marks: Mapping[str, int]) -> None:
+        """Orders at settlement, after finals and expiries.
+
+        Decision: each takes up to its share of the last bar's volume for itself, at every mark anew, whatever orders
+        in the bar or other orders at settlement took of it.
+        """
+        for order in list(self.alive()):
+            if order.kind != "at_settlement" or not any(code in marks for code in order.ratios):
+                continue
+            is_due = not order.is_asleep and ts - order.ts >= self.rules.latency_ns
+            units = self.units_now(order, {code: self.books[code].room for code in order.ratios})
+            if is_due and units and order.is_alive and all(code in marks for code in order.ratios):
+                seen = {code: marks[code] for code in order.ratios}
+                prices = {code: seen[code] + (1 if ratio > 0 else -1) * self.cost(code, seen[code])
+                          for code, ratio in order.ratios.items()}
+                self.fill(ts, order, units, prices, seen, place=None)
+            if order.tif == "day" and order.is_alive:
+                self.end_all([order], "lapsed")
+
+    # What a fill does
+
+    def fill(self, ts: int, order: Order, units: int, prices: Mapping[str, int], seen: Mapping[str, int],
+             place: int | None, *, is_maker: bool = False) -> None:
+        """``place`` is None at a mark."""
+        for code, ratio in order.ratios.items():
+            self.book_fill(ts, order.number, code, units * ratio, prices[code], seen[code], is_maker=is_maker)
+        order.units_filled += units
+        for child in self.children_of(order):
+            # Decision: each fill of the parent wakes a child of the same one contract at its place, also one that is
+            # awake: what the child might have done earlier in this bar is not looked at.
+            if place is not None and len(order.ratios) == 1 and list(child.ratios) == list(order.ratios):
+                self.result.counts["woken in the bar"] += 1
+                child.arrived, child.woken_at = order.units_filled, (ts, place)
+        for other in order.group:
+            if other is not order and other.is_alive:
+                other.units_taken += units
+                if other.is_spent():
+                    self.end_all([other], "cancelled")
+        if order.is_spent():
+            self.end_all([order], "filled")
+        elif self.is_stranded(order):
+            # Decision: what is left of a reduce-only order is cancelled as soon as its own fill has closed the position.
+            self.result.counts["reduce_only cancelled"] += 1
+            self.end_all([order], "cancelled")
+
+    # How orders end
+
+    def end_all(self, orders: Iterable[Order], status: str) -> None:
+        """Decision: sleeping orders live as others do (their own lapse, expiry, margin call, count of 256); what ends
+        parent and child alike is written of both, and only then do children end for want of a parent."""
+        ended = list(orders)
+        for order in ended:
+            order.status = status
+        for order in ended:
+            for child in self.children_of(order):
+                if order.units_filled == 0:
+                    child.status = "cancelled"
+                elif child.is_spent():
+                    # Decision: a child that has filled all that its parent could bring is filled.
+                    child.status = "filled" if child.units_filled else "cancelled"
+
+    def end_orders(self, code: str, status: str) -> None:
+        """Orders with a leg on the contract; at a mark (``lapsed``) those of the day that do not fill at marks."""
+        self.end_all((order for order in self.alive() if code in order.ratios and (
+            status != "lapsed" or (order.tif == "day" and order.kind != "at_settlement"))), status)
+
+    def children_of(self, order: Order) -> list[Order]:
+        return [other for other in self.alive() if other.parent is order]
+
+    # Small words
+
+    def alive(self) -> list[Order]:
+        """Working and asleep, oldest first; an order that was amended is as old as its amendment."""
+        self.unfinished = sorted((order for order in self.unfinished if order.is_alive), key=lambda order: order.queued)
+        return self.unfinished
+
+    def working(self) -> list[Order]:
+        return [order for order in self.alive() if not order.is_asleep]
+
+    def working_from(self, origin: str) -> list[Order]:
+        return [order for order in self.working() if order.origin == origin]
+
+    def lots_coming(self, origin: str, code: str) -> int:
+        return sum(order.lots_left().get(code, 0) for order in self.working_from(origin))
+
+    def queue(self, order: Order) -> None:
+        """To the end of the queue."""
+        self.queue_numbers += 1
+        order.queued = self.queue_numbers
