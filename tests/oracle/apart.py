@@ -7,27 +7,23 @@ line away.
 
 from __future__ import annotations
 
-NO_LIMIT = "the engine's row of an order without a limit has limit_micros 0, the reference's none"
-
 TICK = "a {} off the tick: refused (tick) by the engine and the page, accepted by the reference"
 REFUSED_TIE = "when one order of a tie is refused, the engine and the page cancel those accepted before it, the reference keeps them"
-AMENDED = "an amended order: the engine's table shows it cancelled as it was, or can not be laid out at all (ValueError)"
+AMENDED = "what an amendment takes and keeps: its size, its place in the queue and its first look"
 
-AGREE = ("ioc", "fok")
+AGREE = ("ioc", "fok", "gtd", "reduce_only")
 """Words of the scripts that, each drawn alone beside the plain ones, make both book the same rows."""
 
 APART = {
-    "gtd": "a date that has passed when the order is given: refused (life) by the engine, lapsed in the reference",
-    "stop": f"{NO_LIMIT}; then {TICK.format('stop')}",
+    "stop": TICK.format("stop"),
     "stop_limit": TICK.format("stop"),
-    "trailing_stop": f"{NO_LIMIT}; then {TICK.format('distance')}",
-    "if_touched": f"{NO_LIMIT}; then {TICK.format('touched price')}",
-    "at_settlement": f"{NO_LIMIT}; nothing else",
+    "trailing_stop": TICK.format("distance"),
+    "if_touched": TICK.format("touched price"),
+    "at_settlement": "a day order of several legs: the engine waits for a mark of each, in the reference it lapses at the first of either",
     "post_only": "the engine writes the row of a late refusal, and goes on to show the order as working",
-    "reduce_only": "what is left once its own fill has closed the position: left to work by the engine, cancelled in the reference",
     "pair": REFUSED_TIE,
     "family": REFUSED_TIE,
-    "bracket": f"{NO_LIMIT}; then {REFUSED_TIE}",
+    "bracket": REFUSED_TIE,
     "amend": AMENDED,
     "against": "a spread's limit on the tick of its first leg, off the other's: accepted by the engine and the page, refused by the reference",
 }
@@ -35,19 +31,14 @@ APART = {
 
 LIVES = "test_order_lives.py::test_"
 TIES = "test_tied_order_tables.py::test_"
-LATENCY = "the engine refuses a latency of more than a day"
 TABLES = {
-    f"{LIVES}good_till_a_date_works_through_that_time_and_lapses_before_later_bars[engine]": APART["gtd"],
     f"{LIVES}a_spread_at_settlement_waits_for_the_marks_of_both_legs[engine]":
         "a spread of the day at settlement: the engine waits for a mark of both legs, in the reference it lapses at the first of either",
     f"{LIVES}post_only_is_refused_where_it_would_pay_and_fills_at_its_limit_where_it_rests[engine]":
         "the desk's stop_limit knows no post_only, nor a life's refusal of it",
-    f"{LIVES}an_amended_order_is_checked_like_a_new_one_and_goes_behind_the_others[engine]": AMENDED,
     f"{LIVES}amending_moves_the_trigger_of_what_is_not_a_limit_order[engine]": AMENDED,
-    f"{LIVES}latency_holds_an_order_back[25-3-engine]": LATENCY,
-    f"{LIVES}latency_holds_an_order_back[48-3-engine]": LATENCY,
     f"{TIES}ties_that_are_refused[engine]": "the desk raises when a child is named before its parent; the reference refuses the order",
     f"{TIES}sleepers_take_no_margin_when_reduce_only_and_are_asked_for_it_otherwise[engine]": REFUSED_TIE,
-    "test_engine.py::test_a_strategy_that_answers_prices_books_what_the_oracle_books[ProberOfOrders]": NO_LIMIT,
+    "test_engine.py::test_a_strategy_that_answers_prices_books_what_the_oracle_books[ProberOfOrders]": "the words above together",
 }
 """Tables worked out by hand, and strategies, by test."""

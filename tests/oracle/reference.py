@@ -141,7 +141,7 @@ class Oracle(Requests):
         per_lot = self.terms(code).fee_per_lot_micros + self.terms(code).fee_clearing_micros
         return abs(lots) * per_lot + half_even(abs(lots) * abs(price) * self.lot(code) * ppm)
 
-    def cost(self, code: str, lots: int) -> int:
+    def closing_cost(self, code: str, lots: int) -> int:
         """Half spreads and fees of trading so many lots at the value price, at least a micro."""
         price = self.books[code].value_price
         assert price is not None
@@ -160,7 +160,7 @@ class Oracle(Requests):
             if not steps:
                 return
             # The quotient of two whole numbers as a double, as the page has it: the nearest to the exact one.
-            best = max(steps, key=lambda code: (freed[code] / self.cost(code, planned[code]), -self.row[code]))
+            best = max(steps, key=lambda code: (freed[code] / self.closing_cost(code, planned[code]), -self.row[code]))
             size, side = abs(planned[best]), 1 if planned[best] > 0 else -1
             enough = (n for n in range(1, size) if freed[best] - self.requirement(best, size - n, initial=True) >= short)
             reduce_by = next(enough, size) if equity > 0 else size
