@@ -16,8 +16,8 @@ from kilohour.kernels import late_margin
 from kilohour.kernels.records import TABLES
 from kilohour.session import Market, Session
 from kilohour.units import MICROS, NANOS_PER_DAY
-from tests.kernels.margin_books import Line, table_of
-from tests.kernels.margin_reference import requirement
+from tests.margin.margin_books import Line, table_of
+from tests.margin.margin_reference import requirement
 from tests.oracle.play import market_of
 from tests.oracle.prober import Prober
 from tests.oracle.scripts import Case, case

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from kilohour.units import MICROS
-from tests.kernels.margin_books import Line, Portfolio, table_of, terms_of
+from tests.margin.margin_books import Line, Portfolio, table_of, terms_of
 
 USD = MICROS
 NEAR_FAR = table_of([(1, 1), (0.5, 0)], days=(90,), calendar=(800_000, 800_000), across=900_000)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from kilohour.contracts.terms import EngineTerms
-from tests.kernels.margin_books import Line
+from tests.margin.margin_books import Line
 
 MILLION = 10**6
 

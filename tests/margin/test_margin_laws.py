@@ -10,8 +10,8 @@ import pytest
 
 from kilohour.contracts.margin import MarginTable
 from kilohour.contracts.terms import EngineTerms
-from tests.kernels.margin_books import Line, Portfolio, table_of, terms_of
-from tests.kernels.margin_reference import outright, requirement
+from tests.margin.margin_books import Line, Portfolio, table_of, terms_of
+from tests.margin.margin_reference import outright, requirement
 
 CODES = ("X:A", "X:B", "Y:A")
 MODELS = ("percent", "per_lot", "scenario", "mixed")
