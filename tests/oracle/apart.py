@@ -7,9 +7,10 @@ line away.
 
 from __future__ import annotations
 
+SAME_MOMENT = "a sleeping child whose parent ends at the same moment: cancelled in the engine, lapsed or expired in the reference"
 TICK = "a {} off the tick: refused (tick) by the engine and the page, accepted by the reference"
 REFUSED_TIE = "when one order of a tie is refused, the engine and the page cancel those accepted before it, the reference keeps them"
-AMENDED = "what an amendment takes and keeps: its size, its place in the queue and its first look"
+AMENDED = "the sign of an amended size: ignored by the reference; against its own direction it cancels the order in the engine"
 
 AGREE = ("ioc", "fok", "gtd", "reduce_only")
 """Words of the scripts that, each drawn alone beside the plain ones, make both book the same rows."""
@@ -19,11 +20,11 @@ APART = {
     "stop_limit": TICK.format("stop"),
     "trailing_stop": TICK.format("distance"),
     "if_touched": TICK.format("touched price"),
-    "at_settlement": "a day order of several legs: the engine waits for a mark of each, in the reference it lapses at the first of either",
-    "post_only": "the engine writes the row of a late refusal, and goes on to show the order as working",
+    "at_settlement": "a day order whose latency outlasts its first mark: lapsed there by the page and the reference, tried at the next in the engine",
+    "post_only": "a resting one whose bar opens beyond its limit: at the limit by the page and the reference, at the open with cost in the engine",
     "pair": REFUSED_TIE,
-    "family": REFUSED_TIE,
-    "bracket": REFUSED_TIE,
+    "family": SAME_MOMENT,
+    "bracket": SAME_MOMENT,
     "amend": AMENDED,
     "against": "a spread's limit on the tick of its first leg, off the other's: accepted by the engine and the page, refused by the reference",
 }
