@@ -16,6 +16,7 @@ from kilohour.backtests.refusals import refusal_codes
 from kilohour.contracts import Venue
 from kilohour.desk import column_name
 from kilohour.kernels import records as r
+from kilohour.kernels import words
 from kilohour.session import Session
 from kilohour.tape.arrow import named, table, texts
 from kilohour.units import MISSING
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-KINDS = dict(enumerate(r.KINDS, 1))
-LIVES = dict(enumerate(r.LIVES, 1))
+KINDS = dict(enumerate(words.KINDS, 1))
+LIVES = dict(enumerate(words.LIVES, 1))
 ORIGINS = {r.FROM_TARGET: "target", r.FROM_ORDER: "order", r.FROM_LIQUIDATION: "liquidation"}
 STATUSES = {
     r.WORKING: "working", r.FILLED: "filled", r.REPLACED: "replaced", r.CANCELLED: "cancelled", r.LAPSED: "lapsed",

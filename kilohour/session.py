@@ -345,7 +345,7 @@ class Session:
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
-        return int(rare_events_address(self.market.has_scenarios))
+        return rare_events_address(self.market.has_scenarios)
 
     def _meeting_address(self) -> int:
         """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""

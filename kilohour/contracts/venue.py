@@ -37,17 +37,14 @@ from kilohour.contracts.product import read_term
 from kilohour.contracts.specs import CAPABILITY, STATEMENT, Spec
 from kilohour.contracts.terms import UNKNOWN, EngineTerms, Term
 from kilohour.errors import UnknownName, UsageError
+from kilohour.kernels.words import FLAGS, KINDS, LIVES
 
 _FOLDER = Path(__file__).parent / "venues"
 SANDBOX = "sandbox"
 """Where the products of venues without a table trade, and ours."""
 
-KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "at_settlement")
-"""Kinds of order; the engine's constant is the place, from 1. The same for lives, spreads and groups."""
-LIVES = ("gtc", "day", "ioc", "fok", "gtd")
-FLAGS = ("post_only", "reduce_only")
-"""Flags of an order: 1 and 2, bits that may be set together."""
 SPREADS = ("calendar", "inter_product")
+"""The engine's constant is the place, from 1, here and in groups."""
 GROUPS = ("oco", "oto", "bracket")
 AMEND = "amend"
 FEATURES: Mapping[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ def margin_address() -> int:
     """Address of the compiled function, which is taken from the cache where it is there."""
     from kilohour.kernels.margin_service import compiled_margin
 
-    return int(compiled_margin())
+    return compiled_margin()
 
 
 def address_of(late: LateMargin) -> int:

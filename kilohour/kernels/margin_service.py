@@ -6,17 +6,10 @@ It is compiled when the first margin call is made (late_margin.py).
 
 from __future__ import annotations
 
-from typing import Any
+from numba import carray
 
-from numba import carray, cfunc, from_dtype, types
-
-from kilohour.kernels.call import native_address
-from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.liquidation import call_margin
-from kilohour.kernels.records import BOOK, DESK, MARGIN_TERMS, ORDER, OUT
-
-_KEPT: list[Any] = []
-"""Keeps the code behind the address alive."""
+from kilohour.kernels.part import part_address
 
 
 def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
@@ -25,10 +18,6 @@ def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
     return 0
 
 
-def compiled_margin():
+def compiled_margin() -> int:
     """Address of the compiled function, which is taken from the cache where it is there."""
-    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS, ORDER, OUT)]
-    with collector_paused():
-        compiled = cfunc(types.int64(types.int64, *records), cache=True)(_service)
-    _KEPT.append(compiled)
-    return native_address(compiled)
+    return part_address(_service, with_scenarios=True)

@@ -3,18 +3,11 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from numba import carray
 
-from numba import carray, cfunc, from_dtype, types
-
-from kilohour.kernels.call import native_address
-from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.meeting import meet_bar, meet_marks
-from kilohour.kernels.records import BOOK, DESK, MARGIN_TERMS, MEET_MARKS, ORDER, OUT, TERMS
-
-_KEPT: list[Any] = []
-"""Keeps the code behind the address alive."""
+from kilohour.kernels.part import part_address
+from kilohour.kernels.records import MEET_MARKS
 
 
 def _meet(what, book_at, desk_at, terms_at, _order_at, out_at):
@@ -27,11 +20,6 @@ def _meet(what, book_at, desk_at, terms_at, _order_at, out_at):
     return 0
 
 
-@functools.cache
-def meeting_address(with_scenarios=False):
+def meeting_address(with_scenarios: bool = False) -> int:
     """Address of the compiled function, which is taken from the cache where it is there."""
-    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
-    with collector_paused():
-        compiled = cfunc(types.int64(types.int64, *records), cache=True)(_meet)
-    _KEPT.append(compiled)
-    return native_address(compiled)
+    return part_address(_meet, with_scenarios)

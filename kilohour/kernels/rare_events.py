@@ -6,19 +6,12 @@ A native function of its own, compiled only for a tape that holds one. ``book.ra
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from numba import carray
 
-from numba import carray, cfunc, from_dtype, types
-
-from kilohour.kernels.call import native_address
-from kilohour.kernels.compiling import collector_paused
 from kilohour.kernels.funding import see_funding
 from kilohour.kernels.official import correct_final, correct_mark
-from kilohour.kernels.records import BOOK, DESK, FINAL, MARGIN_TERMS, MARK, ORDER, OUT, TERMS
-
-_KEPT: list[Any] = []
-"""Keeps the code behind the address alive."""
+from kilohour.kernels.part import part_address
+from kilohour.kernels.records import FINAL, MARK
 
 
 def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
@@ -33,11 +26,6 @@ def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
     return 0
 
 
-@functools.cache
-def rare_events_address(with_scenarios=False):
+def rare_events_address(with_scenarios: bool = False) -> int:
     """Address of the compiled function, which is taken from the cache where it is there."""
-    records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
-    with collector_paused():
-        compiled = cfunc(types.int64(types.int64, *records), cache=True)(_rare)
-    _KEPT.append(compiled)
-    return native_address(compiled)
+    return part_address(_rare, with_scenarios)

@@ -35,12 +35,8 @@ MEET_MARKS = -1
 """What the part that meets orders is called with instead of a slot."""
 REQUEST_TARGET, REQUEST_ORDER, REQUEST_CANCEL, REQUEST_AMEND = 1, 2, 3, 4
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, MARKET_IF_TOUCHED, AT_SETTLEMENT = 1, 2, 3, 4, 5, 6, 7
-KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "at_settlement")
-"""Names of the order kinds, the first has the number 1."""
 GTC, DAY, IOC, FOK, GTD = 1, 2, 3, 4, 5
-LIVES = ("gtc", "day", "ioc", "fok", "gtd")
 POST_ONLY, REDUCE_ONLY = 1, 2
-FLAGS = ("post_only", "reduce_only")
 FILL_BY_PATH, FILL_AT_OPEN = 0, 1
 FILL_MODELS = ("path", "open")
 FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
