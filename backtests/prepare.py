@@ -16,6 +16,7 @@ from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.session import Market, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
@@ -60,6 +61,7 @@ def prepare(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    limits: RiskLimits | None = None,
 ) -> Prepared:
     """Checks every name and value and fills the terms.
 
@@ -88,7 +90,7 @@ def prepare(
     venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
     check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
-    market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
+    market = Market.of(part, terms, {p.code: p.index for p in products}, fills, limits)
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared

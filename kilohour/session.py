@@ -19,11 +19,13 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
+from kilohour.kernels.words import TRADING_STATES
+from kilohour.limits import RiskLimits
 from kilohour.margin_terms import margin_terms_of
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
-from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
+from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of, micros
 
 if TYPE_CHECKING:
     from kilohour.kernels.late_margin import LateMargin
@@ -57,13 +59,15 @@ class Market:
     first_day: int
     day_count: int
     fills: Fills
+    limits: RiskLimits | None
     spare: Array
     """Stands where a session keeps its rows, for quiet sessions: they write none."""
     has_rare: bool = False
     """The tape holds corrections by the venue or funding."""
 
     @classmethod
-    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
+    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None,
+           limits: RiskLimits | None = None) -> Market:
         """Prepares a tape: ``terms`` and the index code of every product on it.
 
         Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
@@ -76,6 +80,8 @@ class Market:
         days = _print_days(tape)
         rows, fixing_days = _terms_rows(tape, terms, index_of)
         fills = fills or Fills()
+        if limits is not None:
+            limits.check_codes(products, [contract.code for contract in tape.contracts])
         for row in rows[: len(tape.contracts)]:
             row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
         _check_funding(tape, rows)
@@ -84,7 +90,7 @@ class Market:
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, margin_terms=margin_terms_of(tape, rows, terms),
                    has_scenarios=bool((rows["margin_model"] == r.BY_SCENARIO).any()), desk=_desk_of(tape, rows), fixing_days=fixing_days,
-                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
+                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills, limits=limits,
                    spare=np.zeros(1, r.OUT), has_rare=has_rare)
 
     def product_row(self, code: str) -> int:
@@ -113,8 +119,8 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
-        for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask", "can_amend", "band_ppm", "position_limit",
-                     "spot_limit"):
+        for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask", "can_amend", "order_in_halt",
+                     "cancel_in_halt", "band_ppm", "band_queues", "position_limit", "spot_limit"):
             row[name] = getattr(term, name)
         row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
         row["fee_maker_per_lot"] = term.fee_per_lot_micros if term.fee_maker_per_lot_micros is None else term.fee_maker_per_lot_micros
@@ -229,6 +235,9 @@ class Session:
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
+        self.guard = None if market.limits is None else guard_of(market.limits, market.tape, self.cash_micros)
+        if self.guard is not None:
+            self.desk["tracks_equity"] = 1
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,
         # the index that a contract's tape does not have.
@@ -322,6 +331,8 @@ class Session:
         from kilohour.kernels.engine import advance
 
         market, events = self.market, self.market.tape.events
+        if self.guard is not None and not self.book["risk"]["call"][0]:
+            self._set_guard(self.guard)
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
@@ -338,6 +349,16 @@ class Session:
 
             self.service_address = service_address(self.market.has_scenarios)
         return self.service_address
+
+    def _set_guard(self, guard: Array) -> None:
+        """Tells the gate where the run's limits are; their part is compiled only for a run that has some."""
+        from kilohour.kernels.risk_service import risk_address
+
+        market = self.market
+        self.book["risk"]["call"] = risk_address(market.has_scenarios)
+        for name, memory in (("guard", guard), ("book", self.book), ("desk", self.desk), ("order", self.scratch), ("out", self.out),
+                             ("terms", market.margin_terms if market.has_scenarios else market.terms)):
+            self.book["risk"][name] = memory.ctypes.data
 
     def _rare_address(self) -> int:
         """Corrections and funding are compiled only for a tape that holds some."""
@@ -388,7 +409,7 @@ class Session:
             self.out[name] = 0
 
     def _memory(self) -> list[Array]:
-        return [self.state, self.desk, self.book, self.latest, self.first]
+        return [self.state, self.desk, self.book, self.latest, self.first, *([] if self.guard is None else [self.guard])]
 
     def _snapshot(self) -> list[Array]:
         return [copied(part) for part in self._memory()]
@@ -415,6 +436,7 @@ class Session:
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
         for part, saved in zip(self._memory(), before, strict=True):
             part.view(np.uint8)[...] = saved.view(np.uint8)
+        self.book["risk"]["call"] = 0
         self.step = None
         status = self._move(len(self.market.tape))
         self.out, self.tables = kept
@@ -427,11 +449,29 @@ def copied(records: Array) -> Array:
     return records.view(np.uint8).copy().view(records.dtype)
 
 
+def guard_of(limits: RiskLimits, tape: Tape, cash: int) -> Array:
+    """The memory of a run's risk limits."""
+    guard = np.zeros(1, r.GUARD)
+    view = guard[0]
+    for name in (*r.LIMIT_NUMBERS, *r.LIMIT_AMOUNTS):
+        view[name] = getattr(limits, name)
+    for name in r.LIMIT_LOSSES:
+        view[name] = micros(getattr(limits, name))
+    view["duplicate_ns"], view["fills_ns"] = (round(ms * 1e6) for ms in (limits.duplicate_ms, limits.fills_within_ms))
+    view["last_trade_ns"] = round(limits.last_trade_days * NANOS_PER_DAY)
+    view["state"] = view["floor"] = TRADING_STATES.index(limits.state)
+    view["day"], view["day_equity"], view["last_equity"], view["peak"] = MISSING, cash, cash, cash
+    codes = set(limits.restricted)
+    for row, contract in enumerate(tape.contracts):
+        view["restricted"][row] = int(bool(codes & {contract.code, contract.product}))
+    return guard
+
+
 def _empty_book(cash: int, quiet: bool) -> Array:
     book = np.zeros(1, r.BOOK)
     view = book[0]
     view["cash"] = view["equity"] = view["equity_peak"] = view["day_before"] = view["day_last"] = cash
-    view["day"] = MISSING
+    view["day"] = view["lapsed_at"] = MISSING
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
     view["stamp"][:] = MISSING

@@ -43,7 +43,9 @@ from kilohour.kernels.records import (
     PRINT,
     ROWS,
     SERVE_REQUESTS,
+    SESSION,
     UNSETTLED,
+    WATCH_LOSSES,
     ZERO,
 )
 
@@ -247,6 +249,8 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
         elif what == EXPIRY:
             end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
             expire_contract(desk, at)
+        elif what == SESSION:
+            desk.session[at] = volume[i]
         elif what == LISTING and not list_contract(desk, at):
             book.failed_ref = at
             return -OVERFLOW
@@ -309,6 +313,9 @@ def advance(
                     status = FAILED
                     break
                 note_day(book, desk, out)
+            if book.risk.call:
+                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+                wrote = True
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

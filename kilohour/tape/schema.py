@@ -21,6 +21,8 @@ FINAL       contracts                 ``close`` final settlement price the venue
                                       (MISSING when that one was by rule)
 EXPIRY      contracts                 none: the last trade is over
 LISTING     contracts                 none: the contract can be traded from now on
+SESSION     contracts                 ``volume`` the session state from now on: 0 open, 1 pre-open, 2 pre-open without
+                                      cancels, 3 halted, 4 closed; a contract without one is open
 ==========  ========================  =======================================================================
 
 Events are sorted by (``ts``, kind, ``ref``, arrival); ``ts`` is when the event could be known (``ts_seen``),
@@ -48,6 +50,7 @@ class Kind(IntEnum):
     FINAL = 6
     EXPIRY = 7
     LISTING = 8
+    SESSION = 10
 
 
 COLUMNS: dict[str, np.dtype[np.generic]] = {
