@@ -17,7 +17,8 @@ from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.margin import measure_margin
 from kilohour.kernels.matching import match_orders
-from kilohour.kernels.official import end_orders_of, see_final, see_mark, see_print
+from kilohour.kernels.memory import borrowed
+from kilohour.kernels.official import end_orders_of, see_final, see_marks, see_print
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
@@ -225,17 +226,18 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
     now, n = desk.now, ts.shape[0]
     while i < n and ts[i] == now:
         what, at = kind[i], np.int64(ref[i])
+        if what == MARK and volume[i] <= 0:
+            i = see_marks(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, out)
+            continue
         if what == MARK:
             desk.mark_count += 1
-        if what == FUNDING or (volume[i] > 0 and (what == MARK or what == FINAL)):
+        if what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
             event = book.rare
             event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
             call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
             if event.failed:
                 book.failed_ref = at
                 return -NO_FUNDING
-        elif what == MARK:
-            see_mark(book, desk, terms, at, close[i], ts_event[i], out)
         elif what == PRINT:
             see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], high[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
@@ -266,6 +268,10 @@ def advance(
     ``latest``, ``first``: (indices, days) prints known; ``fixes_…``: contracts by (index, day). FAILED leaves the cursor there.
     """
     desk, book, out = desks[0], books[0], outs[0]
+    terms, ts, ts_event, kind, ref = borrowed(terms), borrowed(ts), borrowed(ts_event), borrowed(kind), borrowed(ref)
+    open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
+    latest, first, fixing_days = borrowed(latest), borrowed(first), borrowed(fixing_days)
+    fixes_from, fixes_contract = borrowed(fixes_from), borrowed(fixes_contract)
     n = ts.shape[0]
     i, bars, status, wrote = book.cursor, 0, DONE, True
     while i < end:
