@@ -126,11 +126,14 @@ def show_equity(book, desk, terms):
 
 
 @inner
-def review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
-    """Phase 5: both requirements, and a margin call when equity is under the lower one. False when its code could not be had."""
-    if measure_margin(book, desk, terms) and not book.in_call and book.equity >= book.maintenance:
+def close_day(book, desk, terms, out, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
+    """Phase 5: both requirements, a margin call when equity is under the lower one, the rows of equity. False when the code of a call
+    could not be had."""
+    is_safe = measure_margin(book, desk, terms) and not book.in_call and book.equity >= book.maintenance
+    if is_safe or call_gate(margin_at, CALL_MARGIN, book_address, desk_address, margin_terms_at, order_address, out_address) == 0:
+        note_day(book, desk, out)
         return True
-    return call_gate(margin_at, CALL_MARGIN, book_address, desk_address, margin_terms_at, order_address, out_address) == 0
+    return False
 
 
 @inner
@@ -256,6 +259,15 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
     return i
 
 
+@inner
+def answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phases 6 and 7 behind the strategy's call: what it recorded, and what it asked for."""
+    forget_news(desk)
+    note_columns(desk, out)
+    if desk.request_count:
+        call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
+
+
 @entry
 def advance(
     desks, books, terms, ts, ts_event, kind, ref, open, high, low, close, volume, wants_events, latest, first, first_day,
@@ -270,8 +282,8 @@ def advance(
     desk, book, out = desks[0], books[0], outs[0]
     terms, ts, ts_event, kind, ref = borrowed(terms), borrowed(ts), borrowed(ts_event), borrowed(kind), borrowed(ref)
     open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
-    latest, first, fixing_days = borrowed(latest), borrowed(first), borrowed(fixing_days)
-    fixes_from, fixes_contract = borrowed(fixes_from), borrowed(fixes_contract)
+    latest, first, fixing_days, fixes_from, fixes_contract = (
+        borrowed(latest), borrowed(first), borrowed(fixing_days), borrowed(fixes_from), borrowed(fixes_contract))
     n = ts.shape[0]
     i, bars, status, wrote = book.cursor, 0, DONE, True
     while i < end:
@@ -310,11 +322,10 @@ def advance(
                 move_fronts(desk)
             if has_mark or desk.tracks_equity:
                 show_equity(book, desk, terms)
-            if has_mark:
-                if not review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
-                    status = FAILED
-                    break
-                note_day(book, desk, out)
+            if has_mark and not close_day(book, desk, terms, out, margin_at, book_address, desk_address, margin_terms_at, order_address,
+                                          out_address):
+                status = FAILED
+                break
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE
@@ -322,10 +333,7 @@ def advance(
             status = FAILED
             break
         if heard == HEARD:
-            forget_news(desk)
-            note_columns(desk, out)
-            if desk.request_count:
-                call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
+            answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address)
             wrote = True
         i = behind
     book.cursor = i
