@@ -26,6 +26,7 @@ CODES = {
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
     "session": "the contract's session takes no order, or no cancel, at the time",
+    "price": "a price below the least that the product can have",
     "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
     "venue": "the venue does not take such an order",

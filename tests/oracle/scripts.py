@@ -158,7 +158,7 @@ def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]
 def with_bands(rng: np.random.Generator, terms: Terms) -> Terms:
     """A band in one product in three, that refuses or queues; a venue that takes orders and cancels in a halt, or not."""
     band = int(rng.choice([0, 0, 20_000, 100_003]))
-    return replace(terms, band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
+    return replace(terms, price_minimum=int(rng.choice([MISSING, MISSING, 0, 50_000])), band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
                    cancel_in_halt=int(rng.integers(2)))
 
 
