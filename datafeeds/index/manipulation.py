@@ -22,7 +22,7 @@ SHIFTS = (Fraction(-1, 2), Fraction(-1, 10), Fraction(1, 10), Fraction(1, 2))
 
 @dataclass(frozen=True, slots=True)
 class Influence:
-    """What one provider can do to one month."""
+    """What one provider can do to the settlement of one month."""
 
     month: int
     """YYYYMM."""
@@ -32,21 +32,21 @@ class Influence:
     settlement: Fraction
     """Mean of the month as it was, micros."""
     without: Fraction | None
-    """Move of the mean when its quotes are gone; None when fewer than a published day would be left."""
-    moved: Mapping[Fraction, Fraction]
-    """Move of the mean by shift."""
+    """Move of the mean when its quotes are gone; None when a day would then have no print and no settlement is sure."""
+    moved: Mapping[Fraction, Fraction | None]
+    """The same by shift."""
 
     @property
     def largest(self) -> Fraction:
-        """The largest size of all these moves."""
-        return max(abs(move) for move in (*self.moved.values(), self.without or Fraction(0)))
+        """The largest size of the moves that leave a settlement."""
+        return max((abs(move) for move in (self.without, *self.moved.values()) if move is not None), default=Fraction(0))
 
 
 def manipulation(series: IndexSeries, shifts: Sequence[Fraction] = SHIFTS) -> list[Influence]:
     """Every provider in every whole or partial month, the largest move of a month first.
 
-    The move filter and the price bounds judge the moved quotes as they would judge any: votes beyond the bounds are
-    left out. Raises :class:`UsageError` for a shift of −1 or less.
+    The move filter and the price bounds judge the moved quotes as they would judge any: votes beyond the
+    bounds are left out. Raises :class:`UsageError` for a shift of −1 or less.
     """
     for shift in shifts:
         if shift <= -1:
@@ -62,10 +62,11 @@ def manipulation(series: IndexSeries, shifts: Sequence[Fraction] = SHIFTS) -> li
 
 
 def settlement(series: IndexSeries, votes: Days, days: Sequence[int]) -> Fraction | None:
-    """Mean over ``days`` of the index of ``votes``, exact and unrounded; None when no day has a value."""
-    prints = prints_of(votes, series.method, series.days)
-    values = [p.value for p in prints if days[0] <= p.day <= days[-1]]
-    return sum(values, Fraction(0)) / len(values) if values else None
+    """Mean over ``days`` of the index of ``votes``, exact and unrounded; None when one of them has no value."""
+    before = days[0] - series.method.publication.missing_days_max
+    span = series.days[(series.days >= before) & (series.days <= days[-1])]
+    values = [p.value for p in prints_of(votes, series.method, span) if p.day >= days[0]]
+    return sum(values, Fraction(0)) / len(values) if len(values) == len(days) else None
 
 
 def month_of(day: int) -> int:
@@ -82,18 +83,15 @@ def _providers(votes: Days, days: Sequence[int]) -> list[str]:
     return sorted({vote.provider for day in days for vote in votes.get(day, [])})
 
 
-def _influence(series: IndexSeries, month: int, days: Sequence[int], base: Fraction, provider: str, shifts: Sequence[Fraction]) -> Influence:
-    def mean(change: Fraction | None) -> Fraction | None:
+def _influence(series: IndexSeries, month: int, days: Sequence[int], base: Fraction, provider: str,
+               shifts: Sequence[Fraction]) -> Influence:
+    def move(change: Fraction | None) -> Fraction | None:
         changed, _ = accept(_changed(series, days, provider, change), series.method)
-        return settlement(series, changed, days)
+        after = settlement(series, changed, days)
+        return None if after is None else after - base
 
-    without = mean(None)
-    moved = {}
-    for shift in shifts:
-        after = mean(shift)
-        moved[shift] = Fraction(0) if after is None else after - base
     present = sum(any(vote.provider == provider for vote in series.votes.get(day, [])) for day in days)
-    return Influence(month, provider, present, base, None if without is None else without - base, moved)
+    return Influence(month, provider, present, base, move(None), {shift: move(shift) for shift in shifts})
 
 
 def _changed(series: IndexSeries, days: Sequence[int], provider: str, shift: Fraction | None) -> Days:
@@ -109,4 +107,4 @@ def _changed(series: IndexSeries, days: Sequence[int], provider: str, shift: Fra
         return Vote(vote.voter, vote.provider, price, vote.weight, vote.quotes) if low <= price <= high else None
 
     return {day: [v for v in (one(vote, days[0] <= day <= days[-1]) for vote in votes) if v is not None]
-            for day, votes in series.votes.items() if day <= days[-1]}
+            for day, votes in series.raw.items() if day <= days[-1]}

@@ -42,8 +42,10 @@ class IndexSeries:
 
     method: Method
     prints: tuple[Print, ...]
+    raw: Days
+    """Votes by value day, before the move filter."""
     votes: Days
-    """Votes that counted, by value day; move filter applied."""
+    """Votes that counted."""
     told: Mapping[str, int]
     """Quotes read, left out by each filter, and used; votes the move filter left out; days without a print."""
 
@@ -87,7 +89,7 @@ def build_index(quotes: Quotes, method: Method) -> IndexSeries:
         raise DataError(f"{method.name}: a print needs {method.across.voters_min} voters, found at most {most} on a day")
     counts = {**told, "votes moved too far": left_out, "days repeated": sum(p.is_repeated for p in prints),
               "days without a print": len(span) - len(prints)}
-    return IndexSeries(method, prints, accepted, counts)
+    return IndexSeries(method, prints, days, accepted, counts)
 
 
 def accept(days: Days, method: Method) -> tuple[Days, int]:

@@ -149,7 +149,7 @@ def _weights(method: Method, quotes: Quotes, row: Ints, starts: Ints) -> list[An
         return [weights] * len(starts)
     size = quotes.size[row]
     if (size == MISSING).any():
-        at = int(row[int(np.argmax(size == MISSING))])
+        at = int(row[size == MISSING].min())
         raise DataError(f"{method.name}: across.weights = 'size' needs the size of every quote, found none in row {at} "
                         f"({quotes.names['provider'][quotes.provider[at]]})")
     return list(np.add.reduceat(size * quotes.count[row], starts).tolist())
