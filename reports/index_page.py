@@ -44,11 +44,12 @@ def write_index_page(path: Path, series: IndexSeries, influences: list[Influence
 
 def _headline(series: IndexSeries, influences: list[Influence]) -> str:
     worst = max(influences, key=lambda row: row.largest / row.settlement)
+    segments = series.method.filters.segments
     voters = [p.voters for p in series.prints if not p.is_repeated]
     return tiles([
         ("Last value", f"${series.micros[-1] / MICROS:.4f}", f"per GPU-hour, {date_of(series.prints[-1].day)}"),
         ("Voters", f"{min(voters)} to {max(voters)}", f"a day, one a {escape(series.method.voter.by)}"),
-        ("Segment", escape(" and ".join(series.method.filters.segments)), "mixed" if len(series.method.filters.segments) > 1 else "not mixed"),
+        ("Segment", escape(" and ".join(segments)), "mixed, as the method says" if len(segments) > 1 else "not mixed with others"),
         ("One provider could move", percent(float(worst.largest / worst.settlement)), f"of {worst.month}: {escape(worst.provider)}"),
     ])  # fmt: skip
 

@@ -12,7 +12,8 @@ def tape_of(series: IndexSeries, quotes: str) -> Tape:
     """A tape of prints alone; ``quotes`` names where the quotes came from."""
     method = series.method
     builder = TapeBuilder(source=f"index {method.name} over {quotes}", notes=notes_of(series), days_per_year=365)
-    index = builder.index(Index(code=method.code, unit="USD per GPU-hour", note=f"{method.title}; method {method.name}, SHA-256 {method.sha256}"))
+    note = f"{method.title}; method {method.name}, SHA-256 {method.sha256}"
+    index = builder.index(Index(code=method.code, unit=method.unit, note=note))
     builder.prints(index, series.days, series.known_at, series.micros)
     return builder.build(prints_only=True)
 

@@ -20,7 +20,7 @@ MethodName = Annotated[
     str,
     typer.Argument(metavar="METHOD", show_default=False, help="A TOML file, or neocloud-median, hyperscaler-list or aws-spot-us."),
 ]
-QuotesFolder = Annotated[Path, typer.Option("--quotes", metavar="DIR", show_default=False, help="Folder of quotes, as data import writes it.")]
+QuotesFolder = Annotated[Path, typer.Option("--quotes", metavar="DIR", show_default=False, help="Folder of quotes, from data import.")]
 Page = Annotated[Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write index and influence as one page.")]
 Months = Annotated[int, typer.Option("--months", metavar="N", min=1, help="Months of the influence table, the last ones.")]
 

@@ -164,7 +164,7 @@ def test_weights_by_size_and_by_provider():
     assert values(build_index(Quotes.of(rows), Method.parse(fixed))) == [("03-02", 2.25)]
     with pytest.raises(DataError, match=r"must name every provider that quotes, found none for 'b'"):
         build_index(Quotes.of(rows), Method.parse(fixed.replace(", b = 1.0", "")))
-    with pytest.raises(DataError, match=r"needs the size of every quote, found none in row 0 \(a\)"):
+    with pytest.raises(DataError, match=r"needs the size of every quote, found none in row 0 \(c\)"):
         build_index(Quotes.of(THREE), Method.parse(text))
 
 
