@@ -118,8 +118,8 @@ def _print(report: CurveReport, html: Path | None) -> None:
     line(report.sentence())
     heads = ("Month", "Price", "Fixed", "Fixed mean", "Open part", "Fit", "Off")
     show(grid("USD per GPU-hour", heads, report.rows(), right=heads[1:]))
-    heads = ("Months", "Price", "Fit", "± 2 deviations")
-    show(grid("Constant maturity", heads, report.maturities(), right=heads[1:]))
+    columns = ("Months", "Price", "Fit", "± 2 deviations")
+    show(grid("Constant maturity", columns, report.maturities(), right=columns[1:]))
     if report.strips:
         show(grid(f"Strips by {report.weights}", ("Strip", "Price"), report.strip_rows(), right=("Price",)))
     show(grid("The fit", ("Parameter", "Value", "Meaning"), report.parameters(), right=("Value",)))

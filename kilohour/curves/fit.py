@@ -173,7 +173,7 @@ def _told(jacobian: Floats, free: tuple[str, ...], priors: Mapping[str, Prior], 
     shape = _shape(values, launches)
     residuals = np.array([quote.of(shape) - quote.price for quote in quotes])
     misfit = float(np.sqrt(np.mean((residuals / np.array([quote.deviation for quote in quotes])) ** 2)))
-    covariance = np.linalg.inv(jacobian.T @ jacobian)
+    covariance: Floats = np.linalg.inv(jacobian.T @ jacobian).astype(np.float64)
     unmoved = tuple(name for i, name in enumerate(free) if math.sqrt(covariance[i, i]) > UNMOVED * priors[name].deviation)
     return Fit(shape, tuple(quotes), launches, residuals, covariance * max(1.0, misfit**2), free, unmoved, misfit, values)
 
