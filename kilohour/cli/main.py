@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, contracts, data, doctor, new, report, sweep
+from kilohour.cli import backtest, certify, contracts, data, data_curve, data_index, doctor, new, report, sweep
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -41,6 +41,8 @@ app = typer.Typer(
 )
 for command in (backtest, sweep, certify, contracts, data, new, report, doctor):
     command.add_to(app)
+for subcommand in (data_index, data_curve):
+    subcommand.add_to(data.group)
 
 
 @app.callback(invoke_without_command=True)

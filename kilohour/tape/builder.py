@@ -153,10 +153,11 @@ class TapeBuilder:
         self._check_ref(ref, len(self._contracts), "contract")
         self._corrections.append((Kind.FINAL, ref, 0, ts, price))
 
-    def build(self) -> Tape:
-        """The finished tape. Raises :class:`DataError` when there is no bar."""
-        if not any(int(part["kind"][0]) == Kind.BAR for part in self._parts):
-            raise DataError("a tape needs at least one bar, found none")
+    def build(self, *, prints_only: bool = False) -> Tape:
+        """The finished tape. Raises :class:`DataError` when there is no bar, or with ``prints_only`` no print."""
+        needed = Kind.PRINT if prints_only else Kind.BAR
+        if not any(int(part["kind"][0]) == needed for part in self._parts):
+            raise DataError(f"a tape needs at least one {needed.name.lower()}, found none")
         first = min(int(part["ts"].min()) for part in self._parts)
         last = max([int(part["ts"].max()) for part in self._parts] + [ts for _, _, _, ts, _ in self._corrections])
         for ref, contract in enumerate(self._contracts):
