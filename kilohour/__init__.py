@@ -38,6 +38,7 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "check": "kilohour.backtests.check.check",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
@@ -109,6 +110,7 @@ __all__ = [
     "Wilder",
     "__version__",
     "backtest",
+    "check",
     "errors",
     "house",
     "index",
@@ -141,6 +143,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
     from kilohour.backtests.backtest import backtest
+    from kilohour.backtests.check.check import check
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep

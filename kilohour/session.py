@@ -306,6 +306,10 @@ class Session:
         if not self.quiet:
             self._drain()
 
+    def flush(self) -> None:
+        """Puts the rows still in the buffers into the tables, so that :meth:`table` holds all of them in the middle of a run."""
+        self._drain()
+
     def table(self, name: str) -> Array:
         """All rows of one output so far, oldest first."""
         parts = self.tables[name]
