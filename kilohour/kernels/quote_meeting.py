@@ -20,7 +20,7 @@ from kilohour.kernels.displayed import (
     within_limit,
 )
 from kilohour.kernels.integers import half_even, share_half_even
-from kilohour.kernels.matching import UNLIMITED, count_filled, share_of
+from kilohour.kernels.matching import count_filled, share_of
 from kilohour.kernels.meeting import refuse_late, tell_others, units_reducible
 from kilohour.kernels.output import write_fill
 from kilohour.kernels.path import draw_path, reach, trail
@@ -137,13 +137,18 @@ def is_triggered_by_trades(book, order, contract):
 
 
 @inner
+def is_print(book, contract):
+    """True when all that was traded is known to be at one price."""
+    return book.bar_high[contract] == book.bar_low[contract] and book.bar_volume[contract] != MISSING
+
+
+@inner
 def trades_left(book, desk, term, contract):
     """Lots of this timestamp's trades that our orders may have been part of: all of a print's, a share of a bar's."""
     if book.stamp[contract] != desk.now:
         book.stamp[contract] = desk.now
         volume = book.bar_volume[contract]
-        is_print = book.bar_high[contract] == book.bar_low[contract] and volume != MISSING
-        book.available[contract] = volume if is_print else share_of(term, volume)
+        book.available[contract] = volume if is_print(book, contract) else share_of(term, volume)
     return book.available[contract]
 
 
@@ -155,7 +160,7 @@ def rest(book, desk, terms, order, contract, out):
     left = trades_left(book, desk, terms[contract], contract)
     if extreme < order.limit if buys else extreme > order.limit:
         order.ahead = 0
-    elif extreme == order.limit and book.bar_high[contract] == book.bar_low[contract] and left != UNLIMITED:
+    elif extreme == order.limit and is_print(book, contract):
         ahead = order.ahead
         order.ahead = max(ahead - left, 0)
         left -= ahead

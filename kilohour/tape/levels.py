@@ -32,6 +32,7 @@ def checked_levels(contract: Contract, ts: Ints, bid: Ints, bid_size: Ints, ask:
     begins = levels == 0
     crossed = begins & has_bid & has_ask & (bids > asks)
     _refuse(contract, ts, crossed, bids / 1e6, "the best bid must not be above the best ask, a crossed quote: bid")
+    _refuse(contract, ts, ~begins & ~has_bid & ~has_ask, levels, "a level needs a bid or an ask, found neither on level")
     for name, prices, has, sign in (("bid", bids, has_bid, 1), ("ask", asks, has_ask, -1)):
         deeper = ~begins[1:] & has[1:]
         hole = np.append(False, deeper & ~has[:-1])
