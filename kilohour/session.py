@@ -20,6 +20,7 @@ from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
 from kilohour.margin_terms import margin_terms_of
+from kilohour.rare import check_funding, empty_quotes, rarities
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
@@ -60,7 +61,8 @@ class Market:
     spare: Array
     """Stands where a session keeps its rows, for quiet sessions: they write none."""
     has_rare: bool = False
-    """The tape holds corrections by the venue or funding."""
+    """The tape holds corrections by the venue, funding or quotes."""
+    has_quotes: bool = False
 
     @classmethod
     def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
@@ -78,14 +80,13 @@ class Market:
         fills = fills or Fills()
         for row in rows[: len(tape.contracts)]:
             row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
-        _check_funding(tape, rows)
-        kind = tape.events["kind"]
-        has_rare = bool(np.any((kind == Kind.FUNDING) | ((kind == Kind.MARK) | (kind == Kind.FINAL)) & (tape.events["volume"] > 0)))
+        check_funding(tape, rows)
+        has_rare, has_quotes = rarities(tape, fills)
         fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
         return cls(tape=tape, products=products, terms=rows, margin_terms=margin_terms_of(tape, rows, terms),
                    has_scenarios=bool((rows["margin_model"] == r.BY_SCENARIO).any()), desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
-                   spare=np.zeros(1, r.OUT), has_rare=has_rare)
+                   spare=np.zeros(1, r.OUT), has_rare=has_rare, has_quotes=has_quotes)
 
     def product_row(self, code: str) -> int:
         """Row of a product, -1 when the tape has none of it."""
@@ -145,24 +146,6 @@ def _weekday_before(day: int, count: int) -> int:
     return int(np.busday_offset(np.datetime64(day, "D"), -count, roll="backward").astype(np.int64))
 
 
-def _check_funding(tape: Tape, terms: Array) -> None:
-    """Funding by rule needs the product's rule; a rate times the lot's denominator must leave the ledger 64 bits."""
-    rows = np.flatnonzero(tape.events["kind"] == Kind.FUNDING)
-    if not len(rows):
-        return
-    refs, rates = tape.events["ref"][rows], tape.events["close"][rows]
-    by_rule = rates == MISSING
-    for ref in np.unique(refs):
-        contract, term, own = tape.contracts[ref], terms[ref], refs == ref
-        if (by_rule & own).any() and (term["funding_divisor"] == 0 or term["index"] < 0):
-            raise UsageError(f"{contract.product}: funding by rule needs the terms index and funding_cap_ppm, and the index on the tape; "
-                             "or give the rates the venue stated")
-        largest = max(int(np.abs(np.where(by_rule, 0, rates))[own].max()), int(term["funding_cap"]))
-        if largest * int(term["lot_den"]) > 2 * 10**10:
-            raise DataError(f"{contract.code}: a funding rate times the lot's denominator ({int(term['lot_den'])}) must be at most "
-                            f"200, found {largest * int(term['lot_den']) / 1e8:g}")
-
-
 def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:
     first, count = days
     cells: list[tuple[int, int]] = []
@@ -181,7 +164,7 @@ def _desk_of(tape: Tape, terms: Array) -> Array:
     for name in ("last", "official", "variance", "column_value", "index_value"):
         view[name][:] = np.nan
     view["traded"][:] = MISSING
-    view["seen_at"][:] = -1
+    view["seen_at"][:] = view["quoted_at"][:] = -1
     view["index_value_day"][:] = view["index_micros"][:] = MISSING
     view["front"][:] = -1
     view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
@@ -218,6 +201,10 @@ class Session:
     service_address: int | None = None
     meeting_address: int | None = None
     """Addresses of the engine's second and third part; found when they are first needed."""
+    cash_rate_ppm: int = 0
+    """Interest on cash a year, millionths."""
+    quotes: Array | None = None
+    """What is displayed, on a tape with quotes; several accounts may share it."""
     step: Any = field(init=False)
     tables: dict[str, list[Array]] = field(init=False)
 
@@ -229,6 +216,10 @@ class Session:
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.book["may_correct"] = int(market.has_rare)
+        self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
+        if market.has_quotes:
+            self.quotes = empty_quotes(market.tape, market.fills.stale_after_ns) if self.quotes is None else self.quotes
+            self.book["quotes"] = self.quotes.ctypes.data
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,
@@ -345,8 +336,8 @@ class Session:
         return self.service_address
 
     def _rare_address(self) -> int:
-        """Corrections and funding are compiled only for a tape that holds some."""
-        if not self.market.has_rare:
+        """Corrections, funding, quotes and interest are compiled only for a run that has some."""
+        if not (self.market.has_rare or self.cash_rate_ppm):
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
@@ -354,6 +345,10 @@ class Session:
 
     def _meeting_address(self) -> int:
         """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
+        if self.market.fills.needs_quotes:
+            from kilohour.kernels.quote_service import quote_address
+
+            return quote_address(self.market.has_scenarios)
         if self.meeting_address is None:
             from kilohour.faces.reach import reach_of
             from kilohour.kernels.meeting_service import meeting_address
@@ -393,7 +388,7 @@ class Session:
             self.out[name] = 0
 
     def _memory(self) -> list[Array]:
-        return [self.state, self.desk, self.book, self.latest, self.first]
+        return [self.state, self.desk, self.book, self.latest, self.first, *([] if self.quotes is None else [self.quotes])]
 
     def _snapshot(self) -> list[Array]:
         return [copied(part) for part in self._memory()]
@@ -436,7 +431,7 @@ def _empty_book(cash: int, quiet: bool) -> Array:
     book = np.zeros(1, r.BOOK)
     view = book[0]
     view["cash"] = view["equity"] = view["equity_peak"] = view["day_before"] = view["day_last"] = cash
-    view["day"] = MISSING
+    view["day"] = view["interest_day"] = MISSING
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
     view["stamp"][:] = MISSING

@@ -17,6 +17,7 @@ from kilohour.kernels.records import (
     FROM_ORDER,
     LIMIT,
     MARKET,
+    MISSING,
     REQUEST_AMEND,
     REQUEST_CANCEL,
     REQUEST_TARGET,
@@ -154,6 +155,7 @@ def amend(book, desk, terms, request, order, out):
         write_order(out, desk.now, order, WORKING, ZERO)
     leave(desk, order, ADDED, order.units - order.filled)
     if moved:
+        order.ahead_at = MISSING
         old.number = 0
         sweep_orders(book)
         slot = book.orders_working

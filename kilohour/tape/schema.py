@@ -21,6 +21,9 @@ FINAL       contracts                 ``close`` final settlement price the venue
                                       (MISSING when that one was by rule)
 EXPIRY      contracts                 none: the last trade is over
 LISTING     contracts                 none: the contract can be traded from now on
+QUOTE       contracts                 one level of what is displayed: ``open`` bid and ``low`` ask, micros, MISSING where that
+                                      side has none; ``high`` lots bid and ``close`` lots asked, 0 where none; ``volume``
+                                      the level, 0 the best, which begins a new snapshot
 ==========  ========================  =======================================================================
 
 Events are sorted by (``ts``, kind, ``ref``, arrival); ``ts`` is when the event could be known (``ts_seen``),
@@ -48,6 +51,7 @@ class Kind(IntEnum):
     FINAL = 6
     EXPIRY = 7
     LISTING = 8
+    QUOTE = 9
 
 
 COLUMNS: dict[str, np.dtype[np.generic]] = {
