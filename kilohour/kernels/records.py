@@ -101,6 +101,7 @@ DESK = np.dtype(
         ("request_ticket", I8, (REQUESTS,)),
         ("ticket_status", I8, (TICKETS,)),
         ("ticket_filled", I8, (TICKETS,)),
+        ("ticket_value", I8, (TICKETS,)),
         ("column_key", I8, (COLUMNS,)),
         ("column_value", F8, (COLUMNS,)),
         ("chain_count", I8, (PRODUCTS,)),
