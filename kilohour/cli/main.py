@@ -36,6 +36,7 @@ from kilohour.cli import (
     doctor,
     new,
     report,
+    sandbox,
     sweep,
 )
 from kilohour.errors import KilohourError
@@ -52,7 +53,19 @@ app = typer.Typer(
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
 )
-for command in (backtest, sweep, check, certify, contracts, data, new, report, doctor):
+COMMANDS = (
+    backtest,
+    sweep,
+    check,
+    certify,
+    sandbox,
+    contracts,
+    data,
+    new,
+    report,
+    doctor,
+)
+for command in COMMANDS:
     command.add_to(app)
 for subcommand in (data_index, data_curve):
     subcommand.add_to(data.group)
