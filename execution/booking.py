@@ -14,7 +14,6 @@ from kilohour.execution.port import (
     CancelRefused,
     Ended,
     Fact,
-    FeeKnown,
     Filled,
     Found,
     LegFill,
@@ -37,9 +36,6 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     """One fact about one order or trade."""
     if isinstance(fact, Filled):
         enter_fill(trader, fact)
-        return
-    if isinstance(fact, FeeKnown):
-        enter_fee(trader, fact)
         return
     oid = fact.oid if isinstance(fact, Acknowledged | Ended | Found) else ""
     order = trader.order_of(getattr(fact, "cid", 0), oid)
@@ -127,6 +123,8 @@ def end_engine(trader: Trader, number: int, status: int) -> None:
 def enter_fill(trader: Trader, fact: Filled) -> None:
     """A fill with its legs, each trade once."""
     order = trader.order_of(fact.cid, fact.oid)
+    for leg in fact.legs:
+        correct_fee(trader, leg, fact.ts)
     fresh = trader.trades.new_legs(fact)
     if not fresh:
         return
@@ -184,14 +182,14 @@ def drop_stale(trader: Trader, contracts: list[str]) -> None:
             end_engine(trader, working.number, int(r.REPLACED))
 
 
-def enter_fee(trader: Trader, fact: FeeKnown) -> None:
-    """The venue's own fee of a trade: the difference from what was booked is booked."""
-    booked = trader.trades.fee_of(fact.contract, fact.trade, fact.lots)
-    if booked is None or booked == fact.fee or fact.contract not in trader.rows:
+def correct_fee(trader: Trader, leg: LegFill, ts: int) -> None:
+    """The venue's own fee of a trade that was booked before: the difference is booked now."""
+    booked = trader.trades.fee_of(leg.contract, leg.trade, leg.lots)
+    if leg.fee is None or booked is None or booked == leg.fee or leg.contract not in trader.rows:
         return
-    trader.session.correct_fee(trader.rows[fact.contract], fact.fee - booked, fact.ts)
-    trader.trades.note_fee(fact.contract, fact.trade, fact.lots, fact.fee)
-    trader.record("fee", contract=fact.contract, trade=fact.trade, booked=booked, fee=fact.fee)
+    trader.session.correct_fee(trader.rows[leg.contract], leg.fee - booked, max(ts, trader.session.now))
+    trader.trades.note_fee(leg.contract, leg.trade, leg.lots, leg.fee)
+    trader.record("fee", contract=leg.contract, trade=leg.trade, booked=booked, fee=leg.fee)
 
 
 def compare(trader: Trader, account: Account, now: int) -> None:

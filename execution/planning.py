@@ -11,6 +11,7 @@ from kilohour.execution.orders import State, VenueOrder
 from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
 from kilohour.live import Event, Working
+from kilohour.tape.schema import Kind
 from kilohour.units import MISSING
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
     A trailing stop's level follows the extremes of the bars, after it was held against them: within a bar it is not known
     which came first.
     """
-    bars = {event.ref: event for event in events if event.kind == 1}
+    bars = {event.ref: event for event in events if event.kind == Kind.BAR}
     for wanted in trader.session.working():
         if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1:
             continue

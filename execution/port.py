@@ -155,17 +155,6 @@ class CancelRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeeKnown:
-    """What a trade cost, once the venue says it."""
-
-    contract: str
-    trade: str
-    lots: int
-    fee: int
-    ts: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """A private stream came up or went down."""
 
@@ -183,10 +172,10 @@ class Account:
     ts: int
 
 
-Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | FeeKnown | Linked | Account
+Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Linked | Account
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
-    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, FeeKnown, Linked, Account, Place, Cancel, LookUp,
+    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Linked, Account, Place, Cancel, LookUp,
     LookUpFills, CancelAll)}
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from kilohour.errors import EngineError
 from kilohour.execution.journal import Journal
 from kilohour.execution.orders import State
-from kilohour.execution.port import CancelAll, Command, Fact, Linked, LookUp, Venue, to_json
+from kilohour.execution.port import CancelAll, Command, Fact, Linked, LookUp, LookUpFills, Venue, to_json
 from kilohour.execution.replay import feed_body, take
 from kilohour.execution.risk import Trading
 from kilohour.execution.trader import Trader
@@ -71,6 +71,8 @@ class Runner:
     """The operator's latest word, once."""
     point: Callable[[str], None] = lambda name: None
     steps_most: int | None = None
+    is_recovery: bool = False
+    """The journal held records before: the trader was played up to its end."""
     is_lockstep: bool = False
     """The feed waits for :meth:`Feed.done`: facts that come between two timestamps belong to the later one."""
     early: list[Fact] = field(default_factory=list)
@@ -82,6 +84,8 @@ class Runner:
 
     async def run(self) -> None:
         """From connecting to the end of the feed, a kill, or a failure. Orders still open at the end are cancelled."""
+        if self.is_recovery:
+            await self._input("word", {"word": "recover"}, None)
         await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
         jobs = [asyncio.create_task(self._pump_feed()), asyncio.create_task(self._tick())]
         try:
@@ -101,10 +105,19 @@ class Runner:
 
     async def reconcile(self) -> None:
         """Orders, positions and cash at the venue against ours; before that nothing is sent."""
+        await self.venue.do(LookUpFills())
         account = await self.venue.account()
+        while not self.inbox.empty() and self._is_fact():
+            _, thing = self.inbox.get_nowait()
+            await self._input("fact", to_json(thing), thing)
         await self._input("fact", to_json(account), account)
         if self.accept_positions and not self.trader.risk.is_reconciled:
             await self._input("word", {"word": "accept"}, None)
+
+    def _is_fact(self) -> bool:
+        """True when a fact is next in the queue (whose first item one may look at, though asyncio gives no name to it)."""
+        waiting: Any = self.inbox._queue  # type: ignore[attr-defined]
+        return bool(waiting[0][0] == "fact")
 
     async def _one(self) -> None:
         kind, thing = await self.inbox.get()

@@ -19,6 +19,7 @@ from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Linked, LookUp, LookUpFills, Place, to_json
 from kilohour.execution.risk import Limits, Risk, Trading
 from kilohour.live import Event, LiveSession, contract_rows
+from kilohour.tape.schema import Kind
 from kilohour.units import NANOS_PER_DAY
 
 CID_COUNTER = 1 << 32
@@ -75,12 +76,13 @@ class Trader:
             self._raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
         planning.note_triggers(self, events)
         self._review_orders()
+        self._note_books(events)
         self._review_losses()
         return self._planned(now)
 
     def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
         """Facts of the timestamp that comes, then its events: phase 1 of docs/engine.md before the others."""
-        self.opens = {event.ref: event.open for event in events if event.kind == 1}
+        self.opens = {event.ref: event.open for event in events if event.kind == Kind.BAR}
         for fact in facts:
             self._take(fact, now)
         self.opens = {}
@@ -109,10 +111,13 @@ class Trader:
         return self._planned(now)
 
     def take_word(self, word: str, now: int) -> list[Command]:
-        """The operator: ``kill``, ``halt``, ``reduce``, ``resume``, or ``accept`` (the venue's positions)."""
+        """The operator: ``kill``, ``halt``, ``reduce``, ``resume``, ``accept`` (the venue's positions). The driver: ``recover`` after
+        a crash, ``stop`` at the end."""
         if word in ("kill", "halt"):
             self._raise_to(Trading.HALTED, f"operator: {word}")
             self._command(CancelAll())
+        elif word == "recover":
+            self._recover()
         elif word == "accept" and self.last_account is not None:
             booking.adopt(self, self.last_account)
         elif word == "stop":
@@ -226,6 +231,23 @@ class Trader:
         planning.plan(self, now)
         commands, self.commands = self.commands, []
         return commands
+
+    def _recover(self) -> None:
+        """After a crash: what was on its way is UNKNOWN, the account is to be compared, and immediate orders may go out again."""
+        for order in self.open_orders():
+            order.pending_cancel = False
+            if order.state in (State.INTENT, State.SENT):
+                order.unsure()
+                self.record("order", cid=order.place.cid, state=order.state.name, why="the runner was restarted")
+        self.risk.is_linked = self.risk.is_reconciled = False
+        for progress in self.progress.values():
+            progress.tried_at = -1
+
+    def _note_books(self, events: Sequence[Event]) -> None:
+        if any(event.kind == Kind.MARK for event in events):
+            book = self.session.book[0]
+            self.record("books", ts=self.session.now, positions=self.positions(), cash=self.cash(), equity=self.session.equity_micros,
+                        initial=int(book["initial"]), maintenance=int(book["maintenance"]))
 
     def _review_orders(self) -> None:
         for row in self.session.fresh():

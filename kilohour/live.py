@@ -184,6 +184,16 @@ class LiveSession(Session):
         self._check_contract(contract)
         self._fact(CORRECT_FEE, ts, 0, contract, fee=more)
 
+    def warm_up(self) -> None:
+        """Compiles what a live run needs, or loads it from the cache."""
+        from kilohour.kernels.venue_facts import book_fact
+
+        super().warm_up()
+        if not book_fact.signatures:
+            from kilohour.session import _empty_book
+
+            book_fact(self.desk, _empty_book(0, True), self.market.terms, self.out, self.scratch, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
     def close(self) -> None:
         """Ends the run as a backtest ends."""
         self.book["cursor"] = self.events_seen
@@ -192,6 +202,11 @@ class LiveSession(Session):
     def position(self, contract: int) -> int:
         """Lots held."""
         return int(self.book["position"][0][contract])
+
+    @property
+    def seen_until(self) -> int:
+        """Time of the last timestamp that was seen, 0 before the first."""
+        return self._last
 
     def value_price(self, contract: int) -> int:
         """The later of last price and mark, micros."""
