@@ -97,6 +97,8 @@ def tell_engine(trader: Trader, order: VenueOrder) -> None:
         code = r.RESTS if order.place.post_only else r.VENUE
         trader.session.refuse(order.number, int(code), trader.session.now)
         return
+    if order.state == State.CANCELED and order.cancel_at == 0:
+        trader.progress[order.number].tries += 1
     stays = order.state in AGAIN_BY and working.life in (r.GTC, r.DAY, r.GTD)
     if order.state == State.FILLED or (stays and not _venue_ended_resting(working.kind, order)):
         return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kilohour.execution.trader import Trader
 
 LIVES = {r.GTC: "gtc", r.DAY: "day", r.IOC: "ioc", r.GTD: "gtc"}
+TRIES = 4
 HELD_BACK = (r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED)
 """Kinds that wait here until their price was seen."""
 
@@ -75,14 +76,15 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
         return
     limit = limit_of(trader, wanted)
     immediate = limit is None or wanted.life == r.IOC
-    if immediate and progress.tried_at == trader.steps:
+    if immediate and progress.tried_at == trader.steps and not 0 < progress.tries < TRIES:
         return
     if trader.can_spread or len(progress.legs) == 1:
         parts = [(progress.legs, left)]
     else:
         parts = [(((code, 1 if ratio > 0 else -1),), abs(ratio) * (progress.counted + left) - abs(progress.lots.get(code, 0)))
                  for code, ratio in progress.legs]
-    progress.tried_at = trader.steps
+    if progress.tried_at != trader.steps:
+        progress.tried_at, progress.tries = trader.steps, 0
     for legs, units in parts:
         if units > 0:
             send(trader, wanted, legs, units, limit, immediate, now)

@@ -23,6 +23,7 @@ from kilohour.execution.trader import Trader
 from kilohour.live import Event
 
 TICK_SECONDS = 0.25
+RECONCILE_TRIES = 5
 QUIET_SECONDS = 10.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 Clock = Callable[[], int]
@@ -75,6 +76,7 @@ class Runner:
     """The journal held records before: the trader was played up to its end."""
     is_lockstep: bool = False
     """The feed waits for :meth:`Feed.done`: facts that come between two timestamps belong to the later one."""
+    must_reconcile: bool = True
     early: list[Fact] = field(default_factory=list)
     inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
     latencies: list[tuple[int, int]] = field(default_factory=list)
@@ -89,7 +91,8 @@ class Runner:
         await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
         jobs = [asyncio.create_task(self._pump_feed()), asyncio.create_task(self._tick())]
         try:
-            await self.reconcile()
+            if not self.is_lockstep:
+                await self.reconcile()
             while not self.is_over or not self.inbox.empty():
                 await self._one()
                 if jobs[0].done() and self.inbox.empty():
@@ -105,6 +108,7 @@ class Runner:
 
     async def reconcile(self) -> None:
         """Orders, positions and cash at the venue against ours; before that nothing is sent."""
+        self.must_reconcile = False
         await self.venue.do(LookUpFills())
         account = await self.venue.account()
         while not self.inbox.empty() and self._is_fact():
@@ -123,14 +127,12 @@ class Runner:
         kind, thing = await self.inbox.get()
         if kind == "feed":
             await self._take_moment(thing)
-        elif kind == "fact" and self.is_lockstep:
-            self.early.append(thing)
         elif kind == "fact":
-            await self._input("fact", to_json(thing), thing)
-            if isinstance(thing, Linked) and thing.is_up:
-                await self.reconcile()
+            await self._take_fact(thing)
         elif kind == "account":
-            await self.reconcile()
+            self.must_reconcile = True
+            if not self.is_lockstep:
+                await self.reconcile()
         elif kind == "time":
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
@@ -139,6 +141,17 @@ class Runner:
             self.is_over = self.is_over or thing == "kill"
         if self.on_step is not None:
             self.on_step(self)
+
+    async def _take_fact(self, fact: Fact) -> None:
+        """A fact by itself; in lock-step it waits for the timestamp it belongs to, and the account for the end of that."""
+        if self.is_lockstep and not isinstance(fact, Linked):
+            self.early.append(fact)
+            return
+        await self._input("fact", to_json(fact), fact)
+        if isinstance(fact, Linked) and fact.is_up:
+            self.must_reconcile = True
+            if not self.is_lockstep:
+                await self.reconcile()
 
     async def _take_moment(self, moment: Moment) -> None:
         facts = await self._facts_before(moment)
@@ -153,19 +166,27 @@ class Runner:
         await self._execute(commands)
         if moment.barrier is not None:
             await self._settle()
+            for _ in range(RECONCILE_TRIES):
+                if not self.must_reconcile:
+                    break
+                await self.reconcile()
+                await self._settle()
         await self.feed.done(moment)
 
     async def _facts_before(self, moment: Moment) -> list[Fact]:
         if moment.facts_due is None:
             return []
         await self.venue.caught_up(moment.facts_due)  # type: ignore[attr-defined]
-        facts, others = self.early, []
-        self.early = []
+        others = []
         while not self.inbox.empty():
             kind, thing = self.inbox.get_nowait()
-            (facts if kind == "fact" else others).append(thing if kind == "fact" else (kind, thing))
+            if kind == "fact":
+                await self._take_fact(thing)
+            else:
+                others.append((kind, thing))
         for other in others:
             self.inbox.put_nowait(other)
+        facts, self.early = self.early, []
         return facts
 
     async def _settle(self) -> None:
@@ -177,6 +198,7 @@ class Runner:
                 raise EngineError(f"the venue did not answer for {QUIET_SECONDS:g} s in lock-step") from None
             if kind == "fact":
                 await self._input("fact", to_json(thing), thing)
+                self.must_reconcile = self.must_reconcile or (isinstance(thing, Linked) and thing.is_up)
             elif kind == "time" and self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
 

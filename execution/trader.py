@@ -34,7 +34,9 @@ class Progress:
     lots: dict[str, int] = field(default_factory=dict)
     counted: int = 0
     tried_at: int = -1
-    """Step in which an immediate order was last sent for it."""
+    """Step in which an immediate order was last sent for it: one that met the market and found nothing waits for the next."""
+    tries: int = 0
+    """How often in that step: one that was cancelled before it met the market goes out again."""
     is_triggered: bool = False
 
 
