@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.run import Run
 from kilohour.contracts import Contract, Product
 from kilohour.errors import DataError, UsageError
-from kilohour.execution.journal import Record, last_memory, read
+from kilohour.execution.journal import FILE, Record, last_memory, read
 from kilohour.execution.replay import Difference, events_of, inputs_of, replay, take
 from kilohour.execution.risk import Limits
 from kilohour.execution.trader import Trader
@@ -32,14 +33,14 @@ PREFIX_BITS = 31
 """Of a run's number in its client ids: the sign bit of a 64-bit database integer stays free."""
 
 
-def start_body(strategy: str, prepared: Prepared, *, tape: Tape, venue: str, account: str, limits: Limits, can_spread: bool,
+def start_body(strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: Limits, can_spread: bool,
                compares_cash: bool, began: int, mode: str, assume: Sequence[str] = (), contracts: str | None = None,
                table: str | None = None) -> dict[str, Any]:  # fmt: skip
     """The first record of a journal: all that decides what a run makes of its inputs."""
     text = f"{venue}|{account}|{strategy}|{began}"
     return {
         "kilohour": kilohour.__version__, "mode": mode, "strategy": strategy, "class": prepared.face.__qualname__,
-        "code": code_of(prepared.face), "parameters": prepared.parameters, "interpreted": prepared.interpreted, "venue": venue,
+        "code": code_of(prepared.face), "parameters": prepared.parameters, "interpreted": prepared.interpreted, "venue": venue, "url": url,
         "account": account, "table": table, "cash": prepared.cash_micros, "limits": dataclasses.asdict(limits),
         "can_spread": can_spread, "compares_cash": compares_cash, "began": began, "assume": list(assume), "contracts_file": contracts,
         "prefix": int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1 or 1, "market": market_body(tape),
@@ -149,9 +150,24 @@ def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) 
     run = finish(told, session, tape, start["strategy"] if ".py" not in start["strategy"] else start["class"], seconds_of(records), name)
     run.manifest["live"] = {"mode": start["mode"], "venue": start["venue"], "account": start["account"], "records": len(records),
                             "hash": records[-1].hash.hex(), "orders_sent": trader.made, "foreign_fills": trader.foreign_fills}
-    run.manifest["modelled"] = [f"This is a {start['mode']} run at {start['venue']}, told by its journal: fills are the venue's, not the engine's.",
-                                *(line for line in run.manifest["modelled"] if not line.startswith(("An order fills", "Within a bar")))]
+    told_by = f"This is a {start['mode']} run at {start['venue']}, told by its journal: fills are the venue's, not the engine's."
+    engine_s_own = ("An order fills", "Within a bar")
+    run.manifest["modelled"] = [told_by, *(line for line in run.manifest["modelled"] if not line.startswith(engine_s_own))]
     return run
+
+
+def write_live(run: Run, folder: Path) -> Path:
+    """Writes the run beside its journal, whole or not at all; the path of the report."""
+    from kilohour.folders import written_whole
+    from kilohour.reports.report import write_report
+
+    run.result["report"] = str(folder / "report.html")
+    with written_whole(folder) as draft:
+        run.write_into(draft)
+        write_report(draft)
+        shutil.copy2(folder / FILE, draft / FILE)
+    run.folder = folder
+    return folder / "report.html"
 
 
 def seconds_of(records: Sequence[Record]) -> dict[str, float]:

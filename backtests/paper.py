@@ -17,7 +17,7 @@ from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
 from kilohour.execution.ax.venue import AxVenue
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import Limits
-from kilohour.execution.runner import Runner
+from kilohour.execution.runner import Runner, unnamed
 from kilohour.tape import Tape
 
 TABLE = "sandbox"
@@ -46,7 +46,7 @@ class Paper:
     limits: Limits = FAST
     word: Callable[[], str | None] | None = None
     on_step: Callable[[Runner], None] | None = None
-    point: Callable[[str], None] = lambda name: None
+    point: Callable[[str], None] = unnamed
     steps_most: int | None = None
 
 
@@ -81,9 +81,9 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         tape, face = tape_of(hello), strategy_class(asked.strategy)
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, live_from=hello["start"])
-        start = start_body(asked.strategy, prepared, tape=tape, venue=f"sandbox at {asked.url}", account=asked.account, limits=asked.limits,
-                           can_spread=True, compares_cash=True, began=hello["start"], mode="paper", assume=asked.assume,
-                           contracts=asked.contracts, table=TABLE)
+        start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
+                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], mode="paper",
+                           assume=asked.assume, contracts=asked.contracts, table=TABLE)
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
@@ -93,21 +93,52 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
                   steps_most=asked.steps_most)
 
 
+def sandbox_keys(seed: int, account: str) -> dict[str, str]:
+    """The ready-made keys of a sandbox's account."""
+    from kilohour.execution.sandbox.accounts import credentials
+
+    held = credentials(seed, account)
+    return {"api_key": held.api_key, "api_secret": held.api_secret}
+
+
+def local_url(url: str) -> str:
+    """The address of a sandbox. Raises :class:`UsageError` unless it is http on this machine."""
+    from urllib.parse import urlsplit
+
+    from kilohour.execution.loopback import is_local
+
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname or not is_local(parts.hostname):
+        raise UsageError(f"url must be http://127.0.0.1:PORT, for paper trading stays on this machine, found {url!r}")
+    return url.rstrip("/")
+
+
+def only_wanted(tape: Tape, asked: Mapping[str, Any]) -> Tape:
+    """The part of a tape that the strategy trades: a sandbox of one's own need not replay the rest."""
+    from kilohour.backtests.prepare import prepare
+    from kilohour.tape.select import select
+
+    prepared = prepare(strategy_class(asked["strategy"]), tape, parameters=asked["parameters"], cash=asked["cash"],
+                       assume=asked["assume"], contracts=asked["contracts"], venue=TABLE, interpreted=asked["interpreted"])
+    part = prepared.market.tape
+    return select(tape, set(part.product_codes), {index.code for index in part.indices})
+
+
 @contextlib.asynccontextmanager
-async def sandbox(tape: Tape, *, clock: Callable[[], int], cash: float, account: str = "paper", speed: float | str = "lockstep", seed: int = 0,
-                  assume: tuple[str, ...] = ()) -> AsyncIterator[tuple[str, dict[str, str]]]:  # fmt: skip
+async def sandbox(tape: Tape, *, clock: Callable[[], int], cash: float, account: str = "paper", speed: float | str = "lockstep",
+                  seed: int = 0, assume: tuple[str, ...] = ()) -> AsyncIterator[tuple[str, dict[str, str]]]:  # fmt: skip
     """A sandbox of one's own that replays a tape; its address and the keys of the account."""
-    from kilohour.execution.sandbox.accounts import Keyring, credentials
+    from kilohour.execution.sandbox.accounts import Keyring
     from kilohour.execution.sandbox.chaos import Chaos
-    from kilohour.execution.sandbox.replay import ReplayExchange, market_of
+    from kilohour.execution.sandbox.engines import market_of
+    from kilohour.execution.sandbox.replay import ReplayExchange
     from kilohour.execution.sandbox.server import Server
     from kilohour.units import micros
 
     market, listing = market_of(tape, assume)
     server = Server(ReplayExchange(market, listing, {account: micros(cash)}), Keyring(seed, [account]), Chaos(seed), clock, speed=speed)
     port = await server.start()
-    held = credentials(seed, account)
     try:
-        yield f"http://127.0.0.1:{port}", {"api_key": held.api_key, "api_secret": held.api_secret}
+        yield f"http://127.0.0.1:{port}", sandbox_keys(seed, account)
     finally:
         await server.stop()

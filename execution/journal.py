@@ -68,9 +68,13 @@ class Lock:
         except OSError:
             self._file.close()
             raise UsageError(f"{folder}: another runner writes this journal") from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()).encode())
+        self._file.flush()
 
     def release(self) -> None:
         """Lets another in."""
+        self._file.truncate(0)
         self._file.close()
 
 
@@ -170,9 +174,9 @@ def checked(db: sqlite3.Connection, folder: Path) -> Iterator[Record]:
         (fit,) = db.execute("PRAGMA quick_check").fetchone()
         if fit != "ok":
             raise DataError(f"{folder}: the journal is damaged: {fit}")
-        before, number = b"", 0
-        for seq, at, kind, body, found in db.execute("SELECT seq, at, kind, body, hash FROM event ORDER BY seq"):
-            number += 1
+        before = b""
+        rows = db.execute("SELECT seq, at, kind, body, hash FROM event ORDER BY seq")
+        for number, (seq, at, kind, body, found) in enumerate(rows, 1):
             if seq != number or chained(before, seq, at, kind, body) != found:
                 raise DataError(f"{folder}: record {number} does not follow from the one before it: the journal was changed or cut")
             before = found
@@ -199,6 +203,33 @@ def tail(folder: Path, after: int) -> list[Record]:
         if record.seq != place:
             raise DataError(f"{folder}: record {place} is missing")
     return rows
+
+
+def first_record(folder: Path) -> dict[str, Any]:
+    """What a run began with, read without checking the rest. Raises :class:`UsageError` for a folder without a journal."""
+    if not (folder / FILE).is_file():
+        raise UsageError(f"{folder}: it has no {FILE}")
+    with contextlib.closing(_reader(folder / FILE)) as db:
+        row = db.execute("SELECT body FROM event WHERE seq = 1").fetchone()
+    if row is None:
+        raise UsageError(f"{folder}: its journal is empty")
+    found: dict[str, Any] = json.loads(row[0])
+    return found
+
+
+def holder_of(folder: Path) -> int | None:
+    """The process that writes the journal now, None when nobody does."""
+    import fcntl
+
+    try:
+        with open(folder / LOCK, "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read() or 0) or None
+    except OSError:
+        return None
+    return None
 
 
 def last_memory(folder: Path) -> tuple[int, bytes] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kilohour.execution.booking import tell_engine
 from kilohour.execution.orders import State, VenueOrder
+from kilohour.execution.port import Legs
 from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
 from kilohour.live import Event, Working
@@ -44,7 +45,7 @@ def is_unwanted(trader: Trader, order: VenueOrder, wanted: Working | None) -> bo
     if order.place.life == "ioc":
         return False
     left = units_wanted(trader, wanted)
-    return order.place.limit != limit_of(trader, wanted) or any(
+    return order.place.limit != limit_of(wanted) or any(
         abs(lots) > abs(ratio) * left for lots, (_, ratio) in zip(order.lots_at_risk.values(), order.place.legs, strict=True))
 
 
@@ -74,7 +75,7 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
     left = units_wanted(trader, wanted)
     if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
         return
-    limit = limit_of(trader, wanted)
+    limit = limit_of(wanted)
     immediate = limit is None or wanted.life == r.IOC
     if immediate and progress.tried_at == trader.steps and not 0 < progress.tries < TRIES:
         return
@@ -101,7 +102,7 @@ def is_blocked(trader: Trader, wanted: Working) -> bool:
     return False
 
 
-def send(trader: Trader, wanted: Working, legs: tuple[tuple[str, int], ...], units: int, limit: int | None, immediate: bool, now: int) -> None:
+def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | None, immediate: bool, now: int) -> None:
     """One order through the run-time controls: sent, put off for the rate, or denied."""
     if not trader.risk.has_room(now, cancel=False):
         trader.progress[wanted.number].tried_at = -1
@@ -130,7 +131,7 @@ def deny(trader: Trader, wanted: Working, why: str, now: int) -> None:
     tell_engine(trader, VenueOrder(wanted.number, place, now, State.DENIED, ended_by=why))
 
 
-def limit_of(trader: Trader, wanted: Working) -> int | None:
+def limit_of(wanted: Working) -> int | None:
     """The limit to work with; None for what trades at the market."""
     return wanted.limit if wanted.kind in (r.LIMIT, r.STOP_LIMIT) else None
 

@@ -30,6 +30,10 @@ Clock = Callable[[], int]
 """Nanoseconds UTC."""
 
 
+def unnamed(_name: str) -> None:
+    """Nothing happens at a point that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The events of one timestamp; ``facts_due``: messages of the order stream that belong before them, in lock-step."""
@@ -70,7 +74,7 @@ class Runner:
     on_step: Callable[[Runner], None] | None = None
     word: Callable[[], str | None] | None = None
     """The operator's latest word, once."""
-    point: Callable[[str], None] = lambda name: None
+    point: Callable[[str], None] = unnamed
     steps_most: int | None = None
     is_recovery: bool = False
     """The journal held records before: the trader was played up to its end."""
@@ -252,7 +256,8 @@ class Runner:
                     await self._input("fact", to_json(thing), thing)
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
-        await self._commit("end", {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}, self.clock())
+        ended = {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}
+        await self._commit("end", ended, self.clock())
 
     async def _pump_feed(self) -> None:
         steps = 0

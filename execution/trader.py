@@ -16,7 +16,7 @@ from typing import Any
 from kilohour.errors import KilohourError
 from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
-from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Linked, LookUp, LookUpFills, Place, to_json
+from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Legs, Linked, LookUp, LookUpFills, Place, to_json
 from kilohour.execution.risk import Limits, Risk, Trading
 from kilohour.live import Event, LiveSession, contract_rows
 from kilohour.tape.schema import Kind
@@ -189,7 +189,7 @@ class Trader:
             return self.orders[cid]
         return next((order for order in self.orders.values() if oid and order.oid == oid), None)
 
-    def make(self, number: int, legs: tuple[tuple[str, int], ...], units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
+    def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
         """An intent, recorded and sent."""
         self.made += 1
         place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only)

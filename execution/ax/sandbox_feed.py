@@ -29,7 +29,7 @@ def tape_of(hello: Mapping[str, Any]) -> Tape:
 
     from kilohour.contracts import Product
 
-    names = [field for field in Contract.__dataclass_fields__]
+    names = list(Contract.__dataclass_fields__)
     contracts = tuple(Contract(**{**{name: given[name] for name in names}, "fixing_days": tuple(given["fixing_days"])})
                       for given in hello["contracts"])
     return Tape(events={name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}, contracts=contracts,
@@ -107,8 +107,8 @@ class SandboxFeed:
                     rows.append(row)
             for ts in sorted({row["ts"] for row in rows})[:-1]:  # a runner that joins late catches up first
                 yield Moment(tuple(self._events([row for row in rows if row["ts"] == ts])))
-            last = rows[-1]["ts"] if rows else None
-            yield Moment(tuple(self._events([row for row in rows if row["ts"] == last])), facts_due=said["orders_seq"], barrier=said["barrier"])
+            latest = [row for row in rows if row["ts"] == rows[-1]["ts"]]
+            yield Moment(tuple(self._events(latest)), facts_due=said["orders_seq"], barrier=said["barrier"])
 
     async def _by_lull(self) -> AsyncIterator[Moment]:
         rows: list[dict[str, Any]] = []
@@ -146,5 +146,6 @@ class SandboxFeed:
             kind = Kind[row["kind"].upper()]
             ref = (self._indices if kind is Kind.PRINT else self._rows).get(row["code"])
             if ref is not None and row["ts"] > self.skip_until:
-                found.append(Event(row["ts"], row["ts_event"], int(kind), ref, *(MISSING if row[name] is None else row[name] for name in PRICES)))
+                values = (MISSING if row[name] is None else row[name] for name in PRICES)
+                found.append(Event(row["ts"], row["ts_event"], int(kind), ref, *values))
         return found

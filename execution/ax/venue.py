@@ -145,7 +145,7 @@ class AxVenue:
         block trades have no order; they are not fills of ours."""
         until = self.clock() + 10**9
         start = max(self._fills_from - 60 * 10**9, until - FILLS_WINDOW)
-        query: dict[str, str] = {"start_timestamp_ns": str(max(start, 0)), "end_timestamp_ns": str(1 << 62), "limit": str(PAGE), "sort_ts": "asc"}
+        query = {"start_timestamp_ns": str(max(start, 0)), "end_timestamp_ns": str(1 << 62), "limit": str(PAGE), "sort_ts": "asc"}
         while True:
             status, body = await self._get("/api/fills", query)
             if status != 200:
@@ -178,8 +178,9 @@ class AxVenue:
             if len(orders) >= whole(page["total_count"]) or not page["orders"]:
                 break
         code = self.symbols.code_of
-        return Account(positions={code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]},
-                       cash=sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD"), open_orders=tuple(orders), ts=self.clock())
+        held = {code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]}
+        cash = sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD")
+        return Account(positions=held, cash=cash, open_orders=tuple(orders), ts=self.clock())
 
     # --- the socket -----------------------------------------------------------------------------------------------------
 
@@ -258,8 +259,10 @@ class AxVenue:
             return
         reason = f"{error.get('code')} {error.get('msg')}" if isinstance(error, Mapping) else str(error)
         code = error.get("code") if isinstance(error, Mapping) else None
-        if isinstance(command, Place):
-            self.inbox(Rejected(cid=command.cid, reason=reason, ts=self.clock()) if is_definite(code) else Unsure(cid=command.cid, why=reason))
+        if isinstance(command, Place) and is_definite(code):
+            self.inbox(Rejected(cid=command.cid, reason=reason, ts=self.clock()))
+        elif isinstance(command, Place):
+            self.inbox(Unsure(cid=command.cid, why=reason))
         elif isinstance(command, Cancel):
             self.inbox(CancelRefused(cid=command.cid, reason=reason))
 

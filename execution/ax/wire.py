@@ -115,7 +115,8 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     if kind == "n":
         return [Acknowledged(cid=cid, oid=oid, ts=ts)]
     if kind in ("p", "f"):
-        return [Filled(cid=cid, oid=oid, legs=(leg_of(body["xs"], symbols),), cumulative=filled, is_maker=not body["xs"].get("agg", True), ts=ts)]
+        fill = body["xs"]
+        return [Filled(cid=cid, oid=oid, legs=(leg_of(fill, symbols),), cumulative=filled, is_maker=not fill.get("agg", True), ts=ts)]
     if kind in EVENTS:
         reason = str(body.get("r") or body.get("xr") or body.get("txt") or EVENTS[kind])
         return [Ended(cid=cid, oid=oid, state=EVENTS[kind], filled=filled, reason=reason, ts=ts)]
@@ -126,7 +127,8 @@ def leg_of(fill: Mapping[str, Any], symbols: Symbols) -> LegFill:
     """A fill block; the fee is not in it."""
     sign = 1 if fill["d"] == "B" else -1
     symbol = str(fill["s"])
-    return LegFill(contract=symbols.code_of.get(symbol, symbol), trade=str(fill["tid"]), lots=sign * whole(fill["q"]), price=micros_of(fill["p"]))
+    return LegFill(contract=symbols.code_of.get(symbol, symbol), trade=str(fill["tid"]), lots=sign * whole(fill["q"]),
+                   price=micros_of(fill["p"]))
 
 
 def found_order(row: Mapping[str, Any]) -> Found:
@@ -146,7 +148,8 @@ def fill_fact(row: Mapping[str, Any], cid: int, symbols: Symbols) -> Filled:
     symbol = str(row["symbol"])
     leg = LegFill(contract=symbols.code_of.get(symbol, symbol), trade=str(row["trade_id"]), lots=sign * whole(row["quantity"]),
                   price=micros_of(row["price"]), fee=micros_of(row["fee"]))
-    return Filled(cid=cid, oid=str(row["order_id"]), legs=(leg,), cumulative=None, is_maker=not row.get("is_taker", True), ts=fill_time(row))
+    return Filled(cid=cid, oid=str(row["order_id"]), legs=(leg,), cumulative=None, is_maker=not row.get("is_taker", True),
+                  ts=fill_time(row))
 
 
 def fill_time(row: Mapping[str, Any]) -> int:

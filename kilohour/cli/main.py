@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, contracts, data, doctor, new, report, sandbox, sweep
+from kilohour.cli import backtest, certify, contracts, data, doctor, journal, kill, new, paper, report, sandbox, sweep
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -39,7 +39,7 @@ app = typer.Typer(
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
 )
-for command in (backtest, sweep, certify, sandbox, contracts, data, new, report, doctor):
+for command in (backtest, sweep, certify, paper, sandbox, journal, kill, contracts, data, new, report, doctor):
     command.add_to(app)
 
 

@@ -27,7 +27,7 @@ from kilohour.kernels.working import end_order, sweep_orders
 
 FILL_LEG, COUNT_UNITS, END_ORDER, RESTORE_LEG, CORRECT_FEE, REFUSE_ORDER = 1, 2, 3, 4, 5, 6
 AT_VENUE = 2**62
-"""The latency of an order that fills at a venue and nowhere else: later than the end of every tape, and the sum with a time fits 64 bits."""
+"""The latency of an order that fills at a venue and nowhere else: later than every tape's end, and with a time it fits 64 bits."""
 
 
 @inner

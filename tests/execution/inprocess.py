@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import count
 
 from kilohour.execution import port
 from kilohour.execution.runner import Moment
+from kilohour.execution.sandbox.engines import market_of
 from kilohour.execution.sandbox.instruments import ax_symbol, spread_symbol
 from kilohour.execution.sandbox.model import NewOrder, State
-from kilohour.execution.sandbox.replay import ReplayExchange, market_of
+from kilohour.execution.sandbox.replay import ReplayExchange
 from kilohour.kernels import records as r
 from kilohour.live import Event
 from kilohour.tape import Tape
@@ -39,7 +40,6 @@ class InProcess:
         self.orders: dict[int, str] = {}
         self.legs: dict[str, tuple[tuple[str, int], ...]] = {}
         self.go = asyncio.Event()
-        self.lost: Callable[[port.Command], bool] = lambda command: False
 
     async def open(self, inbox: port.Inbox) -> None:
         self.inbox = inbox
