@@ -65,8 +65,10 @@ class Market:
     has_quotes: bool = False
 
     @classmethod
-    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
-        """Prepares a tape: ``terms`` and the index code of every product on it.
+    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None,
+           print_days: tuple[int, int] | None = None) -> Market:
+        """Prepares a tape: ``terms`` and the index code of every product on it. ``print_days``: the first value date and the count of
+        days that prints may have, where the tape does not hold them yet.
 
         Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
         """
@@ -75,7 +77,7 @@ class Market:
                                   ("indices", len(tape.indices), r.INDICES)):
             if count > most:
                 raise UsageError(f"a run holds at most {most} {what}, the tape has {count}; cut it with --from and --to")
-        days = _print_days(tape)
+        days = print_days or _print_days(tape)
         rows, fixing_days = _terms_rows(tape, terms, index_of)
         fills = fills or Fills()
         for row in rows[: len(tape.contracts)]:
@@ -205,6 +207,8 @@ class Session:
     """Interest on cash a year, millionths."""
     quotes: Array | None = None
     """What is displayed, on a tape with quotes; several accounts may share it."""
+    events: Mapping[str, Array] = field(init=False)
+    """The columns that the engine runs over: the tape's."""
     step: Any = field(init=False)
     tables: dict[str, list[Array]] = field(init=False)
 
@@ -213,6 +217,7 @@ class Session:
         from kilohour.step import compiled_step, wants_events
 
         market = self.market
+        self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.book["may_correct"] = int(market.has_rare)
@@ -251,8 +256,8 @@ class Session:
 
         Raises :class:`StrategyRaised` with the user's traceback, :class:`DataError` when a fixing window lacks a print.
         """
-        if until > len(self.market.tape):
-            raise UsageError(f"until must be at most the tape's {len(self.market.tape)} events, found {until}")
+        if until > len(self.events["ts"]):
+            raise UsageError(f"until must be at most the tape's {len(self.events['ts'])} events, found {until}")
         before = self._snapshot() if self.step is not None else None
         status = self._move(until) if before is not None else self._move_interpreted(until)
         if status == r.DONE:
@@ -317,7 +322,7 @@ class Session:
     def _advance(self, until: int) -> int:
         from kilohour.kernels.engine import advance
 
-        market, events = self.market, self.market.tape.events
+        market, events = self.market, self.events
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
@@ -416,7 +421,7 @@ class Session:
         for part, saved in zip(self._memory(), before, strict=True):
             part.view(np.uint8)[...] = saved.view(np.uint8)
         self.step = None
-        status = self._move(len(self.market.tape))
+        status = self._move(len(self.events["ts"]))
         self.out, self.tables = kept
         if status != r.FAILED:
             raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
