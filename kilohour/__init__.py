@@ -30,6 +30,7 @@ _HOMES = {
     "state": "kilohour.faces.fields",
     **dict.fromkeys(("GTC", "DAY", "IOC", "FOK", "GTD"), "kilohour.kernels.records"),
     "Fills": "kilohour.fills",
+    "RiskLimits": "kilohour.limits",
     "Product": "kilohour.contracts",
     "Registry": "kilohour.contracts",
     "Assumptions": "kilohour.contracts",
@@ -93,6 +94,7 @@ __all__ = [
     "Product",
     "Registry",
     "Ring",
+    "RiskLimits",
     "RollingCorrelation",
     "RollingMax",
     "RollingMean",
@@ -179,5 +181,6 @@ if TYPE_CHECKING:
         Wilder,
     )
     from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
+    from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder

@@ -98,6 +98,10 @@ class Desk(DeskOrders):
         """True while the contract can be traded."""
         return self.listed[self._row(contract)] != 0
 
+    def is_open(self, contract: int) -> bool:
+        """True while orders in the contract are matched: its session is neither halted nor before its opening, nor closed."""
+        return self.session[self._row(contract)] == 0
+
     def month(self, contract: int) -> int:
         """Delivery month as YYYYMM, 0 for a perpetual."""
         return self.delivery_month[self._row(contract)]

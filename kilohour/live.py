@@ -16,7 +16,8 @@ import numpy as np
 
 from kilohour.errors import DataError, UnknownName
 from kilohour.kernels import records as r
-from kilohour.session import Array, Market, Session
+from kilohour.market import Array, Market
+from kilohour.session import Session
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, divide_half_even

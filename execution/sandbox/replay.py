@@ -30,7 +30,7 @@ from kilohour.execution.sandbox.model import (
     Statement,
 )
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.units import MISSING, divide_half_even
 

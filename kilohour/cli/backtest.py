@@ -61,6 +61,7 @@ def backtest(
     contracts: options.Contracts = None,
     venue: options.Venue = None,
     fills: options.Fills = None,
+    limits: options.Limits = None,
     interpreted: options.Interpreted = False,
     feed: Feeds = None,
     out: options.Out = None,
@@ -70,7 +71,7 @@ def backtest(
     from kilohour.backtests.backtest import backtest as run_backtest
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.run import check_target
-    from kilohour.cli.assignments import fills_of, parameters_of
+    from kilohour.cli.assignments import fills_of, limits_of, parameters_of
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.cli.source import tape_of
@@ -93,6 +94,7 @@ def backtest(
                 contracts=contracts,
                 venue=venue,
                 fills=fills_of(fills or []),
+                limits=limits_of(limits),
                 interpreted=interpreted,
                 feeds=feed or (),
                 out=folder,

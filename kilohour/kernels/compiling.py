@@ -108,7 +108,7 @@ def _list_options_at_once() -> None:
 
     def values(self: Any) -> dict[str, Any]:
         chosen = self._values
-        return {name: chosen[name] if name in chosen else option.default for name, option in self.options.items()}
+        return {name: chosen.get(name, option.default) for name, option in self.options.items()}
 
     flags: Any = Flags()
     flags.nrt = True

@@ -48,7 +48,9 @@ from kilohour.kernels.records import (
     QUOTE,
     ROWS,
     SERVE_REQUESTS,
+    SESSION,
     UNSETTLED,
+    WATCH_LOSSES,
     ZERO,
 )
 
@@ -256,6 +258,8 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
         elif what == EXPIRY:
             end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
             expire_contract(desk, at)
+        elif what == SESSION:
+            desk.session[at] = volume[i]
         elif what == LISTING and not list_contract(desk, at):
             book.failed_ref = at
             return -OVERFLOW
@@ -300,8 +304,7 @@ def advance(
     open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
     latest, first, fixing_days, fixes_from, fixes_contract = (
         borrowed(latest), borrowed(first), borrowed(fixing_days), borrowed(fixes_from), borrowed(fixes_contract))
-    n = ts.shape[0]
-    i, bars, status, wrote = book.cursor, 0, DONE, True
+    n, i, bars, status, wrote = ts.shape[0], book.cursor, 0, DONE, True
     while i < end:
         if wrote and is_full(book, out):  # most timestamps of a tape write nothing
             status = FULL
@@ -340,6 +343,9 @@ def advance(
                                           out_address):
                 status = FAILED
                 break
+            if book.risk.call:
+                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+                wrote = True
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError
+from kilohour.kernels.words import SESSIONS
 from kilohour.tape.levels import bars_of_trades, checked_levels
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
@@ -169,6 +170,22 @@ class TapeBuilder:
         """The venue corrects a final settlement, by rule or stated; known at ``ts``, later than what it corrects."""
         self._check_ref(ref, len(self._contracts), "contract")
         self._corrections.append((Kind.FINAL, ref, 0, ts, price))
+
+    def session(self, ref: int, ts: int, state: str) -> None:
+        """The contract's session state from ``ts`` on: ``open``, ``pre_open``, ``no_cancel``, ``halted`` or ``closed``; it is open
+        until the first."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        if state not in SESSIONS:
+            raise DataError(f"{self._contracts[ref].code}: a session state must be one of {', '.join(SESSIONS)}, found {state!r}")
+        self._add(Kind.SESSION, ref, np.array([ts]), np.array([ts]), volume=np.array([SESSIONS.index(state)]))
+
+    def halt(self, ref: int, ts: int, until: int | None = None) -> None:
+        """Trading in the contract is halted from ``ts``, and opens again at ``until`` if it does."""
+        if until is not None and until <= ts:
+            raise DataError(f"{self._contracts[ref].code}: a halt must end after it begins, {_minute(ts)}, found {_minute(until)}")
+        self.session(ref, ts, "halted")
+        if until is not None:
+            self.session(ref, until, "open")
 
     def build(self, *, prints_only: bool = False) -> Tape:
         """The finished tape. Raises :class:`DataError` when there is no bar, or with ``prints_only`` no print."""
