@@ -46,8 +46,17 @@ class Recording:
     The recorder hands over times; nothing here reads a clock.
     """
 
-    def __init__(self, folder: Path, tail: TextIO, names: TextIO, refs: dict[tuple[str, str], int], written: int,
-                 pending: list[list[int]], chunks: int, chunk_rows: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tail: TextIO,
+        names: TextIO,
+        refs: dict[tuple[str, str], int],
+        written: int,
+        pending: list[list[int]],
+        chunks: int,
+        chunk_rows: int,
+    ) -> None:
         self.folder = folder
         self._tail, self._names, self._refs = tail, names, refs
         self._count, self._pending, self._chunks, self._chunk_rows = written, pending, chunks, chunk_rows
@@ -57,15 +66,22 @@ class Recording:
         """Begins or continues a recording. Raises :class:`UsageError` for a folder of something else,
         :class:`DataError` for one that is damaged."""
         folder = Path(folder)
-        header = {"format": FORMAT, "schema_version": SCHEMA_VERSION, "columns": list(COLUMNS), "source": source,
-                  "days_per_year": days_per_year}
+        header = {
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "columns": list(COLUMNS),
+            "source": source,
+            "days_per_year": days_per_year,
+        }
         if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / HEADER).is_file())):
             raise UsageError(f"{folder}: a recording is only written to a new or empty folder or continued, found something else there")
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / HEADER).is_file():
             if (found := _header(folder)) != header:
-                raise UsageError(f"{folder}: a recording goes on as it began, source {found['source']!r} and "
-                                 f"{found['days_per_year']} days a year, found {source!r} and {days_per_year}")
+                raise UsageError(
+                    f"{folder}: a recording goes on as it began, source {found['source']!r} and "
+                    f"{found['days_per_year']} days a year, found {source!r} and {days_per_year}"
+                )
         else:
             (folder / HEADER).write_text(json.dumps(header, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         refs = {_name_of(kind, row): ref for kind, ref, row in _names_of(folder)}
@@ -164,8 +180,14 @@ def read_recording(folder: str | Path) -> Tape:
     notes = [f"{late:,} of {len(columns['ts']):,} events came in after a later one and were put in order"] if late else []
     notes += ["the last line of the tail was torn by a crash and is left out"] if torn else []
     order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
-    return Tape(events={name: np.ascontiguousarray(columns[name][order]) for name in COLUMNS}, contracts=contracts, indices=indices,
-                source=header["source"], notes=tuple(notes), days_per_year=header["days_per_year"])
+    return Tape(
+        events={name: np.ascontiguousarray(columns[name][order]) for name in COLUMNS},
+        contracts=contracts,
+        indices=indices,
+        source=header["source"],
+        notes=tuple(notes),
+        days_per_year=header["days_per_year"],
+    )
 
 
 def _header(folder: Path) -> dict[str, Any]:
@@ -269,5 +291,7 @@ def _check_refs(folder: Path, columns: dict[str, npt.NDArray[Any]], contracts: i
     bad = (columns["ref"] < 0) | (columns["ref"] >= bound)
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"{folder}: event {row} must be of a contract or series named in {NAMES}, found ref {int(columns['ref'][row])} "
-                        f"of {int(bound[row])}")
+        raise DataError(
+            f"{folder}: event {row} must be of a contract or series named in {NAMES}, found ref {int(columns['ref'][row])} "
+            f"of {int(bound[row])}"
+        )
