@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.datafeeds.importing.cells import array_of
 from kilohour.datafeeds.quotes import COLUMNS, NUMBERS, SCHEMA_VERSION, WORDS, Quotes, check_quotes
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target, written_whole
+from kilohour.tape import arrow
 
 FORMAT = "kilohour quotes"
 MANIFEST, REJECTED = "manifest.json", "rejected.csv"
@@ -74,8 +76,10 @@ def read_parts(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Columns]:
         columns = _read_part(path, manifest["names"])
         digest = _digest(columns)
         if len(columns["seen"]) != entry["rows"] or digest != entry["sha256"]:
-            raise DataError(f"{path}: must hold {entry['rows']} rows of sha256 {entry['sha256'][:12]} as the manifest says, found "
-                            f"{len(columns['seen'])} of {digest[:12]}; the file was changed or damaged, import the data again")
+            raise DataError(
+                f"{path}: must hold {entry['rows']} rows of sha256 {entry['sha256'][:12]} as the manifest says, found "
+                f"{len(columns['seen'])} of {digest[:12]}; the file was changed or damaged, import the data again"
+            )
         yield columns
 
 
@@ -84,12 +88,12 @@ def write_part(path: Path, columns: Columns, names: Mapping[str, Sequence[str]])
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays: dict[str, Any] = {name: pa.array(columns[name]) for name in NUMBERS}
+    arrays: dict[str, Any] = {name: arrow.numbers(columns[name]) for name in NUMBERS}
     for name in WORDS:
-        arrays[name] = pa.DictionaryArray.from_arrays(pa.array(columns[name]), pa.array(list(names[name]), pa.string()))
+        arrays[name] = pa.DictionaryArray.from_arrays(arrow.numbers(columns[name]), arrow.texts(names[name]))
     pq.write_table(
         pa.table(arrays), path, row_group_size=PART_ROWS, compression="zstd", compression_level=1,
-        use_dictionary=list(WORDS), column_encoding=dict.fromkeys(NUMBERS, "DELTA_BINARY_PACKED"),
+        use_dictionary=list(WORDS), column_encoding=dict.fromkeys(NUMBERS, "DELTA_BINARY_PACKED"), write_statistics=["seen"],
     )  # fmt: skip
     return {"rows": len(columns["seen"]), "sha256": _digest(columns)}
 
@@ -115,11 +119,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise DataError(f"{path}: must say format {FORMAT!r}, so this folder holds no quotes")
     if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path}: schema version must be {SCHEMA_VERSION}, found {manifest.get('schema_version')!r}; "
-                        "import the data again with this release")
+        raise DataError(
+            f"{path}: schema version must be {SCHEMA_VERSION}, found {manifest.get('schema_version')!r}; "
+            "import the data again with this release"
+        )
     if manifest.get("sha256") != _manifest_digest(manifest):
-        raise DataError(f"{path}: was changed after it was written, its sha256 must be {_manifest_digest(manifest)[:12]}, "
-                        f"found {str(manifest.get('sha256'))[:12]}")
+        raise DataError(
+            f"{path}: was changed after it was written, its sha256 must be {_manifest_digest(manifest)[:12]}, "
+            f"found {str(manifest.get('sha256'))[:12]}"
+        )
     return manifest
 
 
@@ -152,7 +160,10 @@ def _read_part(path: Path, names: Mapping[str, Sequence[str]]) -> dict[str, Any]
     except (pa.ArrowException, OSError) as error:
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path}: must be a readable Parquet file, found {line!r}") from None
-    columns: dict[str, Any] = {name: np.array(table.column(name), dtype=np.int64) for name in NUMBERS}
+    columns: dict[str, Any] = {}
+    for name in NUMBERS:
+        chunks = [array_of(chunk) for chunk in table.column(name).chunks]
+        columns[name] = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
     for name in WORDS:
         known = {word: code for code, word in enumerate(names[name])}
         chunks = [_coded(path, name, chunk, known) for chunk in table.column(name).chunks]
@@ -166,7 +177,7 @@ def _coded(path: Path, name: str, chunk: Any, known: Mapping[str, int]) -> npt.N
     if strange or chunk.null_count:
         raise DataError(f"{path}: column {name!r} must hold names of the manifest, found {strange[0] if strange else 'an empty cell'!r}")
     codes = np.array([known[word] for word in words], dtype=np.int32)
-    coded: npt.NDArray[np.int32] = codes[np.asarray(chunk.indices)]
+    coded: npt.NDArray[np.int32] = codes[array_of(chunk.indices)]
     return coded
 
 

@@ -239,5 +239,7 @@ def check_quotes(quotes: Quotes) -> None:
     again = (quotes.seen[1:] == quotes.seen[:-1]) & (key[1:] == key[:-1])
     if again.any():
         row = int(np.argmax(again)) + 1
-        raise DataError(f"quotes: row {row}: an offer needs one price a term and time seen, found a second of "
-                        f"{quotes.text('offer')[row] or quotes.text('provider')[row]!r}")
+        raise DataError(
+            f"quotes: row {row}: an offer needs one price a term and time seen, found a second of "
+            f"{quotes.text('offer')[row] or quotes.text('provider')[row]!r}"
+        )
