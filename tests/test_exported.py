@@ -17,7 +17,7 @@ EXPORTED = [
     "product", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [
-    "Atr", "Carry", "CurveCurvature", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "RollingCorrelation", "RollingMax", "RollingMean",
+    "Atr", "Carry", "CurveCurvature", "CurveFactors", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "FreeSCurve", "KalmanHedge", "OuHalfLife", "RollingCorrelation", "RollingMax", "RollingMean",
     "RollingMedian", "RollingMin", "RollingQuantile", "RollingSlope", "RollingSum", "RollingVariance", "RollingZ", "Rsi", "SCurve", "Wilder",
 ]  # fmt: skip
 HEAVY = ("numpy", "numba", "pandas", "pyarrow", "plotly", "scipy", "exchange_calendars", "pydantic", "llvmlite")

@@ -152,7 +152,7 @@ class Filtered:
         load = math.exp(-model.reversion * tenor)
         short, both, long = self.covariances[day].tolist()
         width = sigmas * math.sqrt(load * load * short + 2.0 * load * both + long)
-        middle = model.log_forward(*self.states[day].tolist(), tenor, launches)
+        middle = model.log_forward(float(self.states[day, 0]), float(self.states[day, 1]), tenor, launches)
         return math.exp(middle - width), math.exp(middle), math.exp(middle + width)
 
 

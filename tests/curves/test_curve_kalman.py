@@ -61,7 +61,7 @@ def test_a_forward_is_a_martingale_under_its_own_measure(tenor):
     mean = np.array([kept * state[0] - (1 - kept) * KNOWN.premium / KNOWN.reversion, state[1] + KNOWN.drift_priced * dt])
     load = np.array([math.exp(-KNOWN.reversion * (tenor - dt)), 1.0])
     later = KNOWN.log_forward(0.0, 0.0, tenor - dt) + load @ mean + 0.5 * load @ step_covariance(KNOWN, dt) @ load
-    assert later == pytest.approx(KNOWN.log_forward(*state, tenor), rel=1e-12)
+    assert later == pytest.approx(KNOWN.log_forward(state[0], state[1], tenor), rel=1e-12)
 
 
 def test_a_launch_is_in_the_forwards_beyond_it_and_in_no_other():
