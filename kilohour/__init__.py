@@ -39,6 +39,8 @@ _HOMES = {
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
     "check": "kilohour.backtests.check.check",
+    "scenario": "kilohour.backtests.fan.fan",
+    "Scenario": "kilohour.datafeeds.embedded.scenario",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
@@ -104,6 +106,7 @@ __all__ = [
     "Rsi",
     "Run",
     "SCurve",
+    "Scenario",
     "Strategy",
     "Tape",
     "TapeBuilder",
@@ -118,6 +121,7 @@ __all__ = [
     "indicators",
     "maths",
     "product",
+    "scenario",
     "state",
     "sweep",
     "units",
@@ -144,11 +148,13 @@ if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
     from kilohour.backtests.backtest import backtest
     from kilohour.backtests.check.check import check
+    from kilohour.backtests.fan.fan import scenario
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep
     from kilohour.contracts import Assumptions, Product, Registry
     from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+    from kilohour.datafeeds.embedded.scenario import Scenario
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
     from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state

@@ -13,8 +13,8 @@ import kilohour
 
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "check", "errors", "house", "index", "indicator", "indicators", "maths",
-    "product", "state", "sweep", "units",
+    "Ring", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "check", "errors", "house", "index", "indicator", "indicators", "maths",
+    "product", "scenario", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [
     "Atr", "Carry", "CurveCurvature", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "RollingCorrelation", "RollingMax", "RollingMean",

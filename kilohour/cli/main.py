@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, check, contracts, data, doctor, new, report, sweep
+from kilohour.cli import backtest, certify, check, contracts, data, doctor, new, report, scenarios, sweep
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -40,7 +40,7 @@ app = typer.Typer(
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
 )
-for command in (backtest, sweep, check, certify, contracts, data, new, report, doctor):
+for command in (backtest, sweep, check, certify, scenarios, contracts, data, new, report, doctor):
     command.add_to(app)
 
 
