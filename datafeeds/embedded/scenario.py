@@ -228,8 +228,10 @@ def _launch(words: ChipLaunch, old: Launch | None) -> Launch:
     return Launch(name=words.name, day=words.day, markdown=words.markdown, surprise=words.surprise, ramp_days=words.ramp_days, known=known)
 
 
-_TABLES: dict[str, type[BaseModel]] = {"winter": Winter, "adoption": Adoption, "launch": ChipLaunch, "capacity_delay": CapacityDelay, "supply_shock": SupplyShock,
-           "restatement": Restatement}
+_TABLES: dict[str, type[BaseModel]] = {
+    "winter": Winter, "adoption": Adoption, "launch": ChipLaunch, "capacity_delay": CapacityDelay, "supply_shock": SupplyShock,
+    "restatement": Restatement,
+}  # fmt: skip
 
 
 def _explained(error: ErrorDetails, where: str) -> UsageError:
