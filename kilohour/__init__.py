@@ -38,6 +38,7 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "fit_adoption": "kilohour.adoption",
     "check": "kilohour.backtests.check.check",
     "scenario": "kilohour.backtests.fan.fan",
     "Scenario": "kilohour.datafeeds.embedded.scenario",
@@ -115,6 +116,7 @@ __all__ = [
     "backtest",
     "check",
     "errors",
+    "fit_adoption",
     "house",
     "index",
     "indicator",
@@ -146,6 +148,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
+    from kilohour.adoption import fit_adoption
     from kilohour.backtests.backtest import backtest
     from kilohour.backtests.check.check import check
     from kilohour.backtests.fan.fan import scenario

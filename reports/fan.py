@@ -93,7 +93,7 @@ def _words(words: dict[str, Any]) -> str:
     rows = []
     for kind in ("winter", "adoption", "launch", "capacity_delay", "supply_shock", "restatement"):
         for event in words.get(kind, ()):
-            said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in event.items())
+            said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in event.items() if value not in ([], ""))
             rows.append([escape(kind.replace("_", " ")), escape(said)])
     market = ", ".join(f"{name} {value}" for name, value in words.get("market", {}).items() if not isinstance(value, list))
     rows.append(["base market", escape(market or "the default")])

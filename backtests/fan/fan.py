@@ -249,6 +249,13 @@ def _error_of_mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | Non
     return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
 
 
+def _modelled(prepared: Prepared, result: dict[str, Any]) -> list[str]:
+    """What is modelled on every path: the sentences of one, its seed replaced, without that of the baseline, which a fan has not."""
+    seeds = f"seeds {result['first_seed']} to {result['last_seed']}"
+    said = [sentence.replace(f"seed {result['first_seed']};", f"{seeds};") for sentence in modelled_sentences(prepared)]
+    return [sentence for sentence in said if not sentence.startswith("The baseline holds")]
+
+
 def _manifest(prepared: Prepared, words: Scenario, name: str, run: str, result: dict[str, Any]) -> dict[str, Any]:
     import kilohour
 
@@ -257,5 +264,5 @@ def _manifest(prepared: Prepared, words: Scenario, name: str, run: str, result: 
     del entry["sha256"]
     return {"kilohour": kilohour.__version__, "run": run, "kind": "fan", "strategy": strategy_entry(prepared, name),
             "parameters": prepared.parameters, "scenario": words.to_dict(), "tape": entry, "assumptions": assumption_rows(prepared),
-            "venues": venue_rows(prepared), "modelled": modelled_sentences(prepared), "result": result,
+            "venues": venue_rows(prepared), "modelled": _modelled(prepared, result), "result": result,
             "face": "interpreted" if prepared.interpreted else "compiled"}  # fmt: skip

@@ -202,8 +202,9 @@ class Scenario(_Words):
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that :meth:`from_dict` reads back."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        """Plain values that :meth:`from_dict` reads back, defaults written out; kinds that do not happen are left out."""
+        values = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return {name: value for name, value in values.items() if value not in ([], {}, "")}
 
 
 def path_of(source: str | Path) -> Path:
