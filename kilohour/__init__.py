@@ -40,7 +40,10 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "fit_adoption": "kilohour.adoption",
     "check": "kilohour.backtests.check.check",
+    "scenario": "kilohour.backtests.fan.fan",
+    "Scenario": "kilohour.datafeeds.embedded.scenario",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
@@ -116,6 +119,7 @@ __all__ = [
     "Rsi",
     "Run",
     "SCurve",
+    "Scenario",
     "Strategy",
     "Tape",
     "TapeBuilder",
@@ -124,12 +128,14 @@ __all__ = [
     "backtest",
     "check",
     "errors",
+    "fit_adoption",
     "house",
     "index",
     "indicator",
     "indicators",
     "maths",
     "product",
+    "scenario",
     "state",
     "sweep",
     "units",
@@ -154,13 +160,16 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
+    from kilohour.adoption import fit_adoption
     from kilohour.backtests.backtest import backtest
     from kilohour.backtests.check.check import check
+    from kilohour.backtests.fan.fan import scenario
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep
     from kilohour.contracts import Assumptions, Product, Registry
     from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+    from kilohour.datafeeds.embedded.scenario import Scenario
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
     from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state

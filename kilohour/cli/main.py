@@ -40,6 +40,7 @@ from kilohour.cli import (
     paper,
     report,
     sandbox,
+    scenarios,
     sweep,
 )
 from kilohour.errors import KilohourError
@@ -66,6 +67,7 @@ COMMANDS = (
     journal,
     kill,
     contracts,
+    scenarios,
     data,
     new,
     report,
