@@ -127,6 +127,13 @@ class DeskOrders(Face):
         """Lots of the first leg that an order has filled."""
         return self.ticket_filled[self._recent(ticket)]
 
+    def spent(self, ticket: int) -> float:
+        """What an order's fills cost so far: Σ lots × price over all legs, currency per unit, negative when it sold.
+
+        Over the lots that it filled it is the average price; fees are not in it.
+        """
+        return float(self.ticket_value[self._recent(ticket)]) / 1e6
+
     def _row(self, contract: int) -> int:
         if not 0 <= contract < self.contract_count:
             raise ValueError("desk: no such contract in this run")
@@ -160,6 +167,7 @@ class DeskOrders(Face):
         self.request_ticket[at] = self.ticket_count
         self.ticket_status[self.ticket_count % TICKETS] = 0
         self.ticket_filled[self.ticket_count % TICKETS] = 0
+        self.ticket_value[self.ticket_count % TICKETS] = 0
         return self.ticket_count
 
     def _checked_price(self, price: float) -> float:

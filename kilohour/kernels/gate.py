@@ -16,6 +16,7 @@ from kilohour.kernels.records import (
     BAND,
     CAPACITY,
     DAY,
+    FILL_AT_OPEN,
     FOK,
     FROM_LIQUIDATION,
     GROUP,
@@ -246,6 +247,7 @@ def plain_order(order, kind, origin):
     order.kind, order.life, order.origin, order.plain = kind, GTC, origin, 1
     order.ticket, order.flags, order.until, order.limit, order.trigger, order.distance = 0, 0, 0, 0, 0, 0
     order.parent, order.has_children, order.group, order.looked, order.place, order.filled, order.arrived = 0, 0, 0, 0, 0, 0, 0
+    order.ahead_at = MISSING
 
 
 @inner
@@ -256,6 +258,8 @@ def submit(book, desk, terms, order, out):
     order.size = order.units
     order.accepted_at = desk.now
     order.earliest = desk.now + max(book.latency, 1)
+    if book.fill_model > FILL_AT_OPEN:
+        order.plain = 0
     code = refusal(book, desk, terms, order, ADDED)
     if code:
         book.orders_refused += 1

@@ -91,6 +91,8 @@ def fill_leg(book, desk, terms, order, leg, units, price, reference, out):
     fee = fee_of_fill(term, lots, price, maker)
     book.available[contract] -= abs(lots)
     book_fill(book, desk, term, contract, lots, price, fee)
+    if order.ticket:
+        desk.ticket_value[order.ticket % TICKETS] += lots * price
     if not book.quiet:
         # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)

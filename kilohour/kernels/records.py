@@ -22,9 +22,12 @@ ROWS = 16_384
 SCENARIOS = 16
 TIERS = 4
 PAIRS = 8
+LEVELS = 10
 MISSING = -(2**63)
 
-BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
+BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING, QUOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+CASH_INTEREST = 0
+"""Stands for a kind of event when the part for rare ones is called to pay interest on cash."""
 SESSION = 10
 OPEN, PRE_OPEN, NO_CANCEL, IN_HALT, CLOSED = 0, 1, 2, 3, 4
 
@@ -33,7 +36,7 @@ DONE, FAILED, FULL, NO_PRINT, OVERFLOW, NO_FUNDING = 0, 1, 2, 3, 4, 5
 window misses a print that its rule needs, a chain holds too many contracts, a funding has no mark or no positive print."""
 
 SERVE_REQUESTS, CALL_MARGIN = 1, 2
-MEET_MARKS = -1
+MEET_MARKS, MEET_QUOTES = -1, -2
 WATCH_LOSSES, CHECK_AMENDED, CHECK_NEW = -1, 0, 1
 ACTIVE, ONLY_REDUCING, HALTED = 0, 1, 2
 RATE_RING, ASKED = 1024, 256
@@ -45,8 +48,8 @@ GTC, DAY, IOC, FOK, GTD = 1, 2, 3, 4, 5
 POST_ONLY, REDUCE_ONLY = 1, 2
 TIED, TRIGGERED = 4, 8
 """How an order's row says that it is one of a group, or a child."""
-FILL_BY_PATH, FILL_AT_OPEN = 0, 1
-FILL_MODELS = ("path", "open")
+FILL_BY_PATH, FILL_AT_OPEN, FILL_AT_QUOTE, FILL_BY_BOOK = 0, 1, 2, 3
+FILL_MODELS = ("path", "open", "quote", "book")
 FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION, FROM_RISK = 1, 2, 3, 4
 
 # numba compiles a function again for each plain constant it is called with, and once for all numpy ones.
@@ -61,7 +64,7 @@ CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life",
          "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
-VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(i) for i in range(6, 10))
+VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE, INTEREST_PAID = (np.int64(i) for i in range(6, 11))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 AT_MARK = -1
@@ -91,6 +94,7 @@ DESK = np.dtype(
         ("ticket_count", I8),
         ("column_count", I8),
         ("column_limit", I8),
+        ("quote_life", I8),
         ("request_kind", I8, (REQUESTS,)),
         ("request_contract", I8, (REQUESTS,)),
         ("request_lots", I8, (REQUESTS,)),
@@ -107,6 +111,7 @@ DESK = np.dtype(
         ("request_ticket", I8, (REQUESTS,)),
         ("ticket_status", I8, (TICKETS,)),
         ("ticket_filled", I8, (TICKETS,)),
+        ("ticket_value", I8, (TICKETS,)),
         ("column_key", I8, (COLUMNS,)),
         ("column_value", F8, (COLUMNS,)),
         ("chain_count", I8, (PRODUCTS,)),
@@ -139,6 +144,11 @@ DESK = np.dtype(
         ("units_per_lot", F8, (CONTRACTS + 8,)),
         ("tick_size", F8, (CONTRACTS + 8,)),
         ("index_micros", I8, (INDICES,)),
+        ("bid_price", F8, (CONTRACTS + 8,)),
+        ("ask_price", F8, (CONTRACTS + 8,)),
+        ("bid_lots", I8, (CONTRACTS + 8,)),
+        ("ask_lots", I8, (CONTRACTS + 8,)),
+        ("quoted_at", I8, (CONTRACTS + 8,)),
         ("session", I8, (CONTRACTS + 8,)),
     ],
     align=True,
@@ -241,6 +251,8 @@ ORDER = np.dtype(
         ("plain", I8),
         ("looked", I8),
         ("place", I8),
+        ("ahead", I8),
+        ("ahead_at", I8),
         ("size", I8),
         ("arrived", I8),
         ("units", I8),
@@ -255,7 +267,8 @@ ORDER = np.dtype(
 )
 """``trigger``: the price of a stop, or the level of a trailing one. ``arrived``: what a parent has filled, less what tied
 orders took of it; ``units``: what may fill, less than ``size`` while a parent still fills. ``plain``: needs nothing but
-matching.py. ``looked``: has met a bar. ``place``: where on the way of a price it looks from, in the bar at ``earliest``."""
+matching.py. ``looked``: has met a bar. ``place``: where on the way of a price it looks from, in the bar at ``earliest``.
+``ahead``: lots displayed before it at the limit ``ahead_at`` (fill models of quotes)."""
 
 PAST = np.dtype(
     [
@@ -274,8 +287,25 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
-RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8)])
-"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``)."""
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("row", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``). ``row``: its place on the tape."""
+
+QUOTES = np.dtype(
+    [
+        *((f"{name}_column", I8) for name in ("open", "high", "low", "close", "volume")),
+        ("stale_after", I8),
+        ("rows_shown", I8),
+        ("depth", I8, (CONTRACTS + 8,)),
+        ("shown_at", I8, (CONTRACTS + 8,)),
+        *((name, I8, (CONTRACTS * LEVELS,)) for name in ("bid", "bid_left", "ask", "ask_left")),
+    ],
+    align=True,
+)
+"""What is displayed of each contract: ``depth`` levels a side, prices in micros and lots, less what own fills have taken.
+
+Only runs on tapes with quotes have one. The columns are addresses of the tape's. ``shown_at``: when the quote happened.
+``rows_shown``: events behind the store, which several accounts may share. Nanoseconds, lots, micros.
+"""
 
 RISK = np.dtype([(name, I8) for name in ("call", "code", "guard", "book", "desk", "terms", "order", "out")])
 """How the gate asks for a run's risk limits: the address of the part that knows them (0: the run has none), its answer, and the
@@ -318,6 +348,10 @@ BOOK = np.dtype(
         ("orders_legged", I8),
         ("latency", I8),
         ("fill_model", I8),
+        ("quotes", I8),
+        ("cash_rate", I8),
+        ("interest_day", I8),
+        ("interest_base", I8),
         ("lapsed_at", I8),
         ("path", I8, (4,)),
         ("fills", I8),
@@ -375,6 +409,7 @@ BOOK = np.dtype(
     align=True,
 )
 """``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
+``quotes`` is the address of a record of QUOTES. ``interest_base``: the cash that has earned interest since ``interest_day``.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(

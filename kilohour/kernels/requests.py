@@ -18,6 +18,7 @@ from kilohour.kernels.records import (
     IN_SESSION,
     LIMIT,
     MARKET,
+    MISSING,
     REFUSED,
     REQUEST_AMEND,
     REQUEST_CANCEL,
@@ -166,6 +167,7 @@ def amend(book, desk, terms, request, order, out):
         write_order(out, desk.now, order, WORKING, ZERO)
     set_units(desk, order)
     if moved or size > old.size:
+        order.ahead_at = MISSING
         old.number = 0
         sweep_orders(book)
         slot = book.orders_working

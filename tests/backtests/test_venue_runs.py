@@ -19,8 +19,8 @@ from kilohour.contracts.contract import NEVER
 from kilohour.desk import Desk
 from kilohour.errors import UnknownName
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.reports.evidence import meaning
-from kilohour.session import Market
 from kilohour.strategy import Strategy
 from kilohour.tape import TapeBuilder
 from kilohour.units import NANOS_PER_DAY

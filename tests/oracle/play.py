@@ -15,7 +15,8 @@ from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
 from kilohour.limits import RiskLimits
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from tests.oracle.books import FillRules
 from tests.oracle.cases import Case
