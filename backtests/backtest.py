@@ -36,6 +36,7 @@ def backtest(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    cash_rate: float = 0.0,
     feeds: Sequence[str] = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -47,6 +48,7 @@ def backtest(
     folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
     ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
     it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
+    ``cash_rate``: interest on cash a year, 0.0433 for 4.33 % (docs/engine.md).
     ``out``: a folder for the run and its report. Everything else sets a parameter of the strategy.
     A ``bt.Strategy`` runs on the bridge (docs/backtrader.md); ``feeds`` are the contracts it sees, by code, every one of the tape
     unless given.
@@ -58,7 +60,7 @@ def backtest(
     face = with_feeds(strategy_class(strategy), feeds)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
-                       interpreted=interpreted, fills=fills)
+                       interpreted=interpreted, fills=fills, cash_rate=cash_rate)
     clock["compile"] = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session()
@@ -127,6 +129,7 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     from kilohour.backtests.curve import curve_table, prices_table
     from kilohour.backtests.manifest import manifest_of, result_of
     from kilohour.backtests.outputs import refusal_counts, tables_of
+    from kilohour.backtests.share import share_rows, share_sentence, shares_of
     from kilohour.tape.arrow import numbers
 
     tables = tables_of(session, prepared.venues)
@@ -136,7 +139,11 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     tables["curve"] = curve_table(prepared.market)
     tables["prices"] = prices_table(prepared.market, traded)
     result = result_of(prepared, session, name, run, seconds, None)
-    return Run(manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues)), tables)
+    manifest = manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues))
+    shares = shares_of(prepared.market.tape, session.table("fills"))
+    manifest["market_share"] = share_rows(shares)
+    manifest["modelled"] += filter(None, [share_sentence(shares)])
+    return Run(manifest, tables)
 
 
 def write(run: Run, out: str | Path) -> Path:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,15 @@ class Prepared:
     interpreted: bool
     venues: Mapping[str, Venue]
     """Whose rules decide which orders go, by product code."""
+    cash_rate_ppm: int = 0
+    """Interest on cash a year, millionths."""
 
     def session(self, *, quiet: bool = False, **changed: Any) -> Session:
         """Fresh memory for one run; ``changed`` replaces parameters (a sweep's)."""
         state = np.zeros(1, dtype_of(self.face))
         fill_state(self.face, state, {**self.parameters, **changed}, self.market)
-        return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet)
+        return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet,
+                       cash_rate_ppm=self.cash_rate_ppm)
 
 
 def prepare(
@@ -60,6 +64,7 @@ def prepare(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    cash_rate: float = 0.0,
 ) -> Prepared:
     """Checks every name and value and fills the terms.
 
@@ -89,7 +94,8 @@ def prepare(
     check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
     market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
-    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
+    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues,
+                        checked_rate(cash_rate))
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
 
@@ -123,6 +129,14 @@ def checked_cash(cash: float) -> int:
     if not 0 < cash <= 1e12:
         raise UsageError(f"cash must be above 0 and at most 1e12 USD, found {cash!r}")
     return micros(float(cash))
+
+
+def checked_rate(rate: float) -> int:
+    """Interest on cash a year in millionths. Raises :class:`UsageError` unless it is a multiple of 0.000001 from -1 to 1."""
+    ppm = Fraction(str(rate)) * 1_000_000 if -1 <= rate <= 1 else Fraction(1, 2)
+    if ppm.denominator != 1:
+        raise UsageError(f"cash_rate must be a share a year from -1 to 1 with at most six decimals (0.0433 is 4.33 %), found {rate!r}")
+    return int(ppm)
 
 
 def parameter_values(face: type[Strategy], given: Mapping[str, Any]) -> dict[str, Any]:

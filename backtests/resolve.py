@@ -16,7 +16,7 @@ from kilohour.strategies import BUILT_IN
 from kilohour.strategy import Strategy
 
 GROUP = "kilohour.strategies"
-RESERVED = frozenset({"strategy", "tape", "grid", "cash", "start", "end", "assume", "contracts", "venue", "interpreted", "fills", "feeds",
+RESERVED = frozenset({"strategy", "tape", "grid", "cash", "cash_rate", "start", "end", "assume", "contracts", "venue", "interpreted", "fills", "feeds",
                       "out", "progress", "out_of_sample", "cores"})
 
 

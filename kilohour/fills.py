@@ -29,7 +29,8 @@ class Fills:
     fills at the best bid and ask, ``book`` walks the recorded levels; docs/fills.md has what each assumes.
 
     ``slippage_ticks`` and ``slippage_percent`` are paid by whoever takes liquidity, beside half the spread where there are no
-    quotes; ``latency_ms`` is the time before an order can fill; a quote that is older than ``stale_after_s`` fills nothing. Raises :class:`~kilohour.errors.UsageError` for what makes no sense.
+    quotes; ``latency_ms`` is the time before an order can fill; a quote that is older than ``stale_after_s`` fills nothing.
+    Raises :class:`~kilohour.errors.UsageError` for what makes no sense.
 
     >>> Fills(slippage_percent=0.01).slippage_ppm
     100

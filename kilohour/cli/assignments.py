@@ -27,6 +27,7 @@ TAKEN = frozenset(
         "assume",
         "contracts",
         "fills",
+        "cash_rate",
         "interpreted",
         "venue",
         "feeds",

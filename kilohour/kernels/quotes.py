@@ -3,37 +3,9 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
-from numba import from_dtype, types
-from numba.extending import intrinsic
-
 from kilohour.kernels.compiling import inner
-from kilohour.kernels.records import LEVELS, MISSING, QUOTES
-
-NUMBER = ir.IntType(64)
-
-
-@intrinsic
-def record_at(typing_context, address):
-    """The record of QUOTES at an address."""
-    record = from_dtype(QUOTES)
-
-    def codegen(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(record))
-
-    return record(types.int64), codegen
-
-
-@intrinsic
-def number_at(typing_context, address, place):
-    """The 64-bit integer so many places behind an address."""
-
-    def codegen(context, builder, signature, arguments):
-        start = builder.inttoptr(arguments[0], NUMBER.as_pointer())
-        return builder.load(builder.gep(start, [arguments[1]]))
-
-    return types.int64(types.int64, types.int64), codegen
-
+from kilohour.kernels.memory import number_at, record_at
+from kilohour.kernels.records import LEVELS, MISSING
 
 @inner
 def see_quote(book, desk, event):
