@@ -65,23 +65,17 @@ def prepare(
     interpreted: bool = False,
     fills: Fills | None = None,
     cash_rate: float = 0.0,
+    beside: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> Prepared:
     """Checks every name and value and fills the terms.
 
     ``venue`` is where every product trades; without it each trades at its own, or in the sandbox when that has no table.
+    ``beside``: products and series that other accounts on the same tape name, which stay on it.
     Raises :class:`UnknownName`, :class:`UsageError`, :class:`~kilohour.errors.UnknownTerm` or, for a tape that a
     product's rule cannot settle, :class:`DataError`; each in one line.
     """
     values = parameter_values(face, parameters)
-    codes = {f.name: values[f.name] for f in fields_of(face) if f.kind in ("product", "index")}
-    wanted = [code for f in fields_of(face) if f.kind == "product" for code in (codes[f.name],)]
-    for code in wanted:
-        if code not in tape.product_codes:
-            raise UnknownName("product", code, tape.product_codes, where="this tape")
-    series = [codes[f.name] for f in fields_of(face) if f.kind == "index"]
-    for code in series:
-        if code not in {i.code for i in tape.indices}:
-            raise UnknownName("series", code, [i.code for i in tape.indices], where="this tape")
+    wanted, series = ([*own, *others] for own, others in zip(codes_of(face, values, tape), beside, strict=True))
     loaded = tuple(Assumptions.load(name) for name in dict.fromkeys((*tape.assumptions, *map(str, assume))))
     registry = Registry.shipped(contracts).adding(tape.products).assuming(*loaded)
     products = tuple(registry.product(code) for code in (dict.fromkeys(wanted) or tape.product_codes))
@@ -98,6 +92,18 @@ def prepare(
                         checked_rate(cash_rate))
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
+
+
+def codes_of(face: type[Strategy], values: Mapping[str, Any], tape: Tape) -> tuple[list[str], list[str]]:
+    """Products and series that a strategy names. Raises :class:`UnknownName` for one that the tape has not."""
+    wanted, series = ([values[f.name] for f in fields_of(face) if f.kind == kind] for kind in ("product", "index"))
+    for code in wanted:
+        if code not in tape.product_codes:
+            raise UnknownName("product", code, tape.product_codes, where="this tape")
+    for code in series:
+        if code not in {i.code for i in tape.indices}:
+            raise UnknownName("series", code, [i.code for i in tape.indices], where="this tape")
+    return wanted, series
 
 
 def check_windows(tape: Tape, products: Sequence[Product]) -> None:

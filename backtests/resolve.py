@@ -16,8 +16,8 @@ from kilohour.strategies import BUILT_IN
 from kilohour.strategy import Strategy
 
 GROUP = "kilohour.strategies"
-RESERVED = frozenset({"strategy", "tape", "grid", "cash", "cash_rate", "start", "end", "assume", "contracts", "venue", "interpreted", "fills", "feeds",
-                      "out", "progress", "out_of_sample", "cores"})
+RESERVED = frozenset({"strategy", "tape", "grid", "cash", "cash_rate", "start", "end", "assume", "contracts", "venue", "interpreted",
+                      "fills", "feeds", "out", "progress", "out_of_sample", "cores"})
 
 
 def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:

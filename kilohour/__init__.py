@@ -38,6 +38,7 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "backtest_accounts": "kilohour.backtests.accounts",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
@@ -109,6 +110,7 @@ __all__ = [
     "Wilder",
     "__version__",
     "backtest",
+    "backtest_accounts",
     "errors",
     "house",
     "index",
@@ -140,6 +142,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
+    from kilohour.backtests.accounts import backtest_accounts
     from kilohour.backtests.backtest import backtest
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run

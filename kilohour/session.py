@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -252,12 +252,21 @@ class Session:
         """
         if until > len(self.market.tape):
             raise UsageError(f"until must be at most the tape's {len(self.market.tape)} events, found {until}")
-        before = self._snapshot() if self.step is not None else None
-        status = self._move(until) if before is not None else self._move_interpreted(until)
-        if status == r.DONE:
-            return
+        before = self.snapshot() if self.step is not None else None
+        status = self.move(until)
         if status == r.FAILED:
             self._raise_failure(before)
+        if status != r.DONE:
+            self.refuse(status)
+
+    def move(self, until: int) -> int:
+        """Moves as :meth:`run` does and returns a status of ``records``; a failure leaves the traceback to be found."""
+        return self._move(until) if self.step is not None else self._move_interpreted(until)
+
+    def refuse(self, status: int) -> NoReturn:
+        """Raises for a status of :meth:`move` other than DONE; of FAILED only where the strategy ran in CPython."""
+        if status == r.FAILED:
+            self._raise_failure(None)
         contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
         if status == r.NO_PRINT:
             if int(self.book["failed_day"][0]) == MISSING:
@@ -385,8 +394,28 @@ class Session:
     def _memory(self) -> list[Array]:
         return [self.state, self.desk, self.book, self.latest, self.first, *([] if self.quotes is None else [self.quotes])]
 
-    def _snapshot(self) -> list[Array]:
+    def share_quotes(self, other: Session) -> None:
+        """From now on both accounts take from the same displayed sizes."""
+        assert other.quotes is not None, "the other account has no quotes"
+        self.quotes = other.quotes
+        self.book["quotes"] = other.quotes.ctypes.data
+
+    def see_what_is_left(self, other: Session) -> None:
+        """What another account on the same tape has left of this timestamp's volume and of the displayed sizes."""
+        for name in ("available", "stamp"):
+            self.book[name] = other.book[name]
+        if self.market.has_quotes:
+            for name in ("bid_lots", "ask_lots"):
+                self.desk[name] = other.desk[name]
+
+    def snapshot(self) -> list[Array]:
+        """A copy of all that a run changes, its tables aside."""
         return [copied(part) for part in self._memory()]
+
+    def restore(self, saved: list[Array]) -> None:
+        """Puts a snapshot back."""
+        for part, was in zip(self._memory(), saved, strict=True):
+            part.view(np.uint8)[...] = was.view(np.uint8)
 
     def _raise_failure(self, before: list[Array] | None) -> None:
         """Reruns the block in CPython from its snapshot, for the traceback."""
@@ -408,8 +437,7 @@ class Session:
         """The block once more from its snapshot, in CPython. The tables stay as the first pass left them."""
         kept = self.out, self.tables
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
-        for part, saved in zip(self._memory(), before, strict=True):
-            part.view(np.uint8)[...] = saved.view(np.uint8)
+        self.restore(before)
         self.step = None
         status = self._move(len(self.market.tape))
         self.out, self.tables = kept

@@ -13,7 +13,7 @@ import kilohour
 
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "house", "index", "indicator", "indicators", "maths",
+    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "backtest_accounts", "errors", "house", "index", "indicator", "indicators", "maths",
     "product", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [
