@@ -219,6 +219,7 @@ class Session:
         if market.has_quotes:
             self.quotes = empty_quotes(market.tape, market.fills.stale_after_ns) if self.quotes is None else self.quotes
             self.book["quotes"] = self.quotes.ctypes.data
+        self.book["may_correct"] = int(market.has_rare)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,

@@ -293,6 +293,7 @@ BOOK = np.dtype(
     [
         ("cursor", I8),
         ("quiet", I8),
+        ("may_correct", I8),
         ("cash", I8),
         ("equity", I8),
         ("initial", I8),
@@ -362,6 +363,7 @@ BOOK = np.dtype(
     align=True,
 )
 """``quotes`` is the address of a record of QUOTES. ``interest_base``: the cash that has earned interest since ``interest_day``.
+"""``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(
