@@ -89,7 +89,8 @@ def share_sentence(shares: list[Share]) -> str:
     said = []
     if days:
         most = max(contracts, key=lambda its: its.most)
-        said.append(f"You were more than {NOTABLE:.0%} of a contract's volume on {notable} of {days} day{'s' if days > 1 else ''} with a fill")
+        days_with = f"{days} day{'s' if days > 1 else ''} with a fill"
+        said.append(f"You were more than {NOTABLE:.0%} of a contract's volume on {notable} of {days_with}")
         if most.most_day:
             said.append(f"{most.most:.1%} at most ({most.contract} on {most.most_day})")
         if alone:

@@ -7,6 +7,7 @@ from kilohour.kernels.compiling import inner
 from kilohour.kernels.memory import number_at, record_at
 from kilohour.kernels.records import LEVELS, MISSING
 
+
 @inner
 def see_quote(book, desk, event):
     """One level of both sides; the level 0 begins a new snapshot. What another account has seen already stays as it left it."""

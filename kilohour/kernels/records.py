@@ -363,7 +363,7 @@ BOOK = np.dtype(
     align=True,
 )
 """``quotes`` is the address of a record of QUOTES. ``interest_base``: the cash that has earned interest since ``interest_day``.
-"""``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
+``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(
