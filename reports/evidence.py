@@ -105,7 +105,8 @@ def _market_share(run: RunFolder) -> list[str]:
          number(its["notable_days"]), number(its["alone_days"]), number(its["unknown_days"])]
         for its in shares
     ]  # fmt: skip
-    head = ["Contract", "Days with a fill", "Your lots", "Volume", "Your share", "Most on a day", "Days above 5%", "Alone", "Volume not known"]
+    head = ["Contract", "Days with a fill", "Your lots", "Volume", "Your share", "Most on a day", "Days above 5%", "Days alone",
+            "Days unknown"]
     return [details("Your share of the volume: when you were the market", table(head, body, total=True, tall=True))]
 
 
