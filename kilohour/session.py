@@ -203,9 +203,9 @@ class Session:
     """Addresses of the engine's second and third part; found when they are first needed."""
     cash_rate_ppm: int = 0
     """Interest on cash a year, millionths."""
-    quotes: Array | None = None
-    """What is displayed, on a tape with quotes; several accounts may share it."""
     step: Any = field(init=False)
+    quotes: Array | None = field(init=False, default=None)
+    """What is displayed, where there are quotes; several accounts may share it."""
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -217,8 +217,7 @@ class Session:
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
         self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
         if market.has_quotes:
-            self.quotes = empty_quotes(market.tape, market.fills.stale_after_ns) if self.quotes is None else self.quotes
-            self.book["quotes"] = self.quotes.ctypes.data
+            self.keep_quotes()
         self.book["may_correct"] = int(market.has_rare)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
@@ -395,11 +394,16 @@ class Session:
     def _memory(self) -> list[Array]:
         return [self.state, self.desk, self.book, self.latest, self.first, *([] if self.quotes is None else [self.quotes])]
 
+    def keep_quotes(self) -> None:
+        """From now on what is displayed is kept."""
+        self.quotes = empty_quotes(self.market.fills.stale_after_ns)
+        self.book["quotes"], self.book["keeps_quotes"] = self.quotes.ctypes.data, 1
+
     def share_quotes(self, other: Session) -> None:
         """From now on both accounts take from the same displayed sizes."""
         assert other.quotes is not None, "the other account has no quotes"
         self.quotes = other.quotes
-        self.book["quotes"] = other.quotes.ctypes.data
+        self.book["quotes"], self.book["keeps_quotes"] = other.quotes.ctypes.data, 0
 
     def see_what_is_left(self, other: Session) -> None:
         """What another account on the same tape has left of this timestamp's volume and of the displayed sizes."""

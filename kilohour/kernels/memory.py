@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies one record over another of its type, and reads what lies at an address."""
+"""Copies one record over another of its type, and finds the one at an address."""
 
 from __future__ import annotations
 
-from llvmlite import ir
 from numba import from_dtype, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from kilohour.kernels.records import QUOTES
-
-NUMBER = ir.IntType(64)
 
 
 @intrinsic
@@ -35,17 +32,6 @@ def record_at(typing_context, address):
         return builder.inttoptr(arguments[0], context.get_value_type(record))
 
     return record(types.int64), codegen
-
-
-@intrinsic
-def number_at(typing_context, address, place):
-    """The 64-bit integer so many places behind an address."""
-
-    def codegen(context, builder, signature, arguments):
-        start = builder.inttoptr(arguments[0], NUMBER.as_pointer())
-        return builder.load(builder.gep(start, [arguments[1]]))
-
-    return types.int64(types.int64, types.int64), codegen
 
 
 @intrinsic
