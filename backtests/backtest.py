@@ -15,6 +15,7 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.run import Run
 from kilohour.errors import UsageError
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
@@ -37,6 +38,7 @@ def backtest(
     interpreted: bool = False,
     fills: Fills | None = None,
     cash_rate: float = 0.0,
+    limits: RiskLimits | None = None,
     feeds: Sequence[str] = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -49,7 +51,8 @@ def backtest(
     ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
     it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
     ``cash_rate``: interest on cash a year, 0.0433 for 4.33 % (docs/engine.md).
-    ``out``: a folder for the run and its report. Everything else sets a parameter of the strategy.
+    ``limits``: a risk desk's limits, none unless given. ``out``: a folder for the run and its report. Everything else sets a
+    parameter of the strategy.
     A ``bt.Strategy`` runs on the bridge (docs/backtrader.md); ``feeds`` are the contracts it sees, by code, every one of the tape
     unless given.
 
@@ -60,7 +63,7 @@ def backtest(
     face = with_feeds(strategy_class(strategy), feeds)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
-                       interpreted=interpreted, fills=fills, cash_rate=cash_rate)
+                       interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
     clock["compile"] = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session()
@@ -125,6 +128,7 @@ def play(session: Session, progress: Progress | None = None) -> None:
 
 def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds: dict[str, float], run: str) -> Run:
     """Turns a finished session into a run."""
+    from kilohour.backtests.accountability import accountability_notes
     from kilohour.backtests.baseline import baseline_equity
     from kilohour.backtests.curve import curve_table, prices_table
     from kilohour.backtests.manifest import manifest_of, result_of
@@ -139,7 +143,8 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     tables["curve"] = curve_table(prepared.market)
     tables["prices"] = prices_table(prepared.market, traded)
     result = result_of(prepared, session, name, run, seconds, None)
-    manifest = manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues))
+    notes = accountability_notes(prepared, session)
+    manifest = manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues), notes)
     shares = shares_of(prepared.market.tape, session.table("fills"))
     manifest["market_share"] = share_rows(shares)
     manifest["modelled"] += filter(None, [share_sentence(shares)])

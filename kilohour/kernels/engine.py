@@ -48,7 +48,9 @@ from kilohour.kernels.records import (
     QUOTE,
     ROWS,
     SERVE_REQUESTS,
+    SESSION,
     UNSETTLED,
+    WATCH_LOSSES,
     ZERO,
 )
 
@@ -257,11 +259,22 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, open, high, low, c
         elif what == EXPIRY:
             end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
             expire_contract(desk, at)
+        elif what == SESSION:
+            desk.session[at] = volume[i]
         elif what == LISTING and not list_contract(desk, at):
             book.failed_ref = at
             return -OVERFLOW
         i += 1
     return i
+
+
+@inner
+def answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phases 6 and 7 behind the strategy's call: what it recorded, and what it asked for."""
+    forget_news(desk)
+    note_columns(desk, out)
+    if desk.request_count:
+        call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
 
 
 @inner
@@ -274,15 +287,6 @@ def see_rest(book, has_mark, meet_address, rare_address, book_address, desk_addr
             call_gate(meet_address, MEET_QUOTES, book_address, desk_address, terms_address, order_address, out_address)
     if has_mark and book.cash_rate:
         call_gate(rare_address, CASH_INTEREST, book_address, desk_address, terms_address, order_address, out_address)
-
-
-@inner
-def answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address):
-    """Phases 6 and 7 behind the strategy's call: what it recorded, and what it asked for."""
-    forget_news(desk)
-    note_columns(desk, out)
-    if desk.request_count:
-        call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
 
 
 @entry
@@ -301,8 +305,7 @@ def advance(
     open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
     latest, first, fixing_days, fixes_from, fixes_contract = (
         borrowed(latest), borrowed(first), borrowed(fixing_days), borrowed(fixes_from), borrowed(fixes_contract))
-    n = ts.shape[0]
-    i, bars, status, wrote = book.cursor, 0, DONE, True
+    n, i, bars, status, wrote = ts.shape[0], book.cursor, 0, DONE, True
     while i < end:
         if wrote and is_full(book, out):  # most timestamps of a tape write nothing
             status = FULL
@@ -341,6 +344,9 @@ def advance(
                                           out_address):
                 status = FAILED
                 break
+            if book.risk.call:
+                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+                wrote = True
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

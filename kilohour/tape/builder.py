@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError
+from kilohour.kernels.words import SESSIONS
 from kilohour.tape.levels import bars_of_trades, checked_levels
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
@@ -170,10 +171,27 @@ class TapeBuilder:
         self._check_ref(ref, len(self._contracts), "contract")
         self._corrections.append((Kind.FINAL, ref, 0, ts, price))
 
-    def build(self) -> Tape:
-        """The finished tape. Raises :class:`DataError` when there is no bar."""
-        if not any(int(part["kind"][0]) == Kind.BAR for part in self._parts):
-            raise DataError("a tape needs at least one bar, found none")
+    def session(self, ref: int, ts: int, state: str) -> None:
+        """The contract's session state from ``ts`` on: ``open``, ``pre_open``, ``no_cancel``, ``halted`` or ``closed``; it is open
+        until the first."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        if state not in SESSIONS:
+            raise DataError(f"{self._contracts[ref].code}: a session state must be one of {', '.join(SESSIONS)}, found {state!r}")
+        self._add(Kind.SESSION, ref, np.array([ts]), np.array([ts]), volume=np.array([SESSIONS.index(state)]))
+
+    def halt(self, ref: int, ts: int, until: int | None = None) -> None:
+        """Trading in the contract is halted from ``ts``, and opens again at ``until`` if it does."""
+        if until is not None and until <= ts:
+            raise DataError(f"{self._contracts[ref].code}: a halt must end after it begins, {_minute(ts)}, found {_minute(until)}")
+        self.session(ref, ts, "halted")
+        if until is not None:
+            self.session(ref, until, "open")
+
+    def build(self, *, prints_only: bool = False) -> Tape:
+        """The finished tape. Raises :class:`DataError` when there is no bar, or with ``prints_only`` no print."""
+        needed = Kind.PRINT if prints_only else Kind.BAR
+        if not any(int(part["kind"][0]) == needed for part in self._parts):
+            raise DataError(f"a tape needs at least one {needed.name.lower()}, found none")
         first = min(int(part["ts"].min()) for part in self._parts)
         last = max([int(part["ts"].max()) for part in self._parts] + [ts for _, _, _, ts, _ in self._corrections])
         for ref, contract in enumerate(self._contracts):

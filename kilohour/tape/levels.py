@@ -15,8 +15,9 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
-def checked_levels(contract: Contract, ts: Ints, bid: Ints, bid_size: Ints, ask: Ints, ask_size: Ints,
-                   level: Ints | None) -> dict[str, Ints]:
+def checked_levels(
+    contract: Contract, ts: Ints, bid: Ints, bid_size: Ints, ask: Ints, ask_size: Ints, level: Ints | None,
+) -> dict[str, Ints]:  # fmt: skip
     """The tape's columns for rows of levels, a price without size MISSING. Raises :class:`DataError` with the value found."""
     whole = [np.asarray(column) for column in (bid, bid_size, ask, ask_size)]
     levels = np.zeros(len(ts), dtype=np.int64) if level is None else np.asarray(level)
