@@ -158,4 +158,4 @@ def _fail(sessions: Sequence[Session], before: Sequence[list[Any]], ends: Sequen
         failed.step = None
         again, status = _play_block(sessions, ends)
         assert again is failed, "the block must stop where it did before"
-    failed.refuse(status)
+    failed.raise_status(status)

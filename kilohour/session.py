@@ -110,13 +110,13 @@ class Session:
         if status == r.FAILED:
             self._raise_failure(before)
         if status != r.DONE:
-            self.refuse(status)
+            self.raise_status(status)
 
     def move(self, until: int) -> int:
         """Moves as :meth:`run` does and returns a status of ``records``; a failure leaves the traceback to be found."""
         return self._move(until) if self.step is not None else self._move_interpreted(until)
 
-    def refuse(self, status: int) -> NoReturn:
+    def raise_status(self, status: int) -> NoReturn:
         """Raises for a status of :meth:`move` other than DONE; of FAILED only where the strategy ran in CPython."""
         if status == r.FAILED:
             self._raise_failure(None)

@@ -6,12 +6,16 @@ import pandas as pd
 import pytest
 
 import kilohour as kh
+from kilohour.backtests.prepare import prepare
 from kilohour.errors import DataError, UnknownName, UsageError
+from kilohour.faces.fields import dtype_of
+from kilohour.live import Event, LiveSession, empty_tape
 from kilohour.tape import Kind, Tape
 from kilohour.tape.slice import between
 from kilohour.units import MISSING, NANOS_PER_SECOND
 from tests.backtests.tapes import sim_tape
-from tests.quotes.markets import builder_of
+from tests.oracle.books import FillRules
+from tests.quotes.markets import builder_of, engine_rows
 
 PRODUCT = kh.Product.simple("MY:GPU", lot=100, tick="0.01")
 TIMES = pd.date_range("2026-01-05 10:00", periods=3, freq="20s", tz="UTC")
@@ -152,3 +156,29 @@ def test_a_target_is_worked_off_at_what_is_displayed():
     run = kh.backtest(Buys, Tape.from_quotes(QUOTES, product=PRODUCT), fills=kh.Fills(model="quote", slippage_ticks=1))
     assert run.fills[["lots", "price_micros", "liquidity"]].values.tolist() == [[1, 2_025_001, "taker"]]
     assert run.result["refused"] == 0
+
+
+def test_a_halted_contract_fills_nothing_until_it_opens():
+    builder = builder_of(("A",))
+    ts = np.arange(4) * 10 * NANOS_PER_SECOND
+    price, lots = np.full(4, 10_000_000), np.full(4, 5)
+    builder.bars(0, ts, price, price, price, price, np.array([0, 9, 0, 0]))
+    builder.quotes(0, ts, price - 10_000, lots, price + 10_000, lots)
+    builder.session(0, int(ts[1]) - 1, "halted")
+    builder.session(0, int(ts[3]) - 1, "open")
+    rules, script = FillRules(model="quote"), {0: [("market", "A", 2, "gtc"), ("stop", "A", 3, 10_000_000, "gtc")]}
+    fills, _ = engine_rows(builder.build(), rules, script, 1_000_000)
+    assert [(fill.ts // NANOS_PER_SECOND, fill.order, fill.lots) for fill in fills] == [(29, 1, 2)]
+
+
+def test_a_live_session_shows_quotes_as_they_come():
+    tape = empty_tape(Tape.from_quotes(QUOTES, product=PRODUCT))
+    ready = prepare(Looks, tape, parameters={}, interpreted=True, live_from=int(TIMES[0].value))
+    session = LiveSession(ready.market, ready.face, np.zeros(1, dtype_of(Looks)), ready.cash_micros, interpreted=True)
+    for at, (bid, size) in enumerate([(1_990_000, 5), (2_000_000, 4)]):
+        ts = int(TIMES[at].value)
+        quote = Event(ts, ts, Kind.QUOTE, 0, bid, size, 2_010_000, 6, 0)
+        session.see([Event(ts, ts, Kind.LISTING, 0, *[MISSING] * 5), quote] if at == 0 else [quote])
+    session.close()
+    rows = session.table("records")
+    assert rows["values"][:, 0].tolist() == [1.99, 2.0]
