@@ -17,11 +17,16 @@ GROUP = "kilohour.feeds"
 """Entry points of feeds; ours stand there too."""
 
 BUILT_IN = {
+    "my-file": "kilohour.datafeeds.sources.my_file:FEED",
     "energy-strip": "kilohour.datafeeds.sources.energy_strip:FEED",
     "energy-positions": "kilohour.datafeeds.sources.energy_positions:FEED",
     "wti-cash": "kilohour.datafeeds.sources.wti_cash:FEED",
     "gpu-prices": "kilohour.datafeeds.sources.gpu_price_tape:FEED",
     "price-statistics": "kilohour.datafeeds.sources.price_statistics:FEED",
+    "recorded": "kilohour.datafeeds.sources.recorded:FEED",
+    "ccxt": "kilohour.datafeeds.sources.ccxt_candles:FEED",
+    "databento": "kilohour.datafeeds.sources.databento_files:FEED",
+    "aws-cli": "kilohour.datafeeds.sources.aws_cli:FEED",
     "aws-spot": "kilohour.datafeeds.sources.aws_spot:FEED",
     "google-prices": "kilohour.datafeeds.sources.google_prices:FEED",
     "google-gpu-only": "kilohour.datafeeds.sources.google_gpu_only:FEED",

@@ -24,11 +24,13 @@ _HOMES = {
     "Ring": "kilohour.faces.fields",
     "IntRing": "kilohour.faces.fields",
     "indicator": "kilohour.faces.fields",
+    "component": "kilohour.faces.fields",
     "product": "kilohour.faces.fields",
     "index": "kilohour.faces.fields",
     "state": "kilohour.faces.fields",
     **dict.fromkeys(("GTC", "DAY", "IOC", "FOK", "GTD"), "kilohour.kernels.records"),
     "Fills": "kilohour.fills",
+    "RiskLimits": "kilohour.limits",
     "Product": "kilohour.contracts",
     "Registry": "kilohour.contracts",
     "Assumptions": "kilohour.contracts",
@@ -38,10 +40,15 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "fit_adoption": "kilohour.adoption",
+    "check": "kilohour.backtests.check.check",
+    "scenario": "kilohour.backtests.fan.fan",
+    "Scenario": "kilohour.datafeeds.embedded.scenario",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
     "KilohourError": "kilohour.errors",
+    "LeggedSpread": "kilohour.trading",
     "Atr": "kilohour.indicators",
     "Carry": "kilohour.indicators",
     "CurveCurvature": "kilohour.indicators",
@@ -98,6 +105,7 @@ __all__ = [
     "Product",
     "Registry",
     "Ring",
+    "RiskLimits",
     "RollingCorrelation",
     "RollingMax",
     "RollingMean",
@@ -111,19 +119,23 @@ __all__ = [
     "Rsi",
     "Run",
     "SCurve",
+    "Scenario",
     "Strategy",
     "Tape",
     "TapeBuilder",
     "Wilder",
     "__version__",
     "backtest",
+    "check",
     "errors",
+    "fit_adoption",
     "house",
     "index",
     "indicator",
     "indicators",
     "maths",
     "product",
+    "scenario",
     "state",
     "sweep",
     "units",
@@ -148,12 +160,16 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
+    from kilohour.adoption import fit_adoption
     from kilohour.backtests.backtest import backtest
+    from kilohour.backtests.check.check import check
+    from kilohour.backtests.fan.fan import scenario
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep
     from kilohour.contracts import Assumptions, Product, Registry
     from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+    from kilohour.datafeeds.embedded.scenario import Scenario
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
     from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state
@@ -186,5 +202,6 @@ if TYPE_CHECKING:
         Wilder,
     )
     from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
+    from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder

@@ -13,8 +13,8 @@ import kilohour
 
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "house", "index", "indicator", "indicators", "maths",
-    "product", "state", "sweep", "units",
+    "Ring", "RiskLimits", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "check", "errors", "fit_adoption", "house", "index", "indicator", "indicators", "maths",
+    "product", "scenario", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [
     "Atr", "Carry", "CurveCurvature", "CurveFactors", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "FreeSCurve", "KalmanHedge", "OuHalfLife", "RollingCorrelation", "RollingMax", "RollingMean",

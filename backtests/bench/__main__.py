@@ -24,6 +24,7 @@ from kilohour.errors import UnknownName
 WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "cross": engine.one_instrument,
     "spread": engine.many_contracts,
+    "resting": engine.resting_orders,
     "sweep": engine.parameter_sweep,
     "indicators": indicators.rolling,
     "curve": curve.work,

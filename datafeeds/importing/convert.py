@@ -25,6 +25,7 @@ Columns = dict[str, npt.NDArray[Any]]
 PRICE_MAX = 1e6
 """Dollars per GPU-hour; beyond it the unit is wrong."""
 UNKNOWN = ""
+VOCABULARIES: dict[str, Collection[str]] = {"chip": chip_names(), "segment": SEGMENTS, "term": TERMS}
 
 
 def quotes_of(batch: Batch, mapping: QuoteMapping, source: str, names: Names, refusals: Refusals) -> Columns:
@@ -83,16 +84,15 @@ def _meaning(text: Text, word: str) -> str:
 
 
 def _words(sieve: Sieve, name: str, text: Text, names: Names) -> Any:
+    known = VOCABULARIES.get(name)
     if text.column is None:
-        if name == "chip":
-            return names.code(name, chip_named(text.value))
-        return names.code(name, text.value)
+        if known is not None and text.value not in known:
+            raise UnknownName(name, text.value, known, where="the mapping")
+        return names.code(name, chip_named(text.value) if name == "chip" else text.value)
     cells = texts(sieve.columns[text.column])
     if name not in ("provider", "segment", "chip", "term"):
         return names.of(name, cells, functools.partial(_meaning, text))
     meanings = [_meaning(text, word) for word in cells.dictionary.to_pylist()]
-    vocabularies: dict[str, Collection[str]] = {"chip": chip_names(), "segment": SEGMENTS, "term": TERMS}
-    known = vocabularies.get(name)
     place = array_of(cells.indices)
     for code, word in enumerate(meanings):
         if not word:
