@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.reports.charts.calibration import beside
-from kilohour.reports.page import empty, escape, figure, section, table, write_page
+from kilohour.reports.page import escape, figure, section, table, write_page
 from kilohour.reports.table import Floats
 
 RATIOS = ("volatility", "forward", "term", "markdown")
@@ -29,7 +29,7 @@ def write_calibration_page(path: Path, found: Mapping[str, Any], days: Sequence[
                 "is chance."),
         section("parameters", "Parameters", table(("Parameter", "Before", "After"), [
             [escape(name), f"{pair['before']:.4g}", f"{pair['after']:.4g}"] for name, pair in found["parameters"].items()])),
-        *(_prices(code, days, quantiles[code], points) for code in quantiles),
+        *(_prices(code, days, quantiles[code], points) for code in quantiles if any(product == code for product, _, _ in points)),
         "<footer>This file loads nothing from the network.</footer>",
     ]  # fmt: skip
     return write_page(path, "Calibration of the embedded market", "".join(body))
@@ -51,8 +51,6 @@ def _number(name: str, value: float) -> str:
 def _prices(code: str, days: Sequence[str], quantiles: Floats, points: Sequence[tuple[str, str, float]]) -> str:
     own = [(day, price) for product, day, price in points if product == code]
     key = code.replace(":", "-").lower()
-    if not own:
-        return section(key, code, empty("Nothing observed is drawn beside this product."))
     x = np.array([_milliseconds(day) for day in days])
     observed = np.array([_milliseconds(day) for day, _ in own]), np.array([price for _, price in own])
     lead = "Bands: the fitted market on the seeds of the check. A published path is one of many that could have been."

@@ -49,7 +49,7 @@ class Calibration:
     seeds: int
     days: list[str]
     quantiles: dict[str, Floats]
-    """By product: levels × days, spot prices of the fitted market on the seeds of the check."""
+    """By product: levels × days, spot prices of the fitted market on the seeds of the check; NaN before its release."""
 
     @property
     def misses(self) -> tuple[Target, ...]:
@@ -97,15 +97,20 @@ def calibrate(targets: Targets, *, seeds: int = 10, registry: Registry | None = 
     config = _moved(base, names, np.array([float(f"{value:.4g}") for value in found.x]))
     again = range(CHECK_SEED, CHECK_SEED + seeds)
     spots = [simulate(seed, make_plan(config, schedule), ()).spot[: schedule.span] for seed in again]
-    products = [chip.product for chip in config.chips]
     return Calibration(
         targets=targets, config=config, before=_told(base, schedule, targets, range(seeds)),
         after=_told(config, schedule, targets, range(seeds)), checked=_told(config, schedule, targets, again), seeds=seeds,
         parameters={name: (float(a), read_parameter(config, name)) for name, a in zip(names, start, strict=True)},
         days=[str(dt.date(1970, 1, 1) + dt.timedelta(days=int(day))) for day in schedule.days[: schedule.span]],
-        quantiles={code: np.quantile(np.array([spot[:, c] for spot in spots]), np.array(LEVELS) / 100.0, axis=0)
-                   for c, code in enumerate(products)},
-    )  # fmt: skip
+        quantiles={line.product.code: _quantiles([spot[:, c] for spot in spots], line.release) for c, line in enumerate(schedule.lines)},
+    )
+
+
+def _quantiles(spots: Sequence[Floats], release: int) -> Floats:
+    """Levels × days; NaN before the chip's release."""
+    found = np.quantile(np.array(spots), np.array(LEVELS) / 100.0, axis=0)
+    found[:, :release] = np.nan
+    return np.asarray(found)
 
 
 def _told(config: MarketConfig, schedule: Schedule, targets: Targets, seeds: range) -> tuple[float, ...]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,6 +78,10 @@ class Targets(BaseModel):
         """Names of the parameters that may move."""
         return tuple(self.fit.get("parameters", ()))
 
+    def fitting(self, more: Sequence[str]) -> Targets:
+        """The same calibration with more parameters that may move."""
+        return self.model_copy(update={"fit": {"parameters": list(dict.fromkeys((*self.parameters, *more)))}})
+
     @classmethod
     def load(cls, source: str | Path) -> Targets:
         """From a TOML file, or a shipped one by name. Raises :class:`UnknownName` and :class:`UsageError` naming field and rule."""
@@ -119,8 +123,8 @@ def from_prices(targets: Targets, path: str | Path, segment: str, products: Mapp
     from kilohour.datafeeds.reading import read_table
     from kilohour.units import date_of
 
-    table = read_table(path, {"date": "day", "chip": "text", "segment": "text", "median": "number"})
-    table = table[table["segment"] == segment]
+    table = read_table(path, {"date": "day", "chip": "text", "segment": "text", "median": "number or empty"})
+    table = table[(table["segment"] == segment) & (table["median"] > 0.0)]
     found: list[Target] = []
     points: list[Point] = []
     source = f"{Path(path).name}, {segment}"

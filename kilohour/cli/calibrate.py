@@ -30,6 +30,15 @@ Chips = Annotated[
     list[str] | None,
     typer.Option("--chip", metavar="CHIP=PRODUCT", show_default=False, help="With --prices: whose product a chip's prices are; repeat."),
 ]
+Fit = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fit",
+        metavar="PARAMETER",
+        show_default=False,
+        help="One more parameter that may move, as spike_size, chips.SIM:H100.spike_rate or launches.surprise; may be repeated.",
+    ),
+]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="Market file to write, for --market FILE.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write a page with the fit beside the data.")]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Markets that every statistic is a mean of.")]
@@ -46,6 +55,7 @@ def calibrate(
     prices: Prices = None,
     segment: Segment = None,
     chip: Chips = None,
+    fit: Fit = None,
     seeds: Seeds = 20,
     contracts: options.Contracts = None,
     html: Html = None,
@@ -54,19 +64,20 @@ def calibrate(
     """Fit the embedded market to what is published or observed, and write it as a market file."""
     from kilohour.cli.output import Waiting, line, print_json
     from kilohour.contracts import Registry
-    from kilohour.datafeeds.embedded.calibrate import calibrate as fit
+    from kilohour.datafeeds.embedded.calibrate import calibrate as run_calibration
     from kilohour.datafeeds.embedded.targets import Targets, from_prices
     from kilohour.errors import UsageError
 
     targets = Targets.load(source)
     if out.suffix != ".toml":
         raise UsageError(f"out must be a TOML file, found {out}")
+    targets = targets.fitting(fit or [])
     if prices is not None:
         if segment is None or not chip:
             raise UsageError(f"--prices needs --segment and at least one --chip CHIP=PRODUCT, found --prices {prices} alone")
         targets = from_prices(targets, prices, segment, _products(chip))
     with Waiting("calibrate") as waiting:
-        found = fit(targets, seeds=seeds, registry=Registry.shipped(contracts), progress=waiting)
+        found = run_calibration(targets, seeds=seeds, registry=Registry.shipped(contracts), progress=waiting)
     out.write_text(market_text(found.config, found.to_dict()["missed"], source), encoding="utf-8")
     if html is not None:
         from kilohour.reports.calibration import write_calibration_page
