@@ -26,6 +26,7 @@ from kilohour.datafeeds.embedded.market import SEED_MAX
 from kilohour.datafeeds.embedded.scenario import Scenario
 from kilohour.errors import UsageError
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.strategy import Strategy
 from kilohour.units import MICROS, date_of
 from kilohour.warm import engine_compiling
@@ -130,6 +131,7 @@ def scenario(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    limits: RiskLimits | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -147,7 +149,7 @@ def scenario(
     face = strategy_class(strategy)
     seeds = checked_seeds(face, paths, first_seed, cores)
     task = Task.of(face, parameters, Registry.shipped(contracts), scenario=words, cash=cash, assume=tuple(assume), contracts=contracts,
-                   venue=venue, interpreted=interpreted, fills=fills)
+                   venue=venue, interpreted=interpreted, fills=fills, limits=limits)
     market = task.market(seeds[0])
     first_tape = market.tape(task.products, task.series)
     prepared = task.prepared(first_tape)

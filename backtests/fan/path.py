@@ -20,6 +20,7 @@ from kilohour.datafeeds.embedded.paths import Paths, simulate
 from kilohour.datafeeds.embedded.scenario import Scenario
 from kilohour.faces.fields import fields_of
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.strategy import Strategy
 from kilohour.tape import Tape
 from kilohour.units import MICROS, NANOS_PER_DAY
@@ -42,6 +43,7 @@ class Task:
     venue: str | Path | None = None
     interpreted: bool = False
     fills: Fills | None = None
+    limits: RiskLimits | None = None
     products: tuple[str, ...] | None = field(default=None)
     """Products that the strategy trades; all when it names none."""
     series: tuple[str, ...] | None = None
@@ -63,7 +65,7 @@ class Task:
     def prepared(self, tape: Tape) -> Prepared:
         """A session's beginnings on a tape of this fan."""
         return prepare(self.face, tape, parameters=self.parameters, cash=self.cash, assume=self.assume, contracts=self.contracts,
-                       venue=self.venue, interpreted=self.interpreted, fills=self.fills)
+                       venue=self.venue, interpreted=self.interpreted, fills=self.fills, limits=self.limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,7 @@ def backtest(
     contracts: options.Contracts = None,
     venue: options.Venue = None,
     fills: options.Fills = None,
+    limits: options.Limits = None,
     interpreted: options.Interpreted = False,
     feed: Feeds = None,
     scenario: options.ScenarioFile = None,
@@ -90,7 +91,7 @@ def backtest(
     from kilohour.backtests.backtest import backtest as run_backtest
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.run import check_target
-    from kilohour.cli.assignments import fills_of, parameters_of
+    from kilohour.cli.assignments import fills_of, limits_of, parameters_of
     from kilohour.cli.fan import check_options, run_fan
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
@@ -99,7 +100,7 @@ def backtest(
     check_options(scenario, paths, cores, tape=tape, first=first, last=last, feeds=feed)
     if paths is not None and scenario is not None:
         run_fan(name, scenario, market, paths, cores, assignments or [], out, json, cash=cash, assume=assume or (), contracts=contracts,
-                venue=venue, fills=fills_of(fills or []), interpreted=interpreted)  # fmt: skip
+                venue=venue, fills=fills_of(fills or []), limits=limits_of(limits), interpreted=interpreted)  # fmt: skip
         return
     with only_json(json):
         if out is not None:
@@ -119,6 +120,7 @@ def backtest(
                 contracts=contracts,
                 venue=venue,
                 fills=fills_of(fills or []),
+                limits=limits_of(limits),
                 interpreted=interpreted,
                 feeds=feed or (),
                 out=folder,

@@ -25,7 +25,24 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, check, contracts, data, doctor, new, report, scenarios, sweep
+from kilohour.cli import (
+    backtest,
+    certify,
+    check,
+    contracts,
+    data,
+    data_curve,
+    data_index,
+    doctor,
+    journal,
+    kill,
+    new,
+    paper,
+    report,
+    sandbox,
+    scenarios,
+    sweep,
+)
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -40,8 +57,26 @@ app = typer.Typer(
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
 )
-for command in (backtest, sweep, check, certify, scenarios, contracts, data, new, report, doctor):
+COMMANDS = (
+    backtest,
+    sweep,
+    check,
+    certify,
+    paper,
+    sandbox,
+    journal,
+    kill,
+    contracts,
+    scenarios,
+    data,
+    new,
+    report,
+    doctor,
+)
+for command in COMMANDS:
     command.add_to(app)
+for subcommand in (data_index, data_curve):
+    subcommand.add_to(data.group)
 
 
 @app.callback(invoke_without_command=True)

@@ -102,6 +102,16 @@ Fills = Annotated[
         help="How orders fill: model=path or model=open, slippage_ticks=1, slippage_percent=0.01, latency_ms=50; may be repeated.",
     ),
 ]
+Limits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        rich_help_panel=_RUN,
+        show_default=False,
+        help="A TOML file of a risk desk's limits, such as [cyan]order_lots = 50[/cyan].",
+    ),
+]
 Interpreted = Annotated[
     bool,
     typer.Option("--interpreted", rich_help_panel=_RUN, help="Run the strategy in CPython instead of compiling it."),
