@@ -43,7 +43,7 @@ _HOMES = {
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
     "KilohourError": "kilohour.errors",
-    "LeggedSpread": "kilohour.trading",
+    **dict.fromkeys(("LeggedSpread", "Roll", "WorkFactors", "set_factors"), "kilohour.trading"),
     "Atr": "kilohour.indicators",
     "Carry": "kilohour.indicators",
     "CurveCurvature": "kilohour.indicators",
@@ -88,10 +88,12 @@ __all__ = [
     "Indicator",
     "IntRing",
     "KilohourError",
+    "LeggedSpread",
     "MarketConfig",
     "Product",
     "Registry",
     "Ring",
+    "Roll",
     "RollingCorrelation",
     "RollingMax",
     "RollingMean",
@@ -109,8 +111,10 @@ __all__ = [
     "Tape",
     "TapeBuilder",
     "Wilder",
+    "WorkFactors",
     "__version__",
     "backtest",
+    "component",
     "errors",
     "house",
     "index",
@@ -118,6 +122,7 @@ __all__ = [
     "indicators",
     "maths",
     "product",
+    "set_factors",
     "state",
     "sweep",
     "units",
@@ -150,7 +155,7 @@ if TYPE_CHECKING:
     from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
-    from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state
+    from kilohour.faces.fields import IntRing, Ring, component, index, indicator, product, state
     from kilohour.faces.indicator import Indicator
     from kilohour.fills import Fills
     from kilohour.indicators import (
@@ -178,3 +183,4 @@ if TYPE_CHECKING:
     from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder
+    from kilohour.trading import LeggedSpread, Roll, WorkFactors, set_factors
