@@ -72,6 +72,7 @@ def prepare(
     wanted = [code for f in fields_of(face) if f.kind == "product" for code in (codes[f.name],)]
     for code in wanted:
         if code not in tape.product_codes:
+            refuse_continuous(code)
             raise UnknownName("product", code, tape.product_codes, where="this tape")
     series = [codes[f.name] for f in fields_of(face) if f.kind == "index"]
     for code in series:

@@ -39,6 +39,7 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "continuous": "kilohour.tape.continuous",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
@@ -115,6 +116,7 @@ __all__ = [
     "__version__",
     "backtest",
     "component",
+    "continuous",
     "errors",
     "house",
     "index",
@@ -183,4 +185,5 @@ if TYPE_CHECKING:
     from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder
+    from kilohour.tape.continuous import continuous
     from kilohour.trading import LeggedSpread, Roll, WorkFactors, set_factors

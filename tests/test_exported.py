@@ -14,7 +14,7 @@ import kilohour
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
     "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "house", "index", "indicator", "indicators", "maths",
-    "product", "state", "sweep", "units", "LeggedSpread", "Roll", "WorkFactors", "component", "set_factors",
+    "product", "state", "sweep", "units", "LeggedSpread", "Roll", "WorkFactors", "component", "continuous", "set_factors",
 ]  # fmt: skip
 INDICATORS = [
     "Atr", "Carry", "CurveCurvature", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "RollingCorrelation", "RollingMax", "RollingMean",

@@ -216,7 +216,7 @@ class Roll(Face):
 
     def is_same_product(self, desk: Desk) -> bool:
         """True when near and far are of one product."""
-        return desk.product_of[self.near] == desk.product_of[self.far]
+        return bool(desk.product_of[self.near] == desk.product_of[self.far])
 
     def first_rung(self, desk: Desk) -> int:
         """How a share of the lots is tried first."""

@@ -98,7 +98,8 @@ def test_when_the_second_leg_is_worked_its_limit_is_the_spread_turned_round():
     exchange, spread = two(volume=(500, 10)), LeggedSpread()
     spread.start(exchange.desk, A, 4, B, -4, 0.40)
     step(spread, exchange)
-    assert (exchange.orders[0].legs, exchange.orders[0].limit) == ([(B, -4)], pytest.approx(2.10))
+    assert exchange.orders[0].legs == [(B, -4)]
+    assert exchange.orders[0].limit == pytest.approx(2.10)
 
 
 def test_a_leg_that_waits_too_long_is_unwound_and_its_cost_is_counted():
