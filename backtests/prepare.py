@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
+from kilohour.contracts.codes import refuse_continuous
 from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
