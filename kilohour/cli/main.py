@@ -24,7 +24,7 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, contracts, data, doctor, new, report, sweep
+from kilohour.cli import backtest, certify, contracts, data, data_continuous, doctor, new, report, sweep
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -41,6 +41,7 @@ app = typer.Typer(
 )
 for command in (backtest, sweep, certify, contracts, data, new, report, doctor):
     command.add_to(app)
+data_continuous.add_to(data.group)
 
 
 @app.callback(invoke_without_command=True)
