@@ -49,6 +49,8 @@ from kilohour.kernels import records as r
 HEARTBEAT_SECONDS = 15.0
 """AX sends one every five; without any message for so long the line is dead, whatever TCP says."""
 TOKEN_SECONDS = 3600
+GAP_SECONDS = 0.5
+"""In lock-step, how long to wait for a message that the exchange says it has sent."""
 PAGE = 100
 FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
@@ -102,13 +104,17 @@ class AxVenue:
     async def caught_up(self, messages: int) -> None:
         """Returns when so many events of the account have come (their ``eid``). What a broken line swallowed comes by REST."""
         while self.messages < messages:
-            if self._is_gap:
-                self._is_gap = False
+            if not self._is_gap:
+                self._told.clear()
+                try:
+                    await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
+                    continue
+                except TimeoutError:
+                    pass
+            with contextlib.suppress(ConnectionError):
                 await self.look_up_fills()
-                self.messages = max(self.messages, messages)
-                return
-            self._told.clear()
-            await self._told.wait()
+                self._is_gap, self.messages = False, messages
+                self.inbox(Linked(is_up=True, why="messages are missing"))
 
     async def do(self, command: Command) -> None:
         """Sends one command; reads are answered as facts."""
@@ -241,8 +247,14 @@ class AxVenue:
         for fact in event_facts(body, self.symbols):
             self.inbox(fact)
         if str(body.get("eid", "")).isdecimal():
-            self.messages = max(self.messages, int(body["eid"]))
-            self._told.set()
+            self._count(int(body["eid"]))
+
+    def _count(self, number: int) -> None:
+        """Messages are numbered: one that is passed over was lost, or comes late; the account tells what it said."""
+        if number > self.messages + 1 and self.messages:
+            self.inbox(Linked(is_up=True, why="messages are missing"))
+        self.messages = max(self.messages, number)
+        self._told.set()
 
     def _answered(self, body: Mapping[str, Any]) -> None:
         if body["rid"] == 0:
