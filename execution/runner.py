@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from kilohour.errors import EngineError
 from kilohour.execution.journal import Journal
 from kilohour.execution.orders import State
-from kilohour.execution.port import CancelAll, Command, Fact, Linked, LookUp, LookUpFills, Venue, to_json
+from kilohour.execution.port import CancelAll, Command, Ended, Fact, Linked, LookUp, LookUpFills, Place, Venue, to_json
 from kilohour.execution.replay import feed_body, take
 from kilohour.execution.risk import Trading
 from kilohour.execution.trader import Trader
@@ -241,6 +241,9 @@ class Runner:
             except ConnectionError as error:
                 if isinstance(command, LookUp | LookUpFills):
                     continue
+                if isinstance(command, Place):  # nothing was sent: it goes out again when the line is back
+                    unsent = Ended(cid=command.cid, oid="", state="canceled", filled=0, reason="not sent", ts=self.trader.session.now)
+                    self.inbox.put_nowait(("fact", unsent))
                 self.inbox.put_nowait(("fact", Linked(is_up=False, why=str(error))))
             self.point("sent")
 

@@ -48,6 +48,8 @@ from kilohour.kernels import records as r
 
 HEARTBEAT_SECONDS = 15.0
 """AX sends one every five; without any message for so long the line is dead, whatever TCP says."""
+CLOSE_SECONDS = 0.5
+"""A line that broke answers no farewell."""
 TOKEN_SECONDS = 3600
 GAP_SECONDS = 0.5
 """In lock-step, how long to wait for a message that the exchange says it has sent."""
@@ -218,7 +220,8 @@ class AxVenue:
             await self._login()
         ws = self.base.replace("http", "ws", 1) + "/orders/ws?cancel_on_disconnect=true"
         try:
-            async with self._session.ws_connect(ws, headers=self._headers(), max_msg_size=LINE_MOST) as socket:
+            patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+            async with self._session.ws_connect(ws, headers=self._headers(), max_msg_size=LINE_MOST, timeout=patience) as socket:
                 self._socket = socket
                 while True:
                     message = await socket.receive(HEARTBEAT_SECONDS)
