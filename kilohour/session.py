@@ -233,6 +233,7 @@ class Session:
         self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
+        self.book["may_correct"] = int(market.has_rare)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,

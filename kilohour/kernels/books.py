@@ -86,16 +86,13 @@ def close_line(book, contract):
 
 @inner
 def book_variation(book, term, contract, price, ts, out):
-    """Daily variation margin at the official mark."""
-    was = book.past[contract]
-    was.mark_lots = 0
-    if book.open_slot[contract] >= 0:
-        amount = book_mark(book, term, contract, price)
-        was.mark_lots, was.mark_amount = book.position[contract], amount
-        if amount and not book.quiet:
-            write_ledger(out, ts, contract, VARIATION, amount)
-        if book.position[contract] == 0:
-            close_line(book, contract)
+    """Daily variation margin of an open line at the official mark."""
+    was, amount = book.past[contract], book_mark(book, term, contract, price)
+    was.mark_lots, was.mark_amount = book.position[contract], amount
+    if amount and not book.quiet:
+        write_ledger(out, ts, contract, VARIATION, amount)
+    if book.position[contract] == 0:
+        close_line(book, contract)
 
 
 @inner

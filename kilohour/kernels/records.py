@@ -265,6 +265,7 @@ BOOK = np.dtype(
     [
         ("cursor", I8),
         ("quiet", I8),
+        ("may_correct", I8),
         ("cash", I8),
         ("equity", I8),
         ("initial", I8),
@@ -329,7 +330,8 @@ BOOK = np.dtype(
     ],
     align=True,
 )
-"""From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
+"""``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
+From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(
     [("order", I8), ("ts", I8), ("basket", I8), ("contract", I8), ("lots", I8), ("kind", I8), ("limit_micros", I8),
