@@ -22,10 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP)
 
-backpaper: $(STAMP)
-	$(BIN)/kilohour paper calendar-spread --from 2026-01-02 --to 2026-06-30 --set window=20 --set entry=1
-
-test: $(STAMP)
+backtest: $(STAMP)
 	$(BIN)/kilohour backtest calendar-spread --out runs/calendar-spread
 
 paper: $(STAMP)

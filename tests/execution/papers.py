@@ -47,4 +47,4 @@ def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockst
                                        is_lockstep=speed == "lockstep", **asked))
             return runner
 
-    return asyncio.run(asyncio.wait_for(go(), 20))
+    return asyncio.run(asyncio.wait_for(go(), 120))
