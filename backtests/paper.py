@@ -14,7 +14,7 @@ from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
-from kilohour.execution.ax.venue import AxVenue
+from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import Limits
 from kilohour.execution.runner import Runner, unnamed
@@ -85,7 +85,7 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
-                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], mode="paper",
+                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], mode="paper", expresses=EXPRESSES,
                            assume=asked.assume, contracts=asked.contracts, table=TABLE)
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])

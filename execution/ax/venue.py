@@ -58,6 +58,9 @@ FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 LINE_MOST = 8 << 20
+EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
+             "lives": frozenset({r.GTC, r.DAY, r.IOC, r.GTD}), "flags": frozenset({r.POST_ONLY, r.REDUCE_ONLY})}
+"""AX has limit orders only; the others wait here, or are limits that live at once (docs/venues/ax.md)."""
 
 
 class AxVenue:
@@ -67,9 +70,7 @@ class AxVenue:
                  can_spread: bool = False, tag: str = "kilohour") -> None:
         self.name, self.base, self.clock, self.tag = name, base.rstrip("/"), clock, tag[:10]
         self._keys, self.symbols = dict(keys), Symbols(codes)
-        self.expresses = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
-                          "lives": frozenset({r.GTC, r.DAY, r.IOC, r.GTD}), "flags": frozenset({r.POST_ONLY, r.REDUCE_ONLY}),
-                          "spreads": frozenset({1, 2} if can_spread else ())}
+        self.expresses = {**EXPRESSES, "spreads": frozenset({1, 2} if can_spread else ())}
         self.can_spread = can_spread
         self.messages = 0
         self._is_gap = False
