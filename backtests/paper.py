@@ -85,8 +85,8 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
-                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], mode="paper", expresses=EXPRESSES,
-                           assume=asked.assume, contracts=asked.contracts, table=TABLE)
+                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
+                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE)
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kilohour.market import Market
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
 from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.live import print_days
-from kilohour.session import Market, Session
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
 from kilohour.tape.tape import Tape
@@ -62,6 +64,7 @@ def prepare(
     interpreted: bool = False,
     fills: Fills | None = None,
     live_from: int | None = None,
+    limits: RiskLimits | None = None,
 ) -> Prepared:
     """Checks every name and value and fills the terms. ``live_from``: a time in nanoseconds from which on events will come; the
     tape then needs none.
@@ -91,7 +94,7 @@ def prepare(
     venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
     check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
-    market = Market.of(part, terms, {p.code: p.index for p in products}, fills,
+    market = Market.of(part, terms, {p.code: p.index for p in products}, fills, limits,
                        None if live_from is None else print_days(part, live_from))
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)

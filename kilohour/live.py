@@ -16,7 +16,8 @@ import numpy as np
 
 from kilohour.errors import DataError, UnknownName
 from kilohour.kernels import records as r
-from kilohour.session import Array, Market, Session
+from kilohour.market import Array, Market
+from kilohour.session import Session
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, divide_half_even
@@ -112,7 +113,7 @@ class LiveSession(Session):
 
         super().__post_init__()
         self.inflow = Inflow()
-        self.book["latency"] = AT_VENUE
+        self.book["latency"], self.book["may_correct"] = AT_VENUE, 1
 
     def see(self, events: Sequence[Event]) -> None:
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from kilohour.market import Market
 
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.averages import Entry
@@ -32,7 +33,6 @@ from kilohour.execution.sandbox.model import (
 )
 from kilohour.execution.sandbox.tape_rows import raw_rows
 from kilohour.kernels import records as r
-from kilohour.session import Market
 from kilohour.tape.schema import Kind
 from kilohour.units import divide_half_even
 
