@@ -77,6 +77,9 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
                      "the legs of a spread fill together or wait.")
     sentences.append(prepared.market.fills.sentence())
+    if prepared.cash_rate_ppm:
+        rate = f"{prepared.cash_rate_ppm / 10_000:g} %"
+        sentences.append(f"Cash earns {rate} a year, actual days over 360, booked daily; a debt pays the same.")
     if prepared.market.limits is not None:
         sentences.append(prepared.market.limits.sentence())
     sentences += venue_sentences(prepared, refused)
