@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.backtests.backtest import between, play
 from kilohour.backtests.prepare import CASH_USD, Prepared, prepare
@@ -19,6 +18,7 @@ from kilohour.errors import UsageError
 from kilohour.execution.bridge.stock import Fill, Outcome, Stock
 from kilohour.faces.reach import reach_of
 from kilohour.fills import Fills
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind

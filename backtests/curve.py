@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from kilohour.market import Market
 
 from kilohour.backtests.baseline import mark_grid
+from kilohour.market import Market
 from kilohour.tape.arrow import named, table
 from kilohour.tape.schema import Kind
 from kilohour.units import NANOS_PER_DAY

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
 from kilohour.errors import DataError, UnknownName, UsageError
@@ -20,6 +19,7 @@ from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
 from kilohour.limits import RiskLimits
 from kilohour.live import print_days
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select

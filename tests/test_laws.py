@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kilohour.market import Market
 
 from kilohour import Strategy, state
 from kilohour.contracts.contract import NEVER, Contract
@@ -23,6 +22,7 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.tape import Index, Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY as DAY

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.contracts import Assumptions, Registry, Venue, engine_terms
 from kilohour.execution.sandbox.averages import Entry
@@ -17,6 +16,7 @@ from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order, Reas
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.session import Session as EngineSession
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape

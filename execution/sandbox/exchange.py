@@ -12,8 +12,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from kilohour.market import Market
-
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.books import Books
 from kilohour.execution.sandbox.core import OPEN_ORDERS_MOST, Exchange
@@ -27,6 +25,7 @@ from kilohour.execution.sandbox.spreads import match_spread, retry_spreads
 from kilohour.execution.sandbox.triggers import Triggers
 from kilohour.kernels import order_book as kernel
 from kilohour.kernels import records as r
+from kilohour.market import Market
 
 POLICIES = {
     "allow": kernel.ALLOW, "cancel_resting": kernel.CANCEL_RESTING, "cancel_taker": kernel.CANCEL_TAKER, "cancel_both": kernel.CANCEL_BOTH,

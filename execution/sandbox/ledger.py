@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.execution.sandbox.averages import Entry
 from kilohour.execution.sandbox.engines import Account
@@ -17,6 +16,7 @@ from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import Holding, NewOrder, Order, Statement
 from kilohour.kernels import records as r
 from kilohour.kernels import venue_service as act
+from kilohour.market import Market
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import divide_half_even

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.averages import Entry
@@ -33,6 +32,7 @@ from kilohour.execution.sandbox.model import (
 )
 from kilohour.execution.sandbox.tape_rows import raw_rows
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.tape.schema import Kind
 from kilohour.units import divide_half_even
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour import Strategy, maths, state
 from kilohour.backtests.prepare import Prepared
+from kilohour.market import Market
 from kilohour.tape import TapeBuilder
 from kilohour.units import MISSING
 from tests.faces.small import CASH, MINUTE, START

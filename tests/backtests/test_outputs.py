@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from kilohour.market import Market
 
 from kilohour.backtests.outputs import tables_of
 from kilohour.contracts.terms import EngineTerms
 from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.units import NANOS_PER_DAY

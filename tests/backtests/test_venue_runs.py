@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from kilohour.market import Market
 
 import kilohour as kh
 from kilohour.backtests.manifest import modelled_sentences
@@ -20,6 +19,7 @@ from kilohour.contracts.contract import NEVER
 from kilohour.desk import Desk
 from kilohour.errors import UnknownName
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.reports.evidence import meaning
 from kilohour.strategy import Strategy
 from kilohour.tape import TapeBuilder

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.contracts.terms import EngineTerms
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape import Tape, TapeBuilder

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 from numba import njit
 
 from kilohour.contracts.contract import NEVER, Contract
@@ -17,6 +16,7 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.kernels import records as r
 from kilohour.kernels.liquidation import liquidate
 from kilohour.kernels.margin import plan_line, plan_requirement
+from kilohour.market import Market
 from kilohour.session import _empty_book
 from kilohour.tape import TapeBuilder
 from kilohour.units import MICROS, NANOS_PER_DAY

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 import numpy as np
-from kilohour.market import Market
 
 from kilohour.backtests.outputs import tables_of
 from kilohour.contracts.terms import EngineTerms
@@ -15,6 +14,7 @@ from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels import late_margin
 from kilohour.kernels.records import TABLES
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.units import MICROS, NANOS_PER_DAY
 from tests.margin.margin_books import Line, table_of

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from kilohour.market import Market
 
 import kilohour
 from kilohour.contracts.terms import EngineTerms
@@ -16,6 +15,7 @@ from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
 from kilohour.limits import RiskLimits
+from kilohour.market import Market
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from tests.oracle.books import FillRules
