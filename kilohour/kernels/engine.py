@@ -191,28 +191,28 @@ def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strate
     """Runs timestamps with bars and nothing else while the strategy asks for nothing and no order works.
 
     Most timestamps are such; alone in a loop they take half the time. Returns the event at which there is more to do,
-    whether the strategy has run there already, and the bars of the timestamps before it.
+    and whether the strategy has run there already; all events before it are bars.
     """
-    n, k, bars = np.uint64(ts.shape[0]), np.uint64(i), ZERO
-    stop, due = np.uint64(end), desk.fronts_due
+    n, k, stop = np.uint64(ts.shape[0]), np.uint64(i), np.uint64(end)
+    due = desk.fronts_due
     desk.has_bar = 1
     while k < stop:
         now, began = ts[k], k
         if now >= due:
-            break
+            return np.int64(k), UNHEARD
         desk.now = now
-        while k < n and ts[k] == now and kind[k] == BAR:
+        while True:
+            if kind[k] != BAR:
+                return np.int64(began), UNHEARD
             see_bar(book, desk, now, np.uint64(ref[k]), close[k], volume[k])
             k += ONE
-        if k == began or (k < n and ts[k] == now):
-            k = began
-            break
+            if k >= n or ts[k] != now:
+                break
         if call_step(step_address, strategy_address, desk_address) != 0:
-            return np.int64(began), UNABLE, bars
+            return np.int64(began), UNABLE
         if desk.request_count or desk.column_count or desk.news:
-            return np.int64(began), HEARD, bars
-        bars += np.int64(k - began)
-    return np.int64(k), UNHEARD, bars
+            return np.int64(began), HEARD
+    return np.int64(k), UNHEARD
 
 
 @inner
@@ -321,8 +321,9 @@ def advance(
             break
         heard, wrote = UNHEARD, False
         if not (book.orders_working or wants_events or desk.tracks_equity):
-            i, heard, coasted = coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address)
-            bars += coasted
+            began = i
+            i, heard = coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address)
+            bars += i - began
             if i >= end:
                 break
         now = ts[np.uint64(i)]
