@@ -138,7 +138,8 @@ def _import(_sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
     return {"seconds": seconds, "rows": manifest["read"], "note": f"{manifest['rows']:,} quotes"}
 
 
-WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load, "import": _import}
+WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load,
+        "import": _import}  # fmt: skip
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(main(*json.loads(sys.argv[1]))) + "\n")
