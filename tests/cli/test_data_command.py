@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from kilohour.datafeeds.prints import Print, Prints
+
 MAPPING = """gives = "quotes"
 [time]
 column = "time"
@@ -68,6 +70,22 @@ def test_a_series_is_imported_shown_and_its_level_break_told(kilohour, files):
     ended = kilohour("data check prints")
     assert "level break" in ended.out
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "0 errors, 1 warnings")
+
+
+def test_what_was_known_on_a_day_and_what_it_is_now(kilohour, here):
+    day = 24 * 3_600 * 10**9
+    rows = [(1, 2, 100), (2, 3, 200), (1, 5, 103), (3, 6, 300)]  # for, known, value
+    Prints.of([Print(series="USERS", value_at=at * day, known_at=known * day, value=value * 10**6, source="x") for at, known, value in rows],
+              units={"USERS": "million"}).save("prints")
+    found = json.loads(kilohour("data known prints USERS --on 1970-01-05 --json").out)
+    assert [(row["value_at"], row["known_at"], row["value"], row["now"]) for row in found["values"]] == [
+        ("1970-01-02", "1970-01-03", 100.0, 103.0), ("1970-01-03", "1970-01-04", 200.0, 200.0)]
+    assert found["restated"] == 1
+    assert json.loads(kilohour("data known prints USERS --on 1970-01-04 --now 1970-01-05 --json").out)["restated"] == 0
+    assert kilohour("data known prints USERS --on 1970-01-05").out.splitlines()[-1] == "2 values, 1 of them restated since"
+    assert "must not be before --on" in kilohour("data known prints USERS --on 1970-01-05 --now 1970-01-04").err
+    assert "did you mean 'USERS'" in kilohour("data known prints USRS --on 1970-01-05").err
+    assert "--on must be a day like 2026-01-31, found 'soon'" in kilohour("data known prints USERS --on soon").err
 
 
 def test_refused_rows_are_counted_and_kept_aside(kilohour, files):

@@ -48,6 +48,13 @@ def test_a_plug_in_is_found_and_a_broken_one_is_named(monkeypatch, tmp_path):
         source("gone")
 
 
+def test_a_plug_in_cannot_take_the_name_of_one_of_ours(monkeypatch):
+    points = [EntryPoint("aws-spot", "acme_feed:FEED", GROUP), EntryPoint("aws-cli", BUILT_IN["aws-cli"], GROUP)]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == GROUP else [])
+    with pytest.raises(UsageError, match="the feed 'aws-spot' is one of kilohour's own: acme_feed:FEED needs another name"):
+        source("aws-cli")
+
+
 def test_an_unknown_source_is_refused_with_the_nearest():
     with pytest.raises(UnknownName, match="did you mean 'aws-spot'"):
         source("aws-spots")
