@@ -189,10 +189,11 @@ def known(prints: PrintsFolder, series: SeriesName, on: OnDay, now: NowDay = Non
 def check_data(data: Data, html: Html = None, json: options.Json = False) -> None:
     """Look a tape, quotes or series over; exit code 1 when a run or an index could not trust them."""
     from kilohour.cli.checking import check_folder, check_html, print_findings
-    from kilohour.cli.output import print_json
+    from kilohour.cli.output import Waiting, print_json
 
     check_html(html)
-    checked = check_folder(data)
+    with Waiting(f"check {data}"):
+        checked = check_folder(data)
     if html is not None:
         from kilohour.reports.data_check import write_check
 

@@ -126,6 +126,8 @@ def test_sources_are_listed_and_told(kilohour):
     ("data import ccxt --out q", "ccxt needs --set exchange=..., found none: ccxt's id, as gate"),
     ("data import ccxt mine.csv --out q", "ccxt takes no INPUT, found 1"),
     ("data import databento mine.csv --out q", "databento needs --set product=..., found none"),
+    ("data import gpu-prices mine.csv --set release-lag=soon --out q", "release-lag must be whole days, found 'soon'"),
+    ("data import ccxt --set exchange=gatee --set symbol=a --set product=b --set since=2026-01-01 --set until=2026-01-02 --out q", "ccxt"),
     ("data import recorded none --out q", "recorded: no such file 'none'"),
     ("data import aws-cli mine.csv --out q", "mine.csv: must hold a list 'SpotPriceHistory'"),
     ("data sources aws-spott", "did you mean 'aws-spot'?"),
