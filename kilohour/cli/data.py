@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kilohour.cli import adoption, options
+from kilohour.cli import adoption, calibrate, options
 
 if TYPE_CHECKING:
     from kilohour.tape import Tape
@@ -89,6 +89,7 @@ Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file,
 def add_to(app: typer.Typer) -> None:
     """Adds the group."""
     adoption.add_to(group)
+    calibrate.add_to(group)
     app.add_typer(group, name="data")
 
 
