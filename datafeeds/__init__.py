@@ -67,9 +67,10 @@ def source(name: str) -> Feed:
     """The feed of a name. Raises :class:`UnknownName` with the nearest, :class:`UsageError` for a plug-in that is broken."""
     from kilohour.datafeeds.feed import Feed
 
+    plug_ins = _plug_ins()
     if name in BUILT_IN:
         return cast("Feed", _loaded(BUILT_IN[name]))
-    for point in _plug_ins():
+    for point in plug_ins:
         if point.name == name:
             try:
                 found = point.load()
@@ -84,7 +85,13 @@ def source(name: str) -> Feed:
 def _plug_ins() -> Any:
     from importlib.metadata import entry_points
 
-    return [point for point in entry_points(group=GROUP) if point.name not in BUILT_IN]
+    found = []
+    for point in entry_points(group=GROUP):
+        if point.name not in BUILT_IN:
+            found.append(point)
+        elif point.value != BUILT_IN[point.name]:
+            raise UsageError(f"the feed {point.name!r} is one of kilohour's own: {point.value} needs another name")
+    return found
 
 
 def _loaded(place: str) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from kilohour.errors import UnknownName
 
-GIVES = ("tape", "quotes", "prints")
+GIVES = ("tape", "quotes", "prints", "any")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Feed:
     about: str
     """One line: what it holds, of whom, since when."""
     gives: str
-    """``tape``, ``quotes`` or ``prints``: what the import writes."""
+    """``tape``, ``quotes`` or ``prints``: what the import writes; ``any`` of them where its options say so."""
     columns: tuple[Column, ...]
     time: str
     """What the times mean, and from when a row counts as known."""

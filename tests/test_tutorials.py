@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("KILOHOUR_DATA", ROOT / ".." / "shared" / "data"))
 NEEDS = {
     "docs/data.md": (),
+    "docs/sources.md": ("aws_gpu_spot_6h.parquet", "gcp_gpu_prices_weekly.parquet", "openrouter_weekly_revenue.csv"),
     "docs/curve.md": (),
     "docs/index-methods.md": ("neocloud_market_30min_by_provider.parquet",),
     "docs/tutorials/wti-calendar.md": ("futures_strip_energy.parquet", "futures_expiry_energy.csv"),

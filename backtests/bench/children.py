@@ -123,22 +123,22 @@ def _load(sizes: Sizes, _cores: int, folder: Path) -> dict[str, Any]:
 
 
 def _import(_sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
-    """The command as a user runs it, without the start of Python itself."""
+    """What ``kilohour data import aws-spot`` does, its own imports with it."""
     import tempfile
-
-    from kilohour.cli.main import main as command
-    from kilohour.datafeeds.quote_folder import read_manifest
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        code = command(["data", "import", "aws-spot", str(path), "--out", f"{folder}/quotes"])
+        from kilohour.datafeeds import source
+        from kilohour.datafeeds.quote_folder import read_manifest
+
+        list(source("aws-spot").run([path], Path(folder) / "quotes"))
         seconds = time.perf_counter() - began
-        assert code == 0, "the import failed"
         manifest = read_manifest(Path(folder) / "quotes")
     return {"seconds": seconds, "rows": manifest["read"], "note": f"{manifest['rows']:,} quotes"}
 
 
-WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load, "import": _import}
+WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load,
+        "import": _import}  # fmt: skip
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(main(*json.loads(sys.argv[1]))) + "\n")

@@ -55,7 +55,8 @@ def make_snapshots(path: Path, rows: int, *, seed: int = 7) -> Path:
             columns = [
                 pa.array(1_669_663_740_000 + shot * SNAPSHOT_SECONDS * 1_000, pa.timestamp("ms")),
                 _texts(chip, [f"{name.lower()}.xlarge" for name in CHIPS]), _texts(chip, list(CHIPS)), pa.array(np.full(len(row), 8)),
-                _texts(zone // 4, [f"region-{number}" for number in range(ZONES // 4)]), _texts(zone, [f"zone-{number}" for number in range(ZONES)]),
+                _texts(zone // 4, [f"region-{number}" for number in range(ZONES // 4)]),
+                _texts(zone, [f"zone-{number}" for number in range(ZONES)]),
                 pa.array(spot, mask=np.isnan(spot)), pa.array(list_price.astype(np.float32)),
             ]  # fmt: skip
             writer.write_table(pa.Table.from_arrays(columns, schema=schema), row_group_size=GROUP_ROWS)

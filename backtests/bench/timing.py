@@ -77,7 +77,10 @@ class Sizes:
     @classmethod
     def quick(cls) -> Sizes:
         """Sizes for a smoke test: the figures mean nothing."""
-        return cls(bars=3_000, contracts=5, days=30, sweep_bars=2_000, sweep_fast=2, sweep_slow=2, floats=5_000, quotes=3_000, slow_share=3, repeats=1)
+        return cls(
+            bars=3_000, contracts=5, days=30, sweep_bars=2_000, sweep_fast=2,
+            sweep_slow=2, floats=5_000, quotes=3_000, slow_share=3, repeats=1,
+        )  # fmt: skip
 
 
 def median_seconds(run: Callable[[T], object], make: Callable[[], T], repeats: int = REPEATS) -> float:

@@ -119,7 +119,11 @@ class _State:
         saved: dict[str, Any] = {}
         with contextlib.suppress(OSError, ValueError):
             saved = json.loads((work / PROGRESS).read_text(encoding="utf-8"))
-        return cls(work, key, saved if saved.get("key") == key else {}, run_rows)
+        if saved.get("key") != key:  # nothing of another import may be left for its own resumption: its runs are written over
+            shutil.rmtree(work)
+            work.mkdir()
+            saved = {}
+        return cls(work, key, saved, run_rows)
 
     def read(self, source: str, mapping: QuoteMapping, inputs: Sequence[Path], opened: Open, progress: Progress | None) -> None:
         for number, (place, batch) in enumerate(_numbered(inputs, mapping, opened)):

@@ -58,9 +58,14 @@ def fetch(
         if value not in known:
             raise UnknownName(f"{what} rule", value, known)
     check_replaceable(out)
+    _check_product(product, assume)
     step = step_of(wanted.timeframe)
+    clock = getattr(exchange, "milliseconds", None)  # ccxt's; the candle that is forming now looks like any other
+    if clock is not None and wanted.until > clock():
+        raise UsageError(f"until must not lie in the future, for the last candle would not have ended: found {_shown(wanted.until)}, "
+                         f"and it is {_shown(clock())}")  # fmt: skip
     if wanted.until - wanted.since < step:
-        raise UsageError(f"from {wanted.since} to {wanted.until} there is no whole candle of {wanted.timeframe}")
+        raise UsageError(f"from {_shown(wanted.since)} to {_shown(wanted.until)} there is no whole candle of {wanted.timeframe}")
     work = out.parent / f".{out.name}.import"
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -130,7 +135,19 @@ def _notes(holes: Sequence[Gap]) -> Iterator[str]:
 
 
 def _told(gap: Gap) -> str:
-    return f"{count_of(gap.count, 'candle')} missing after {datetime_of(gap.after * NANOS_PER_MILLI):%Y-%m-%d %H:%M}"
+    return f"{count_of(gap.count, 'candle')} missing after {_shown(gap.after)}"
+
+
+def _check_product(code: str, assume: Sequence[str]) -> None:
+    """Before anything is fetched."""
+    from kilohour.contracts import Assumptions, Registry
+
+    if not Registry.shipped().assuming(*map(Assumptions.load, assume)).product(code).is_perpetual:
+        raise UsageError(f"product must be a perpetual, found {code}, which has delivery months")
+
+
+def _shown(millis: int) -> str:
+    return f"{datetime_of(millis * NANOS_PER_MILLI):%Y-%m-%d %H:%M}"
 
 
 def _library() -> Any:

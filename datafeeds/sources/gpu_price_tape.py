@@ -11,6 +11,7 @@ from kilohour.datafeeds.feed import Feed
 from kilohour.datafeeds.importing.feeds import columns
 from kilohour.datafeeds.importing.taping import save_tape
 from kilohour.datafeeds.reading import Progress
+from kilohour.errors import UsageError
 
 
 def run(
@@ -20,12 +21,14 @@ def run(
     adoption: Path | None = None,
     segment: str = "aws_spot_us",
     carry: str = "refuse",
-    release_lag: int = 45,
+    release_lag: int | str = 45,
     progress: Progress | None = None,
 ) -> Iterable[str]:
     """Makes the tape."""
     from kilohour.datafeeds.gpu_prices import import_prices
 
+    if not str(release_lag).isdigit():
+        raise UsageError(f"release-lag must be whole days, found {release_lag!r}")
     given: dict[str, Any] = {"segment": segment, "carry": carry, "release_lag_days": int(release_lag)}
     return save_tape(lambda: import_prices(inputs[0], adoption, progress=progress, **given), out)
 

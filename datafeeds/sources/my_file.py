@@ -54,7 +54,7 @@ def import_frame(frame: pd.DataFrame, out: str | Path, *, mapping: str | Path, r
 FEED = Feed(
     name=SOURCE,
     about="your own CSV or Parquet files of quotes, series or bars, with a mapping file",
-    gives="quotes",
+    gives="any",
     columns=columns(("any", "as the mapping says", "USD or cents, per GPU or node, per second to year")),
     time="as the mapping says: instants with a zone or days, and how long until they could be known",
     licence="yours: kilohour passes nothing on",

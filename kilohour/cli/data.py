@@ -75,6 +75,10 @@ Set = Annotated[
 SourceName = Annotated[str | None, typer.Argument(metavar="NAME", show_default=False, help="One source, in full.")]
 OutData = Annotated[Path, typer.Option("--out", metavar="FOLDER", show_default=False, help="Folder to write: a tape, quotes or prints.")]
 Data = Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a tape, of quotes or of prints.")]
+PrintsFolder = Annotated[Path, typer.Argument(metavar="PRINTS", show_default=False, help="Folder of prints.")]
+SeriesName = Annotated[str, typer.Argument(metavar="SERIES", show_default=False, help="A series of it: [cyan]data show[/cyan] lists them.")]
+OnDay = Annotated[str, typer.Option("--on", metavar="DAY", show_default=False, help="When that day is over.")]
+NowDay = Annotated[str | None, typer.Option("--now", metavar="DAY", show_default="the last print", help="What the values are then.")]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write the findings as a page too, small and offline.")
 ]
@@ -172,14 +176,25 @@ def show_data(data: Data, product: OfProduct = None, json: options.Json = False)
         print_tape(found)
 
 
+@group.command("known", epilog="Example: [cyan]kilohour data known prints/revenue OPENROUTER-REVENUE --on 2025-12-31[/cyan]")
+def known(prints: PrintsFolder, series: SeriesName, on: OnDay, now: NowDay = None, json: options.Json = False) -> None:
+    """Show a series as it was known on a day, and what has been restated since."""
+    from kilohour.cli.known import known_on, print_known
+    from kilohour.cli.output import print_json
+
+    found = known_on(prints, series, on, now)
+    print_json(found) if json else print_known(found)
+
+
 @group.command("check", epilog="Example: [cyan]kilohour data check tapes/energy --html check.html[/cyan]")
 def check_data(data: Data, html: Html = None, json: options.Json = False) -> None:
     """Look a tape, quotes or series over; exit code 1 when a run or an index could not trust them."""
     from kilohour.cli.checking import check_folder, check_html, print_findings
-    from kilohour.cli.output import print_json
+    from kilohour.cli.output import Waiting, print_json
 
     check_html(html)
-    checked = check_folder(data)
+    with Waiting(f"check {data}"):
+        checked = check_folder(data)
     if html is not None:
         from kilohour.reports.data_check import write_check
 

@@ -25,8 +25,9 @@ def every_processor():
     timing.pin(timing.PROCESSORS)
 
 
-@pytest.mark.parametrize("name", ["cross", "spread", "resting", "memory", "indicators", "curve"])
+@pytest.mark.parametrize("name", ["cross", "spread", "resting", "memory", "indicators", "curve", "data"])
 def test_every_piece_of_work_gives_rows_with_figures(name, monkeypatch):
+    monkeypatch.delenv("KILOHOUR_DATA", raising=False)
     monkeypatch.setattr("kilohour.backtests.bench.peers.installed", lambda _: None)
     monkeypatch.setattr("kilohour.backtests.bench.curve.installed", lambda _: None)
     rows: list[Row] = []

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from kilohour.datafeeds.prints import Print, Prints
+
 MAPPING = """gives = "quotes"
 [time]
 column = "time"
@@ -70,6 +72,22 @@ def test_a_series_is_imported_shown_and_its_level_break_told(kilohour, files):
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "0 errors, 1 warnings")
 
 
+def test_what_was_known_on_a_day_and_what_it_is_now(kilohour, here):
+    day = 24 * 3_600 * 10**9
+    rows = [(1, 2, 100), (2, 3, 200), (1, 5, 103), (3, 6, 300)]  # for, known, value
+    Prints.of([Print(series="USERS", value_at=at * day, known_at=known * day, value=value * 10**6, source="x") for at, known, value in rows],
+              units={"USERS": "million"}).save("prints")
+    found = json.loads(kilohour("data known prints USERS --on 1970-01-05 --json").out)
+    assert [(row["value_at"], row["known_at"], row["value"], row["now"]) for row in found["values"]] == [
+        ("1970-01-02", "1970-01-03", 100.0, 103.0), ("1970-01-03", "1970-01-04", 200.0, 200.0)]
+    assert found["restated"] == 1
+    assert json.loads(kilohour("data known prints USERS --on 1970-01-04 --now 1970-01-05 --json").out)["restated"] == 0
+    assert kilohour("data known prints USERS --on 1970-01-05").out.splitlines()[-1] == "2 values, 1 of them restated since"
+    assert "must not be before --on" in kilohour("data known prints USERS --on 1970-01-05 --now 1970-01-04").err
+    assert "did you mean 'USERS'" in kilohour("data known prints USRS --on 1970-01-05").err
+    assert "--on must be a day like 2026-01-31, found 'soon'" in kilohour("data known prints USERS --on soon").err
+
+
 def test_refused_rows_are_counted_and_kept_aside(kilohour, files):
     (files / "mine.csv").write_text(HEAD + "".join(ROWS) + "2026-02-01T00:00:00Z,H100X,2\n", encoding="utf-8")
     done = kilohour("data import my-file mine.csv --mapping mine.toml --out quotes --json")
@@ -108,6 +126,8 @@ def test_sources_are_listed_and_told(kilohour):
     ("data import ccxt --out q", "ccxt needs --set exchange=..., found none: ccxt's id, as gate"),
     ("data import ccxt mine.csv --out q", "ccxt takes no INPUT, found 1"),
     ("data import databento mine.csv --out q", "databento needs --set product=..., found none"),
+    ("data import gpu-prices mine.csv --set release-lag=soon --out q", "release-lag must be whole days, found 'soon'"),
+    ("data import ccxt --set exchange=gatee --set symbol=a --set product=b --set since=2026-01-01 --set until=2026-01-02 --out q", "ccxt"),
     ("data import recorded none --out q", "recorded: no such file 'none'"),
     ("data import aws-cli mine.csv --out q", "mine.csv: must hold a list 'SpotPriceHistory'"),
     ("data sources aws-spott", "did you mean 'aws-spot'?"),

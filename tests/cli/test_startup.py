@@ -19,6 +19,7 @@ data
 data import
 data show
 data sources
+data known
 data check
 data embedded
 new

@@ -27,7 +27,8 @@ def test_a_source_says_columns_times_and_licence_and_has_its_place_on_the_page(n
     assert its.name == name
     assert its.columns
     assert min(len(text) for text in (its.about, its.time, its.licence)) > 20
-    assert f"| `{name}` |" in PAGE
+    assert f"| `{name}` | {its.gives} | {its.about} |" in PAGE
+    assert f"`{name}`" in PAGE.partition("## Hyperscalers")[2] or name in ("databento", "ccxt")
     assert set(its.needs) <= set(its.options)
 
 
@@ -45,6 +46,13 @@ def test_a_plug_in_is_found_and_a_broken_one_is_named(monkeypatch, tmp_path):
         source("odd")
     with pytest.raises(UsageError, match="'gone' .* failed while it was read: AttributeError"):
         source("gone")
+
+
+def test_a_plug_in_cannot_take_the_name_of_one_of_ours(monkeypatch):
+    points = [EntryPoint("aws-spot", "acme_feed:FEED", GROUP), EntryPoint("aws-cli", BUILT_IN["aws-cli"], GROUP)]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points if group == GROUP else [])
+    with pytest.raises(UsageError, match="the feed 'aws-spot' is one of kilohour's own: acme_feed:FEED needs another name"):
+        source("aws-cli")
 
 
 def test_an_unknown_source_is_refused_with_the_nearest():

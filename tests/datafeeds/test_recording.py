@@ -6,9 +6,10 @@ import json
 import pytest
 
 from kilohour.contracts.contract import Contract
+from kilohour.datafeeds import source
 from kilohour.datafeeds.recording import Recording, read_recording
 from kilohour.errors import DataError, UsageError
-from kilohour.tape import Index, Kind
+from kilohour.tape import Index, Kind, Tape
 from kilohour.units import MISSING
 
 
@@ -106,3 +107,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(UsageError, match="goes on as it began, source 'by hand'"):
         Recording.open(tmp_path / "s", source="other")
     assert json.loads((tmp_path / "s" / "header.json").read_text())["source"] == "by hand"
+
+
+def test_a_recording_is_a_source_like_any_other(tmp_path):
+    record(tmp_path / "r", [10, 30, 20, 40])
+    told = list(source("recorded").run([tmp_path / "r"], tmp_path / "tape"))
+    assert told[-1] == f"tape: {tmp_path / 'tape'}"
+    assert Tape.load(tmp_path / "tape").events["ts"].tolist() == [10, 20, 30, 40, 41]
+    with pytest.raises(DataError, match="a recording needs this file as JSON"):
+        source("recorded").run([tmp_path / "tape"], tmp_path / "other")
+    assert not (tmp_path / "other").exists()

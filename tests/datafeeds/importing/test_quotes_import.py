@@ -202,9 +202,13 @@ def test_the_same_input_gives_the_same_bytes_also_after_an_interruption(tmp_path
 
 def test_an_interrupted_import_of_another_input_is_not_taken_up(tmp_path):
     pq.write_table(many(12_000), tmp_path / "in.parquet")
+    pq.write_table(many(12_000, seed=3), tmp_path / "other.parquet")
     options = {"rejected_max": 1.0, "run_rows": 3_000}
     with pytest.raises(Interrupted):
         import_quotes("by-hand", MAPPING, [tmp_path / "in.parquet"], tmp_path / "q", opened=stopping(9), **options)
+    with pytest.raises(Interrupted):  # before it has a run of its own
+        import_quotes("by-hand", MAPPING, [tmp_path / "other.parquet"], tmp_path / "q", opened=stopping(1), **options)
+    assert not (tmp_path / ".q.import" / "progress.json").exists()
     pq.write_table(many(12_000, seed=2), tmp_path / "in.parquet")
     import_quotes("by-hand", MAPPING, [tmp_path / "in.parquet"], tmp_path / "q", opened=stopping(-1), **options)
     import_quotes("by-hand", MAPPING, [tmp_path / "in.parquet"], tmp_path / "whole", opened=stopping(-1), **options)

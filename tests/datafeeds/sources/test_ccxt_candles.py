@@ -144,11 +144,27 @@ def test_gaps_are_noted_or_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t"]
 
 
+def test_a_candle_that_is_still_forming_cannot_come_in(tmp_path):
+    market = Market()
+    market.milliseconds = lambda: START + 50 * HOUR - 1
+    with pytest.raises(UsageError, match="until must not lie in the future, .* found 2026-01-03 02:00, and it is 2026-01-03 01:59"):
+        fetched(market, tmp_path / "t")
+    market.milliseconds = lambda: START + 50 * HOUR
+    fetched(market, tmp_path / "t")
+    assert Tape.load(tmp_path / "t").bars == 50
+
+
 def test_options_that_are_wrong_are_refused(tmp_path):
     with pytest.raises(UnknownName, match="unknown gaps rule 'fill'"):
         fetched(Market(), tmp_path / "t", gaps="fill")
     with pytest.raises(UsageError, match="timeframe must be a number and s, m, h, d or w, as 1h, found 'h1'"):
         step_of("h1")
+    market = Market()
+    with pytest.raises(UsageError, match="product must be a perpetual, found SIM:H100, which has delivery months"):
+        fetched(market, tmp_path / "t", product="SIM:H100")
+    with pytest.raises(UnknownName, match="did you mean 'GATE:H100'"):
+        fetched(market, tmp_path / "t", product="GATE:H10")
+    assert market.asked == []
     assert not (tmp_path / "t").exists()
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from kilohour.datafeeds.sources.databento_files import tape_of
@@ -91,7 +92,16 @@ def test_final_settlements_are_marks_and_a_later_one_corrects(files):
 def test_the_same_files_give_the_same_tape_packed_or_not(files, tmp_path):
     plain = tape_of(files, "NYMEX:CL", assume=["energy"]).save(tmp_path / "one")
     again = tape_of(files, "NYMEX:CL", assume=["energy"]).save(tmp_path / "two")
+    packed = [file.with_suffix(".dbn.zst") for file in files]
+    for file, small in zip(files, packed, strict=True):
+        small.write_bytes(pa.Codec("zstd").compress(file.read_bytes(), asbytes=True))
+    unpacked = tape_of(packed, "NYMEX:CL", assume=["energy"])
     assert plain.sha256 == again.sha256
+    for name, column in plain.events.items():
+        assert column.tolist() == unpacked.events[name].tolist()
+    packed[0].write_bytes(packed[0].read_bytes()[:-12])
+    with pytest.raises(DataError, match="must be a whole DBN file"):
+        tape_of(packed, "NYMEX:CL", assume=["energy"])
 
 
 @pytest.mark.parametrize(("spoil", "words"), [
