@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kilohour.cli import adoption, options
+from kilohour.cli import adoption, calibrate, options
 
 if TYPE_CHECKING:
     from kilohour.tape import Tape
@@ -74,7 +74,6 @@ Set = Annotated[
 ]
 SourceName = Annotated[str | None, typer.Argument(metavar="NAME", show_default=False, help="One source, in full.")]
 OutData = Annotated[Path, typer.Option("--out", metavar="FOLDER", show_default=False, help="Folder to write: a tape, quotes or prints.")]
-Folder = Annotated[Path, typer.Argument(metavar="TAPE", show_default=False, help="Folder of a tape.")]
 Data = Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a tape, of quotes or of prints.")]
 Html = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write the findings as a page too, small and offline.")
@@ -86,6 +85,7 @@ Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file,
 def add_to(app: typer.Typer) -> None:
     """Adds the group."""
     adoption.add_to(group)
+    calibrate.add_to(group)
     app.add_typer(group, name="data")
 
 
@@ -151,13 +151,21 @@ def embedded(out: options.OutTape, market: Seed = "7", contracts: options.Contra
 
 
 @group.command("show", epilog="Example: [cyan]kilohour data show tapes/energy --product NYMEX:CL[/cyan]")
-def show_tape(tape: Folder, product: OfProduct = None, json: options.Json = False) -> None:
-    """Show what a tape holds: source, span, contracts, counts, notes."""
+def show_data(data: Data, product: OfProduct = None, json: options.Json = False) -> None:
+    """Show what a tape holds: source, span, contracts, counts, notes; or a table of quotes or prints."""
     from kilohour.cli.output import print_json
+    from kilohour.cli.tables import described, print_table
     from kilohour.cli.tapes import describe, print_tape
+    from kilohour.errors import UsageError
     from kilohour.tape.store import load
 
-    found = describe(load(tape), product)
+    table = described(data)
+    if table is not None:
+        if product is not None:
+            raise UsageError(f"--product is for tapes, found {table['kind']} in {data}")
+        print_json(table) if json else print_table(table)
+        return
+    found = describe(load(data), product)
     if json:
         print_json(found)
     else:
