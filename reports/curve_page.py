@@ -26,6 +26,7 @@ def write_curve_page(path: Path, report: CurveReport) -> Path:
     strips = table(["Strip", "Price"], _escaped(report.strip_rows())) if report.strips else empty("No whole quarter is listed.")
     maturities = table(["Months", "Price", "Fit", "± 2 deviations"], _escaped(report.maturities()))
     parameters = table(["Parameter", "Value", "Meaning"], _escaped(report.parameters()), words="Meaning")
+    history = table(["Parameter", "Value", "Standard error"], _escaped(report.two_factors()))
     body = [
         header,
         _headline(report),
@@ -35,6 +36,7 @@ def write_curve_page(path: Path, report: CurveReport) -> Path:
         section("maturities", "Constant maturity", maturities),
         section("strips", f"Strips, each month weighing its {report.weights}", strips),
         section("fit", "The fit", parameters),
+        *([section("history", f"Two factors over {report.days:,} days", history)] if report.history is not None else []),
         "<footer>USD per GPU-hour. This file loads nothing from the network.</footer>",
     ]  # fmt: skip
     return write_page(path, f"{report.observed.product} on {report.day}", "".join(body))

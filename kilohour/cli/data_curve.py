@@ -13,7 +13,7 @@ from kilohour.cli import options
 
 if TYPE_CHECKING:
     from kilohour.curves import Launch
-    from kilohour.curves.report import CurveReport
+    from kilohour.curves.report import CurveReport, HistoryLaunches
 
 EXAMPLE = "Example: [cyan]kilohour data curve SIM:B200 --on 2026-08-14 --html curve.html[/cyan]"
 
@@ -29,6 +29,7 @@ Launches = Annotated[
         help="A launch known by then, as 2027-03-01:-0.2:0.05; may be repeated. The embedded market brings its own.",
     ),
 ]
+History = Annotated[bool, typer.Option("--history", help="Fit two factors to every curve until then, too.")]
 Weights = Annotated[str, typer.Option("--strips", metavar="lots|hours", help="What a month weighs in a strip.")]
 
 
@@ -44,6 +45,7 @@ def curve(
     market: options.Market = None,
     launch: Launches = None,
     strips: Weights = "lots",
+    history: History = False,
     assume: options.Assume = None,
     contracts: options.Contracts = None,
     html: Page = None,
@@ -53,18 +55,21 @@ def curve(
     from kilohour.cli.output import Waiting, print_json
     from kilohour.cli.source import market_named, tape_of
     from kilohour.contracts import Assumptions, Registry
-    from kilohour.curves.report import report_of
+    from kilohour.curves.report import HistoryLaunches, report_of
     from kilohour.tape import Tape
 
     day = _day("on", on)
-    launches = [_launch(text, day) for text in launch or ()]
-    if tape is None and not launches:
-        launches = _scheduled(market_named(market, contracts).config, product, day)
+    past = HistoryLaunches(tuple(_day("launch", text.split(":")[0]) for text in launch or ()))
+    launches = [_launch(text, day) for text in launch or () if not history or _day("launch", text.split(":")[0]) > day]
+    if tape is None and not launch:
+        config = market_named(market, contracts).config
+        launches = _scheduled(config, product, day)
+        past = _all_scheduled(config, product)
     found = tape_of(tape, market, contracts)
     loaded = found if isinstance(found, Tape) else Tape.load(found)
     registry = Registry.shipped(contracts).adding(loaded.products).assuming(*map(Assumptions.load, (*loaded.assumptions, *(assume or ()))))
     with Waiting(f"curve of {product}"):
-        report = report_of(loaded, registry.product(product), day, launches, strips)
+        report = report_of(loaded, registry.product(product), day, launches, strips, past if history else None)
     if html is not None:
         from kilohour.reports.curve_page import write_curve_page
 
@@ -112,6 +117,15 @@ def _scheduled(config: Any, product: str, day: dt.date) -> list[Launch]:
     return found
 
 
+def _all_scheduled(config: Any, product: str) -> HistoryLaunches:
+    """Every launch of the embedded market that marks this chip down, for the history."""
+    from kilohour.curves.report import HistoryLaunches
+
+    released = next((chip.release for chip in config.chips if chip.product == product), None)
+    later = [launch for launch in config.launches if released is not None and launch.day > released]
+    return HistoryLaunches(tuple(launch.day for launch in later), max((launch.ramp_days for launch in later), default=0) / 252.0)
+
+
 def _print(report: CurveReport, html: Path | None) -> None:
     from kilohour.cli.output import grid, line, show
 
@@ -123,6 +137,9 @@ def _print(report: CurveReport, html: Path | None) -> None:
     if report.strips:
         show(grid(f"Strips by {report.weights}", ("Strip", "Price"), report.strip_rows(), right=("Price",)))
     show(grid("The fit", ("Parameter", "Value", "Meaning"), report.parameters(), right=("Value",)))
+    if report.history is not None:
+        rows = report.two_factors()
+        show(grid(f"Two factors over {report.days:,} days", ("Parameter", "Value", "Standard error"), rows, right=("Value",)))
     for note in report.notes():
         line(f"- {note}")
     if html is not None:

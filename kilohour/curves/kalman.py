@@ -16,6 +16,7 @@ A month's mean counts as the forward of the middle of its open part; over a mont
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -33,6 +34,8 @@ LONG_VARIANCE = 10.0
 """Of the long factor before the first day, in logs: next to nothing is known of it."""
 NOWHERE = 1e12
 """Stands for a likelihood of zero."""
+AT_BOUND = 0.01
+"""A parameter so near its bound, in the search's own units, stands at it."""
 COARSE = (25, 5)
 """The first searches read every 25th and every fifth day, the last all of them."""
 
@@ -63,8 +66,8 @@ class TwoFactor:
         """In the kernel's order."""
         return np.array(astuple(self))
 
-    def log_forward(self, short: float, long: float, tenor: float, launches: int = 0) -> float:
-        """ln F of a delivery in ``tenor`` years with so many launches before it."""
+    def log_forward(self, short: float, long: float, tenor: float, launches: float = 0.0) -> float:
+        """ln F of a delivery in ``tenor`` years with so many launches before it, one in its ramp in part."""
         gone = -math.expm1(-self.reversion * tenor)
         spread = gone * (2.0 - gone) * self.volatility_short**2 / (2.0 * self.reversion) + self.volatility_long**2 * tenor
         spread += 2.0 * gone * self.correlation * self.volatility_short * self.volatility_long / self.reversion
@@ -81,12 +84,16 @@ class Panel:
     prices: Floats
     launches: tuple[float, ...] = ()
     """Their days, on the scale of ``years``."""
+    ramp: float = 0.0
+    """Years over which prices take a launch, evenly: until its end it counts in part."""
 
     def __post_init__(self) -> None:
         days = len(self.years)
         if self.tenors.shape != self.prices.shape or self.prices.ndim != 2 or len(self.prices) != days or days < 2:
             raise UsageError(f"a panel needs two days or more, tenors and prices of one shape (days, contracts), found {days} days, "
                              f"{self.tenors.shape} and {self.prices.shape}")  # fmt: skip
+        if not self.ramp >= 0.0:
+            raise UsageError(f"ramp must be 0 years or more, found {self.ramp!r}")
         if not (np.diff(self.years) > 0.0).all():
             raise UsageError("the years of a panel must increase")
         seen = ~np.isnan(self.prices)
@@ -97,9 +104,16 @@ class Panel:
         if not (self.tenors[seen] >= 0.0).all():
             raise DataError("every price of a panel needs a tenor of 0 years or more")
 
+    def launched(self, years: Floats) -> Floats:
+        """How many launches have come by some times, one in its ramp in part."""
+        days = np.array(sorted(self.launches))
+        if self.ramp == 0.0 or not len(days):
+            return np.searchsorted(days, years, side="right").astype(np.float64)
+        return np.asarray(np.clip((years[..., None] - days) / self.ramp, 0.0, 1.0).sum(axis=-1))
+
     def every(self, step: int) -> Panel:
         """Each ``step``-th day."""
-        return Panel(self.years[::step], self.tenors[::step], self.prices[::step], self.launches)
+        return Panel(self.years[::step], self.tenors[::step], self.prices[::step], self.launches, self.ramp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,16 +132,15 @@ class _Columns:
 
     @classmethod
     def of(cls, panel: Panel) -> _Columns:
-        days = np.array(sorted(panel.launches))
         seen = ~np.isnan(panel.prices)
-        before = np.searchsorted(days, panel.years, side="right")
-        delivery = np.searchsorted(days, (panel.years[:, None] + panel.tenors)[seen], side="right")
+        before = panel.launched(panel.years)
+        delivery = panel.launched((panel.years[:, None] + panel.tenors)[seen])
         day, _ = np.nonzero(seen)
         first = np.r_[0, np.cumsum(seen.sum(axis=1))].astype(np.int64)
         logs = np.log(panel.prices[seen])
         level = float(logs[: first[1]].mean()) if first[1] else 0.0
-        return cls(np.diff(panel.years, prepend=panel.years[0]), np.diff(before, prepend=before[0]).astype(np.float64), first,
-                   panel.tenors[seen], (delivery - before[day]).astype(np.float64), logs, np.empty(len(logs)), level)  # fmt: skip
+        return cls(np.diff(panel.years, prepend=panel.years[0]), np.diff(before, prepend=before[0]), first,
+                   panel.tenors[seen], delivery - before[day], logs, np.empty(len(logs)), level)  # fmt: skip
 
     def likelihood(self, model: Floats, states: Floats = NO_STATES, covers: Floats = NO_COVERS) -> float:
         np.multiply(self.tenors, -model[0], out=self.loads)
@@ -147,7 +160,8 @@ class Filtered:
     covariances: Floats
     """(days, 3): variance of short, covariance, variance of long."""
 
-    def band(self, model: TwoFactor, tenor: float, launches: int = 0, *, day: int = -1, sigmas: float = 2.0) -> tuple[float, float, float]:
+    def band(self, model: TwoFactor, tenor: float, launches: float = 0.0, *, day: int = -1,
+             sigmas: float = 2.0) -> tuple[float, float, float]:
         """Lower edge, forward and upper edge of a delivery as the filter knows it on a day, dollars."""
         load = math.exp(-model.reversion * tenor)
         short, both, long = self.covariances[day].tolist()
@@ -175,9 +189,13 @@ class TwoFactorFit:
 
 
 def fit_two_factor(panel: Panel, guess: TwoFactor | None = None) -> TwoFactorFit:
-    """Maximum likelihood over the panel. Raises :class:`DataError` when the search does not end."""
+    """Maximum likelihood over the panel; a size of launches that none of its days has seen is left as guessed.
+
+    Raises :class:`DataError` when the search finds no likelihood.
+    """
     names = [f.name for f in fields(TwoFactor)]
-    fixed = () if panel.launches else ("markdown", "markdown_deviation")
+    seen = panel.launched(panel.years[[0, -1]])
+    fixed = () if seen[1] > seen[0] else ("markdown_deviation",) if panel.launches else ("markdown", "markdown_deviation")
     free = [name for name in names if name not in fixed]
     start = guess or _guess(panel)
     limits = [_limits(name) for name in free]
@@ -203,7 +221,8 @@ def fit_two_factor(panel: Panel, guess: TwoFactor | None = None) -> TwoFactorFit
     if not negative(x) < NOWHERE:
         raise DataError("the two-factor fit must find a likelihood, found none: look at the prices")
     model = TwoFactor(**dict(zip(names, _array(x, free, start).tolist(), strict=True)))
-    return TwoFactorFit(model, _errors(_curvature(negative, x), free, model), run_filter(model, panel), count)
+    errors = _errors(negative, x, free, limits, model)
+    return TwoFactorFit(model, errors, run_filter(model, panel), count)
 
 
 def _descend(negative: Callable[[Floats], float], x: Floats) -> Floats:
@@ -235,16 +254,21 @@ def _curvature(negative: Callable[[Floats], float], x: Floats) -> Floats:
 
 
 def _guess(panel: Panel) -> TwoFactor:
-    """From the data: the long end's slope, and the daily moves of the near and the far end."""
-    logs = np.log(panel.prices)
-    far = np.nanargmax(np.nanmean(panel.tenors, axis=0))
-    near = np.nanargmin(np.nanmean(panel.tenors, axis=0))
-    span = float(np.nanmean(panel.tenors[:, far] - panel.tenors[:, near]))
-    slope = float(np.nanmean(logs[:, far] - logs[:, near])) / span if span > 0.0 else 0.0
+    """From the data: the slope of the curve against its tenors, and the daily moves of its near and its far half."""
+    seen = ~np.isnan(panel.prices)
+    logs = np.log(np.where(seen, panel.prices, 1.0))
+    count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    tenors = np.where(seen, panel.tenors, 0.0)
+    gaps = np.where(seen, tenors - tenors.sum(axis=1, keepdims=True) / count, 0.0)
+    spread = float((gaps * gaps).sum())
+    slope = float((gaps * logs).sum()) / spread if spread > 0.0 else 0.0
+    both = seen[1:] & seen[:-1]
+    moves, places = np.diff(logs, axis=0)[both], tenors[1:][both]
     root = math.sqrt(float(np.median(np.diff(panel.years))))
-    moves = [float(np.nanstd(np.diff(logs[:, column]))) / root for column in (near, far)]
-    long = min(max(moves[1], 0.02), 1.0)
-    return TwoFactor(reversion=1.5, volatility_short=min(max(moves[0], 0.05), 2.0), volatility_long=long, correlation=0.1,
+    near = places <= np.median(places) if len(places) else np.zeros(0, dtype=bool)
+    short, long = (float(half.std()) / root if len(half) > 1 else 0.2 for half in (moves[near], moves[~near]))
+    long = min(max(long, 0.02), 1.0)
+    return TwoFactor(reversion=1.5, volatility_short=min(max(short, 0.05), 2.0), volatility_long=long, correlation=0.1,
                      drift_priced=slope - 0.5 * long * long, markdown=-0.1 if panel.launches else 0.0, noise=0.01)  # fmt: skip
 
 
@@ -271,12 +295,19 @@ def _limits(name: str) -> tuple[float, float]:
     return (-3.8, 3.8) if name == "correlation" else (-5.0, 5.0)
 
 
-def _errors(curvature: Floats, free: Sequence[str], model: TwoFactor) -> dict[str, float]:
-    """Standard errors by the delta method."""
-    try:
-        variances = np.diag(np.linalg.inv(curvature))
-    except np.linalg.LinAlgError:
-        variances = np.full(len(free), math.nan)
+def _errors(negative: Callable[[Floats], float], x: Floats, free: Sequence[str], limits: Sequence[tuple[float, float]],
+            model: TwoFactor) -> dict[str, float]:
+    """Standard errors by the delta method; a parameter at a bound has none and counts as known."""
+    inside = np.array([low + AT_BOUND < value < high - AT_BOUND for (low, high), value in zip(limits, x.tolist(), strict=True)])
+
+    def within(part: Floats) -> float:
+        whole = x.copy()
+        whole[inside] = part
+        return negative(whole)
+
+    variances = np.full(len(free), math.nan)
+    with contextlib.suppress(np.linalg.LinAlgError):
+        variances[inside] = np.diag(np.linalg.inv(_curvature(within, x[inside])))
     found = {}
     for name, variance in zip(free, variances.tolist(), strict=True):
         value = getattr(model, name)

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kilohour.contracts.product import Product
 from kilohour.curves.fit import Fit, fit
@@ -19,8 +19,12 @@ from kilohour.errors import DataError, UnknownName
 from kilohour.tape import Tape
 from kilohour.units import MICROS, NANOS_PER_DAY, date_of, day_of
 
+if TYPE_CHECKING:
+    from kilohour.curves.kalman import TwoFactorFit
+
 MATURITIES = (1, 3, 6, 12, 18, 24, 36)
 """Months."""
+HISTORY_DAYS_MIN = 60
 MEANINGS = {
     "level": "where the curve rests, USD",
     "slope": "what spot stands above it, USD",
@@ -41,6 +45,10 @@ class CurveReport:
     fit: Fit
     weights: Literal["lots", "hours"]
     strips: Mapping[str, Fraction]
+    history: TwoFactorFit | None = None
+    """The two-factor fit of all days until then, when it was asked for."""
+    days: int = 0
+    """Of the history."""
 
     def sentence(self) -> str:
         """The curve in one line."""
@@ -96,6 +104,15 @@ class CurveReport:
             found.append((f"launch {launch.name}", f"{step.jump:+.4f}", f"mark-down {when}{self._unmoved(f'jump {i}')}"))
         return found
 
+    def two_factors(self) -> list[tuple[str, str, str]]:
+        """Name, value and standard error of each parameter of the history's fit; at a bound there is no error."""
+        if self.history is None:
+            return []
+        model = self.history.model
+        none = "none: at its bound, or not told"
+        return [(name.replace("_", " "), f"{getattr(model, name):.4f}", f"{error:.4f}" if error == error else none)
+                for name, error in self.history.errors.items()]
+
     def _unmoved(self, name: str) -> str:
         return " (not told by these prices)" if name in self.fit.unmoved else ""
 
@@ -143,6 +160,10 @@ class CurveReport:
                          for launch, step in zip(self.fit.launches, self.fit.shape.steps, strict=True)],
             "not_told": list(self.fit.unmoved),
             "misfit": self.fit.misfit,
+            "two_factor": None if self.history is None else {
+                "days": self.days, "log_likelihood": self.history.filtered.log_likelihood,
+                "parameters": {name: getattr(self.history.model, name) for name in self.history.errors},
+                "errors": {name: error if error == error else None for name, error in self.history.errors.items()}},
         }  # fmt: skip
 
 
@@ -151,8 +172,18 @@ def middle(point: Point) -> float:
     return (point.start + point.end) / 2.0
 
 
-def report_of(tape: Tape, product: Product, day: dt.date, launches: Sequence[Launch], weights: str) -> CurveReport:
-    """The report of a product's curve at the end of ``day`` UTC."""
+@dataclass(frozen=True, slots=True)
+class HistoryLaunches:
+    """Launches before and after the day, for the fit of the history."""
+
+    dates: tuple[dt.date, ...] = ()
+    ramp: float = 0.0
+    """Years."""
+
+
+def report_of(tape: Tape, product: Product, day: dt.date, launches: Sequence[Launch], weights: str,
+              history: HistoryLaunches | None = None) -> CurveReport:
+    """The report of a product's curve at the end of ``day`` UTC; with ``history`` also the two-factor fit until then."""
     if weights not in WEIGHTS:
         raise UnknownName("strip weight", weights, WEIGHTS)
     observed = observe(tape, product, (day_of(day) + 1) * NANOS_PER_DAY - 1)
@@ -161,5 +192,14 @@ def report_of(tape: Tape, product: Product, day: dt.date, launches: Sequence[Lau
     quotes = observed.quotes(tick / 2.0)
     if not quotes:
         raise DataError(f"{product.code} on {day}: a fit needs a price above 0, found none")
-    fitted = fit(quotes, launches)
-    return CurveReport(observed, day, tick, fitted, chosen, strips_of(observed.months(), chosen))
+    fitted, days = None, 0
+    if history is not None:
+        from kilohour.curves.history import panel_of
+        from kilohour.curves.kalman import fit_two_factor
+
+        panel = panel_of(tape, product, observed.at, history.dates, ramp=history.ramp)
+        days = len(panel.years)
+        if days < HISTORY_DAYS_MIN:
+            raise DataError(f"{product.code} on {day}: a history needs {HISTORY_DAYS_MIN} days of marks, found {days}")
+        fitted = fit_two_factor(panel)
+    return CurveReport(observed, day, tick, fit(quotes, launches), chosen, strips_of(observed.months(), chosen), fitted, days)

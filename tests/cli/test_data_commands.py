@@ -78,6 +78,18 @@ def test_the_fit_finds_the_mark_down_that_the_market_was_made_with(tape):
     assert report.fit.misfit < report_of(tape, Registry.shipped().product("SIM:B200"), day, [], "lots").fit.misfit / 2
 
 
+def test_a_history_finds_the_mark_down_too_and_reads_nothing_later(kilohour, here, tape_folder):
+    """160 days until 2026-08-14, launches of the embedded market over half a year: a fifth, within a hundredth."""
+    line = f"data curve SIM:H100 --tape {tape_folder} --on 2026-08-14 --launch 2027-01-05 --launch 2028-06-01 --history --json --html c.html"
+    told = json.loads(kilohour(line).out)["two_factor"]
+    assert told["days"] > 120
+    assert set(told["errors"]) >= {"reversion", "markdown", "noise"}
+    assert "Two factors over" in (here / "c.html").read_text(encoding="utf-8")
+    short = kilohour(f"data curve SIM:H100 --tape {tape_folder} --on 2026-02-14 --history")
+    assert short.code == 2
+    assert "a history needs 60 days of marks, found" in short.err
+
+
 def test_a_day_of_negative_oil_is_shown_and_left_out_of_the_fit(kilohour, here):
     """2020-04-20: May at −37.63 is on the curve and in no fit."""
     days = "".join(f"CL,2020-04-{day},2020{month:02d},{price}\n" for day, prices in ((17, (18.27, 25.03, 29.42)), (20, (-37.63, 20.43, 26.28)))

@@ -53,6 +53,15 @@ def test_the_kernel_is_the_textbook_filter(gappy):
     np.testing.assert_allclose(ours.covariances, covers, rtol=1e-6, atol=1e-12)
 
 
+def test_a_launch_over_a_ramp_counts_in_part(gappy):
+    ramped = dataclasses.replace(gappy, ramp=0.15)
+    total, states, _ = plain_filter(KNOWN, ramped)
+    ours = run_filter(KNOWN, ramped)
+    assert ours.log_likelihood == pytest.approx(total, rel=1e-10)
+    np.testing.assert_allclose(ours.states, states, rtol=1e-8, atol=1e-10)
+    assert ours.log_likelihood != pytest.approx(run_filter(KNOWN, gappy).log_likelihood, rel=1e-3)
+
+
 @pytest.mark.parametrize("tenor", [0.2, 1.0, 3.0])
 def test_a_forward_is_a_martingale_under_its_own_measure(tenor):
     """E*[F(t + dt, T)] = F(t, T): the mean of a lognormal over the risk-neutral step, in closed form."""

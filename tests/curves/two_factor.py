@@ -36,17 +36,23 @@ def drawn(model, days, contracts, launches, seed):
     return Panel(years, tenors, np.exp(logs), tuple(launches))
 
 
+def launched(panel, at):
+    if panel.ramp == 0.0:
+        return sum(day <= at for day in panel.launches)
+    return sum(min(max((at - day) / panel.ramp, 0.0), 1.0) for day in panel.launches)
+
+
 def parts(model, panel):
     """Transition, intercepts, covariances, loadings, offsets, observations of each day, as matrices."""
     for t, year in enumerate(panel.years):
         dt = 0.0 if t == 0 else year - panel.years[t - 1]
-        met = 0 if t == 0 else sum(panel.years[t - 1] < at <= year for at in panel.launches)
+        met = 0 if t == 0 else launched(panel, year) - launched(panel, panel.years[t - 1])
         transition = np.diag([math.exp(-model.reversion * dt), 1.0])
         intercept = np.array([0.0, model.drift * dt + met * (model.markdown - model.markdown_deviation**2 / 2)])
         cover = step_covariance(model, dt) if dt else np.zeros((2, 2))
         cover[1, 1] += met * model.markdown_deviation**2
         loads = np.column_stack([np.exp(-model.reversion * panel.tenors[t]), np.ones(panel.tenors.shape[1])])
-        ahead = [sum(year < at <= year + tenor for at in panel.launches) for tenor in panel.tenors[t]]
+        ahead = [launched(panel, year + tenor) - launched(panel, year) for tenor in panel.tenors[t]]
         offsets = np.array([model.log_forward(0.0, 0.0, float(tenor), n) for tenor, n in zip(panel.tenors[t], ahead, strict=True)])
         yield transition, intercept, cover, loads, offsets, np.log(panel.prices[t])
 
