@@ -51,9 +51,9 @@ class CcxtFeed:
         return [[event for event in ready if event.ts == ts] for ts in sorted({event.ts for event in ready})]
 
     def _bar(self, row: int, candle: list[Any]) -> Event:
-        start, prices, volume = int(candle[0]) * MILLISECOND, [micros(float(price)) for price in candle[1:5]], candle[5]
-        end = start + self.nanos
-        return Event(end, end, int(Kind.BAR), row, *prices, MISSING if volume is None else int(volume))
+        end, volume = int(candle[0]) * MILLISECOND + self.nanos, candle[5]
+        open, high, low, close = (micros(float(price)) for price in candle[1:5])
+        return Event(end, end, int(Kind.BAR), row, open, high, low, close, MISSING if volume is None else int(volume))
 
     async def done(self, moment: Moment) -> None:
         """Nobody waits."""

@@ -61,9 +61,9 @@ class Bars:
 
     def _bar(self, row: int) -> Event:
         start, body = self._running.pop(row)
-        prices = [micros_of(body[name]) for name in ("open", "high", "low", "close")]
+        open, high, low, close = (micros_of(body[name]) for name in ("open", "high", "low", "close"))
         end = start + self.nanos
-        return Event(end, end, int(Kind.BAR), row, *prices, whole(body.get("volume", 0)))
+        return Event(end, end, int(Kind.BAR), row, open, high, low, close, whole(body.get("volume", 0)))
 
     def _mark(self, row: int, body: Mapping[str, Any], now: int) -> list[Event]:
         price, at = body.get("lsp"), body.get("lst")

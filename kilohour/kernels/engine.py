@@ -51,7 +51,6 @@ from kilohour.kernels.records import (
     SESSION,
     UNSETTLED,
     WATCH_LOSSES,
-    ZERO,
 )
 
 ROWS_PER_GROUP = 2 * ORDERS * LEGS + 4096
