@@ -72,6 +72,7 @@ class Sizes:
     quotes: int = 536_814
     slow_share: int = 10
     """Slow peers get this part of the bars; rates are compared."""
+    paths: int = 500
     repeats: int = REPEATS
 
     @classmethod
@@ -79,7 +80,7 @@ class Sizes:
         """Sizes for a smoke test: the figures mean nothing."""
         return cls(
             bars=3_000, contracts=5, days=30, sweep_bars=2_000, sweep_fast=2,
-            sweep_slow=2, floats=5_000, quotes=3_000, slow_share=3, repeats=1,
+            sweep_slow=2, floats=5_000, quotes=3_000, slow_share=3, paths=2, repeats=1,
         )  # fmt: skip
 
 

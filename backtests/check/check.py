@@ -22,6 +22,7 @@ from kilohour.backtests.prepare import CASH_USD, prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import StrategyRaised, UsageError
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
@@ -91,6 +92,7 @@ def check(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    limits: RiskLimits | None = None,
     cuts: int = CUTS,
     warm_up: int | None = None,
     allow: Sequence[str] = (),
@@ -117,7 +119,7 @@ def check(
         face = strategy_class(strategy)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     run = _Runner(face, partial(prepare, face, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
-                                interpreted=interpreted, fills=fills))
+                                interpreted=interpreted, fills=fills, limits=limits))
     name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__
     return _Detector(name, run, whole, tape if isinstance(tape, Tape) else whole, cuts, tuple(allow), [*already_read, *loading],
                      progress).look(warm_up)

@@ -89,7 +89,7 @@ def calibrate(targets: Targets, *, seeds: int = 10, registry: Registry | None = 
         evaluations += 1
         if progress is not None:
             progress(min(evaluations, most), most)
-        return (statistics(_moved(base, names, at), schedule, targets.target, range(seeds)) - wanted) / tolerance
+        return np.asarray((statistics(_moved(base, names, at), schedule, targets.target, range(seeds)) - wanted) / tolerance)
 
     most = 12 * (len(names) + 1)
     scale = np.maximum(np.abs(start), 0.01)

@@ -32,7 +32,7 @@ class Target(BaseModel):
     statistic: Statistic
     product: str = ""
     on: dt.date | None = None
-    months: int = Field(12, ge=1, le=36)
+    months: int = Field(default=12, ge=1, le=36)
     value: float
     tolerance: float = Field(gt=0.0)
     source: str = ""

@@ -79,15 +79,15 @@ def test_derivatives_are_those_of_the_formula(curve):
 
 
 def test_a_band_of_ninety_per_cent_holds_the_truth_nine_times_in_ten():
-    """Three years beyond the data, 300 series; binomial standard error 1.7 %."""
+    """Three years beyond the data, 200 series; binomial standard error 2.1 %."""
     ahead = dt.date(2031, 1, 1)
     hits = 0
-    for seed in range(300):
+    for seed in range(200):
         days, values, _ = simulated("logistic", seed, months=60)
         low, high = fit_adoption((days, values), release_lag_days=0).band([ahead])
         truth = np.exp(log_logistic((day_of(ahead) - day_of(days[0])) / 365.25, *TRUTH["logistic"]))
         hits += bool(low[0] <= truth <= high[0])
-    assert abs(hits / 300 - 0.9) < 0.06
+    assert abs(hits / 200 - 0.9) < 0.07
 
 
 def test_before_the_bend_the_ceiling_is_not_known_and_says_so():
@@ -100,17 +100,17 @@ def test_before_the_bend_the_ceiling_is_not_known_and_says_so():
 
 
 def test_a_weekly_update_ends_at_the_fit_made_anew_and_is_cheap():
-    """Ten years of weeks, each week a fit to all before it, in a tenth of a second where nothing else runs."""
-    times = np.arange(520) / 52.0
-    logs = log_logistic(times, *TRUTH["logistic"]) + 0.05 * np.random.default_rng(4).normal(size=520)
+    """Ten years of fortnights, each time a fit to all before it: some hundredths of a second where nothing else runs."""
+    times = np.arange(260) * (10.0 / 260.0)
+    logs = log_logistic(times, *TRUTH["logistic"]) + 0.05 * np.random.default_rng(4).normal(size=260)
     low, high = bounds("logistic", times, logs)
-    out = np.empty((520, 4))
+    out = np.empty((260, 4))
     s_curves.fit_expanding(s_curves.LOGISTIC, times[:30], logs[:30], low, high, 26, out[:30])
     began = time.process_time()
     s_curves.fit_expanding(s_curves.LOGISTIC, times, logs, low, high, 26, out)
     assert time.process_time() - began < 1.0
     at, cover = np.zeros(3), np.zeros((3, 3))
-    for n in (100, 300, 520):
+    for n in (100, 260):
         squares = s_curves.fit_anew(s_curves.LOGISTIC, times[:n], logs[:n], low, high, at, cover)
         np.testing.assert_allclose(out[n - 1, :3], at, rtol=1e-4, atol=1e-5)
         assert out[n - 1, 3] == pytest.approx(squares, rel=1e-7)
