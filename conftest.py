@@ -9,3 +9,5 @@ collect_ignore_glob: list[str] = []
 if find_spec("backtrader") is None:
     collect_ignore_glob += ["execution/bridge/*", "kilohour/execution/bridge/*", "tests/execution/bridged.py"]
     collect_ignore_glob += ["backtests/certify.py", "kilohour/backtests/certify.py"]
+if find_spec("aiohttp") is None:
+    collect_ignore_glob += ["execution/sandbox/*", "kilohour/execution/sandbox/*", "tests/execution/sandbox/*"]

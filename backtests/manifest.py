@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,8 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
                      "the legs of a spread fill together or wait.")
     sentences.append(prepared.market.fills.sentence())
+    if prepared.market.limits is not None:
+        sentences.append(prepared.market.limits.sentence())
     sentences += venue_sentences(prepared, refused)
     for product in prepared.products:
         ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
@@ -153,13 +155,15 @@ def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds
     }  # fmt: skip
 
 
-def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any], refused: Mapping[str, int]) -> dict[str, Any]:
-    """The manifest of a run folder. ``refused``: orders refused, by code."""
+def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any], refused: Mapping[str, int],
+                notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The manifest of a run folder. ``refused``: orders refused, by code; ``notes``: what else happened that one should know."""
     return {
         "kilohour": kilohour.__version__, "run": run, "strategy": strategy_entry(prepared, name), "parameters": prepared.parameters,
         "tape": tape_entry(tape, prepared.market.tape), "products": [product_entry(p) for p in prepared.products],
         "assumptions": assumption_rows(prepared), "venues": venue_rows(prepared), "refused": dict(refused),
-        "modelled": modelled_sentences(prepared, refused), "result": result,
+        "limits": None if prepared.market.limits is None else prepared.market.limits.in_force(),
+        "modelled": [*modelled_sentences(prepared, refused), *notes], "result": result,
         "face": "interpreted" if prepared.interpreted else "compiled",
     }  # fmt: skip
 

@@ -17,7 +17,10 @@ from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
-from kilohour.session import Market, Session
+from kilohour.limits import RiskLimits
+from kilohour.live import print_days
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
 from kilohour.tape.tape import Tape
@@ -61,8 +64,11 @@ def prepare(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    live_from: int | None = None,
+    limits: RiskLimits | None = None,
 ) -> Prepared:
-    """Checks every name and value and fills the terms.
+    """Checks every name and value and fills the terms. ``live_from``: a time in nanoseconds from which on events will come; the
+    tape then needs none.
 
     ``venue`` is where every product trades; without it each trades at its own, or in the sandbox when that has no table.
     Raises :class:`UnknownName`, :class:`UsageError`, :class:`~kilohour.errors.UnknownTerm` or, for a tape that a
@@ -84,13 +90,14 @@ def prepare(
     products = tuple(registry.product(code) for code in (dict.fromkeys(wanted) or tape.product_codes))
     chosen = {p.code for p in products}
     part = select(tape, chosen, {*series, *(p.index for p in products if p.index)} if wanted else {i.code for i in tape.indices})
-    if not len(part):
+    if live_from is None and not len(part):
         raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
     chosen_venue = None if venue is None else Venue.load(venue)
     venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
     check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
-    market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
+    market = Market.of(part, terms, {p.code: p.index for p in products}, fills, limits,
+                       None if live_from is None else print_days(part, live_from))
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared

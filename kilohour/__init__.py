@@ -30,6 +30,7 @@ _HOMES = {
     "state": "kilohour.faces.fields",
     **dict.fromkeys(("GTC", "DAY", "IOC", "FOK", "GTD"), "kilohour.kernels.records"),
     "Fills": "kilohour.fills",
+    "RiskLimits": "kilohour.limits",
     "Product": "kilohour.contracts",
     "Registry": "kilohour.contracts",
     "Assumptions": "kilohour.contracts",
@@ -39,6 +40,10 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "fit_adoption": "kilohour.adoption",
+    "check": "kilohour.backtests.check.check",
+    "scenario": "kilohour.backtests.fan.fan",
+    "Scenario": "kilohour.datafeeds.embedded.scenario",
     "continuous": "kilohour.tape.continuous",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
@@ -48,10 +53,14 @@ _HOMES = {
     "Atr": "kilohour.indicators",
     "Carry": "kilohour.indicators",
     "CurveCurvature": "kilohour.indicators",
+    "CurveFactors": "kilohour.indicators",
     "CurveSlope": "kilohour.indicators",
     "Donchian": "kilohour.indicators",
     "Ema": "kilohour.indicators",
     "EwmaVolatility": "kilohour.indicators",
+    "FreeSCurve": "kilohour.indicators",
+    "KalmanHedge": "kilohour.indicators",
+    "OuHalfLife": "kilohour.indicators",
     "RollingCorrelation": "kilohour.indicators",
     "RollingMax": "kilohour.indicators",
     "RollingMean": "kilohour.indicators",
@@ -78,6 +87,7 @@ __all__ = [
     "Atr",
     "Carry",
     "CurveCurvature",
+    "CurveFactors",
     "CurveSlope",
     "Desk",
     "Donchian",
@@ -85,15 +95,19 @@ __all__ = [
     "EmbeddedMarket",
     "EwmaVolatility",
     "Fills",
+    "FreeSCurve",
     "Index",
     "Indicator",
     "IntRing",
+    "KalmanHedge",
     "KilohourError",
     "LeggedSpread",
     "MarketConfig",
+    "OuHalfLife",
     "Product",
     "Registry",
     "Ring",
+    "RiskLimits",
     "Roll",
     "RollingCorrelation",
     "RollingMax",
@@ -108,6 +122,7 @@ __all__ = [
     "Rsi",
     "Run",
     "SCurve",
+    "Scenario",
     "Strategy",
     "Tape",
     "TapeBuilder",
@@ -115,15 +130,18 @@ __all__ = [
     "WorkFactors",
     "__version__",
     "backtest",
+    "check",
     "component",
     "continuous",
     "errors",
+    "fit_adoption",
     "house",
     "index",
     "indicator",
     "indicators",
     "maths",
     "product",
+    "scenario",
     "set_factors",
     "state",
     "sweep",
@@ -149,12 +167,16 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
+    from kilohour.adoption import fit_adoption
     from kilohour.backtests.backtest import backtest
+    from kilohour.backtests.check.check import check
+    from kilohour.backtests.fan.fan import scenario
     from kilohour.backtests.house import house
     from kilohour.backtests.run import Run
     from kilohour.backtests.sweep import sweep
     from kilohour.contracts import Assumptions, Product, Registry
     from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+    from kilohour.datafeeds.embedded.scenario import Scenario
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
     from kilohour.faces.fields import IntRing, Ring, component, index, indicator, product, state
@@ -164,10 +186,14 @@ if TYPE_CHECKING:
         Atr,
         Carry,
         CurveCurvature,
+        CurveFactors,
         CurveSlope,
         Donchian,
         Ema,
         EwmaVolatility,
+        FreeSCurve,
+        KalmanHedge,
+        OuHalfLife,
         RollingCorrelation,
         RollingMax,
         RollingMean,
@@ -183,6 +209,7 @@ if TYPE_CHECKING:
         Wilder,
     )
     from kilohour.kernels.records import DAY, FOK, GTC, GTD, IOC
+    from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder
     from kilohour.tape.continuous import continuous

@@ -98,6 +98,10 @@ class Desk(DeskOrders):
         """True while the contract can be traded."""
         return self.listed[self._row(contract)] != 0
 
+    def is_open(self, contract: int) -> bool:
+        """True while orders in the contract are matched: its session is neither halted nor before its opening, nor closed."""
+        return self.session[self._row(contract)] == 0
+
     def month(self, contract: int) -> int:
         """Delivery month as YYYYMM, 0 for a perpetual."""
         return self.delivery_month[self._row(contract)]
@@ -141,6 +145,22 @@ class Desk(DeskOrders):
     def mark(self, contract: int) -> float:
         """Last official settlement price, NaN before the first."""
         return self.official[self._row(contract)]
+
+    def bid(self, contract: int) -> float:
+        """Best displayed bid; NaN when there is none or it is stale (docs/fills.md)."""
+        return self.bid_price[contract] if self.bid_size(contract) > 0 else maths.nan
+
+    def ask(self, contract: int) -> float:
+        """Best displayed ask; NaN when there is none or it is stale."""
+        return self.ask_price[contract] if self.ask_size(contract) > 0 else maths.nan
+
+    def bid_size(self, contract: int) -> int:
+        """Lots displayed at the best bid, less what this account has taken of them; 0 when there are none or they are stale."""
+        return self.bid_lots[contract] if self._is_quoted(contract) else 0
+
+    def ask_size(self, contract: int) -> int:
+        """Lots displayed at the best ask, less what this account has taken of them; 0 when there are none or they are stale."""
+        return self.ask_lots[contract] if self._is_quoted(contract) else 0
 
     def age(self, contract: int) -> int:
         """Nanoseconds since the last bar. Raises before the first."""
@@ -366,6 +386,9 @@ class Desk(DeskOrders):
         if index < 0 or index >= self.index_count:
             raise ValueError("desk: no such series in this run")
         return index
+
+    def _is_quoted(self, contract: int) -> bool:
+        return self.quoted_at[self._row(contract)] >= 0 and self.now - self.quoted_at[contract] <= self.quote_life
 
     def _is_off(self, contract: int, lots: int) -> bool:
         # After an earlier request of this call what is working may be replaced: the gate decides in its turn.

@@ -73,15 +73,15 @@ class DeskOrders(Face):
         return self._ask(AT_SETTLEMENT, contract, lots, 0.0, 0.0, life, 0, False, False, against)
 
     def one_cancels_other(self, ticket: int, other: int) -> None:
-        """What one fills, the other loses. Raises ValueError unless both were asked for in this call."""
+        """What one fills, the other loses, and so does every order tied to either. Raises ValueError unless both were asked for
+        in this call."""
         first, second = self._asked(ticket), self._asked(other)
-        group = self.request_group[first]
-        if group == 0:
-            group = self.request_group[second]
+        group, joins = self.request_group[first], self.request_group[second]
         if group == 0:
             group = ticket
-        self.request_group[first] = group
-        self.request_group[second] = group
+        for at in range(self.request_count):
+            if at in (first, second) or (joins != 0 and self.request_group[at] == joins):
+                self.request_group[at] = group
 
     def triggers(self, parent: int, child: int) -> None:
         """``child`` sleeps until ``parent`` fills. Raises ValueError unless both were asked for in this call, parent first."""

@@ -26,6 +26,7 @@ CODES = {
     "not_listed": "a leg is not listed, or past its last trade",
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
+    "session": "the contract's session takes no order, or no cancel, at the time",
     "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
     "venue": "the venue does not take such an order",
@@ -36,8 +37,22 @@ CODES = {
     "group": "tied to an order that is not there, was refused, or is itself a child",
     "reduce_only": "reduce-only, and nothing held that it would reduce",
     "post_only": "post-only, and it would have taken liquidity",
+    "halted": "a risk limit has halted trading",
+    "reducing": "positions may only be reduced after a loss, and it does more",
+    "restricted": "a contract on the restricted list, and it does not only reduce",
+    "near_expiry": "too near the contract's last trade, and it does not only reduce",
+    "position_lots": "more lots of a contract than the run's limit",
+    "product_gross": "more units of a product, long and short together, than the run's limit",
+    "product_net": "more units of a product, long less short, than the run's limit",
+    "order_lots": "more lots in a leg than the run's limit for an order",
+    "order_notional": "more dollars than the run's limit for an order",
+    "open_orders": "more open orders than the run's limit",
+    "open_notional": "more dollars in open orders than the run's limit",
+    "order_rate": "more orders in a second or a minute than the run's limit",
+    "duplicate": "the same order was sent a moment before",
+    "self_match": "it could trade with an order of one's own",
 }
-"""Refusal codes of the risk gate in words (docs/engine.md, "Orders")."""
+"""Refusal codes of the risk gate in words (docs/engine.md, "Orders" and "Risk limits")."""
 LISTED = 2000
 
 

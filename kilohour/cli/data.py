@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``kilohour data``: make tapes from files or from the embedded market, look at them, check them."""
+"""``kilohour data``: make tapes, quotes and series from sources or the embedded market, look at them, check them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kilohour.cli import options
+from kilohour.cli import adoption, options
 
 if TYPE_CHECKING:
     from kilohour.tape import Tape
 
 group = typer.Typer(
-    help="Make, show and check tapes.",
+    help="Make, show and check tapes, quotes and series.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     epilog="Example: [cyan]kilohour data show tapes/energy[/cyan]",
@@ -22,12 +22,16 @@ group = typer.Typer(
 
 IMPORT_EXAMPLES = """[bold]Examples[/bold]
 
+[cyan]kilohour data import aws-spot snapshots.parquet --out quotes/aws[/cyan]
+
+[cyan]kilohour data import my-file prices.csv --mapping mine.toml --out quotes/mine[/cyan]
+
 [cyan]kilohour data import energy-strip strip.parquet --expiries expiry.csv --out tapes/energy[/cyan]
 
 [cyan]kilohour data import gpu-prices prices.csv --adoption adoption.csv --segment aws_spot_us --out tapes/gpu[/cyan]"""
 
-Importer = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="energy-strip or gpu-prices.")]
-Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT...", show_default=False, help="The file to import.")]
+Source = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="A source: [cyan]kilohour data sources[/cyan] lists them.")]
+Inputs = Annotated[list[Path] | None, typer.Argument(metavar="INPUT...", show_default=False, help="Files to import.")]
 Expiries = Annotated[
     Path | None,
     typer.Option("--expiries", metavar="FILE", show_default=False, help="Last trading days (energy-strip)."),
@@ -35,6 +39,10 @@ Expiries = Annotated[
 Adoption = Annotated[
     Path | None,
     typer.Option("--adoption", metavar="FILE", show_default=False, help="A series of adoption (gpu-prices)."),
+]
+Mapping = Annotated[
+    Path | None,
+    typer.Option("--mapping", metavar="FILE", show_default=False, help="TOML that says which column is what (my-file)."),
 ]
 Segment = Annotated[str | None, typer.Option("--segment", show_default=False, help="Segment of the market (gpu-prices).")]
 Carry = Annotated[
@@ -51,6 +59,21 @@ ReleaseLag = Annotated[
         help="Days from an adoption date until it is known (gpu-prices).",
     ),
 ]
+RejectedMax = Annotated[
+    str | None,
+    typer.Option(
+        "--rejected-max",
+        metavar="SHARE",
+        show_default="5%",
+        help="More refused rows than this end the import; each goes to rejected.csv with its reason.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", show_default=False, help="An option of the source; may be repeated."),
+]
+SourceName = Annotated[str | None, typer.Argument(metavar="NAME", show_default=False, help="One source, in full.")]
+OutData = Annotated[Path, typer.Option("--out", metavar="FOLDER", show_default=False, help="Folder to write: a tape, quotes or prints.")]
 Folder = Annotated[Path, typer.Argument(metavar="TAPE", show_default=False, help="Folder of a tape.")]
 OfProduct = Annotated[str | None, typer.Option("--product", metavar="CODE", show_default=False, help="One product, contract by contract.")]
 Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file, or FILE:SEED.")]
@@ -58,33 +81,55 @@ Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file,
 
 def add_to(app: typer.Typer) -> None:
     """Adds the group."""
+    adoption.add_to(group)
     app.add_typer(group, name="data")
 
 
 @group.command("import", epilog=IMPORT_EXAMPLES)
 def import_data(
-    name: Importer,
-    inputs: Inputs,
-    out: options.OutTape,
+    name: Source,
+    out: OutData,
+    inputs: Inputs = None,
     expiries: Expiries = None,
     adoption: Adoption = None,
+    mapping: Mapping = None,
     segment: Segment = None,
     carry: Carry = None,
     release_lag: ReleaseLag = None,
+    rejected_max: RejectedMax = None,
+    options_set: Set = None,
+    json: options.Json = False,
 ) -> None:
-    """Make a tape from files of prices."""
+    """Make a tape, quotes or series from a source."""
     from kilohour.cli.importing import arguments_of
-    from kilohour.cli.output import Waiting
-    from kilohour.datafeeds import importer
-    from kilohour.tape.store import check_replaceable
+    from kilohour.cli.output import Waiting, line, print_json
+    from kilohour.datafeeds import source
 
-    function = importer(name)
-    given = {"expiries": expiries, "adoption": adoption, "segment": segment, "carry": carry, "release-lag": release_lag}
-    files, named = arguments_of(name, function, inputs, {key: value for key, value in given.items() if value is not None})
-    check_replaceable(out)
+    its = source(name)
+    given = {"expiries": expiries, "adoption": adoption, "mapping": mapping, "segment": segment, "carry": carry}
+    named = {key: value for key, value in {**given, "release-lag": release_lag, "rejected-max": rejected_max}.items() if value is not None}
+    files, arguments = arguments_of(its, inputs or [], named, options_set or [])
     with Waiting(f"import {name}") as waiting:
-        tape = function(*files, progress=waiting, **named).save(out)
-    _wrote(tape, out)
+        told = list(its.run(files, out, progress=waiting, **arguments))
+    if json:
+        print_json({"source": name, "gives": its.gives, "out": str(out), "told": told})
+        return
+    for text in told:
+        line(text)
+
+
+@group.command("sources", epilog="Example: [cyan]kilohour data sources aws-spot[/cyan]")
+def list_sources(name: SourceName = None, json: options.Json = False) -> None:
+    """List where data comes from; or one source with its columns, times and licence."""
+    from kilohour.cli.output import print_json
+    from kilohour.cli.sources import print_source, print_sources, source_of, sources_of
+
+    if name is None:
+        rows = sources_of()
+        print_json({"sources": rows}) if json else print_sources(rows)
+    else:
+        row = source_of(name)
+        print_json(row) if json else print_source(row)
 
 
 @group.command("embedded", epilog="Example: [cyan]kilohour data embedded 11 --out tapes/market-11[/cyan]")

@@ -181,6 +181,8 @@ SPECS: Mapping[str, Spec] = {
     "half_spread_ticks": Spec(_not_negative, "ticks", "what a market order pays beyond the bar's price"),
     "participation_ppm": Spec(_whole(1, 1_000_000), "millionths of volume", "share of a bar's volume one may take"),
     "price_band_ppm": Spec(_PPM, "millionths of mark", "largest move from the prior mark", required=False),
+    "price_band_rule": Spec(_choice("refuse", "queue"), "", "an order beyond the band is refused, or waits at it", required=False,
+                            default="refuse"),
     "position_limit": Spec(_whole(0, 10**9), "lots", "position limit, 0 when the venue has none", required=False),
     "position_limit_spot": Spec(_whole(1, 10**9), "lots", "position limit in the spot month", required=False),
     "position_limit_spot_days": Spec(_whole(0, 100), "business days", "the spot limit counts from this many before the last trade",

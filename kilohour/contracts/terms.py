@@ -126,6 +126,8 @@ class EngineTerms:
     """1 when a restated print replaces the first one, 0 when it is ignored."""
     band_ppm: int = 0
     """Largest move of an order's price from the mark; 0: none, or unknown and not enforced, as in the limits below."""
+    band_queues: int = 0
+    """1 when an order beyond the band waits at it, 0 when it is refused."""
     position_limit: int = 0
     spot_limit: int = 0
     spot_days: int = 0
@@ -138,6 +140,11 @@ class EngineTerms:
     spreads_mask: int = EVERYTHING
     groups_mask: int = EVERYTHING
     can_amend: int = 1
+    order_in_halt: int = 1
+    """1 when the venue takes orders while a contract is halted, and lets them wait; the next the same for cancels."""
+    cancel_in_halt: int = 1
+    spread_tick_micros: int | None = None
+    """Step of the price of an order of several legs; None: the tick."""
     fee_maker_per_lot_micros: int | None = None
     """None, as the next: what a taker pays."""
     fee_maker_ppm: int | None = None
@@ -182,9 +189,11 @@ def engine_terms(product: Product) -> EngineTerms:
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
         band_ppm=_limit(product, "price_band_ppm"),
+        band_queues=int(product.get("price_band_rule") == "queue"),
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        spread_tick_micros=_micros(product, "tick_spread") if product.get("tick_spread") is not None else None,
         fee_maker_per_lot_micros=_micros(product, "fee_maker_per_lot") if "fee_maker_per_lot" in product.terms else None,
         fee_maker_ppm=product.whole("fee_maker_ppm") if "fee_maker_ppm" in product.terms else None,
         fee_clearing_micros=_micros(product, "fee_clearing_per_lot") if "fee_clearing_per_lot" in product.terms else 0,

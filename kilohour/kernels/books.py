@@ -11,6 +11,7 @@ from kilohour.kernels.records import (
     FEE,
     FUNDING_PAID,
     LIMIT,
+    POST_ONLY,
     SETTLEMENT,
     SETTLEMENT_FEE,
     SETTLEMENT_REVERSED,
@@ -24,7 +25,9 @@ RATE_UNIT = 100_000_000
 
 @inner
 def is_maker(book, order):
-    """True when an outright limit order waited for its price: its bar did not open at the limit or through it."""
+    """True when an outright limit order waited for its price: its bar did not open at the limit or through it. Post-only always did."""
+    if order.flags & POST_ONLY:
+        return True
     if order.kind != LIMIT or order.legs != 1:
         return False
     open = book.bar_open[order.contract[0]]
@@ -86,16 +89,13 @@ def close_line(book, contract):
 
 @inner
 def book_variation(book, term, contract, price, ts, out):
-    """Daily variation margin at the official mark."""
-    was = book.past[contract]
-    was.mark_lots = 0
-    if book.open_slot[contract] >= 0:
-        amount = book_mark(book, term, contract, price)
-        was.mark_lots, was.mark_amount = book.position[contract], amount
-        if amount and not book.quiet:
-            write_ledger(out, ts, contract, VARIATION, amount)
-        if book.position[contract] == 0:
-            close_line(book, contract)
+    """Daily variation margin of an open line at the official mark."""
+    was, amount = book.past[contract], book_mark(book, term, contract, price)
+    was.mark_lots, was.mark_amount = book.position[contract], amount
+    if amount and not book.quiet:
+        write_ledger(out, ts, contract, VARIATION, amount)
+    if book.position[contract] == 0:
+        close_line(book, contract)
 
 
 @inner

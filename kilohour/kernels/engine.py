@@ -17,16 +17,19 @@ from kilohour.kernels.chain import expire_contract, list_contract, move_fronts
 from kilohour.kernels.compiling import entry, inner
 from kilohour.kernels.margin import measure_margin
 from kilohour.kernels.matching import match_orders
-from kilohour.kernels.official import end_orders_of, see_final, see_mark, see_print
+from kilohour.kernels.memory import borrowed
+from kilohour.kernels.official import end_orders_of, see_final, see_marks, see_print
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
     CALL_MARGIN,
+    CASH_INTEREST,
     DONE,
     EVERY_ORDER,
     EXPIRED,
     EXPIRY,
     FAILED,
+    FILL_AT_OPEN,
     FINAL,
     FULL,
     FUNDING,
@@ -35,15 +38,19 @@ from kilohour.kernels.records import (
     LISTING,
     MARK,
     MEET_MARKS,
+    MEET_QUOTES,
     MISSING,
     NO_FUNDING,
     NO_PRINT,
     ORDERS,
     OVERFLOW,
     PRINT,
+    QUOTE,
     ROWS,
     SERVE_REQUESTS,
+    SESSION,
     UNSETTLED,
+    WATCH_LOSSES,
     ZERO,
 )
 
@@ -125,11 +132,14 @@ def show_equity(book, desk, terms):
 
 
 @inner
-def review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
-    """Phase 5: both requirements, and a margin call when equity is under the lower one. False when its code could not be had."""
-    if measure_margin(book, desk, terms) and not book.in_call and book.equity >= book.maintenance:
+def close_day(book, desk, terms, out, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
+    """Phase 5: both requirements, a margin call when equity is under the lower one, the rows of equity. False when the code of a call
+    could not be had."""
+    is_safe = measure_margin(book, desk, terms) and not book.in_call and book.equity >= book.maintenance
+    if is_safe or call_gate(margin_at, CALL_MARGIN, book_address, desk_address, margin_terms_at, order_address, out_address) == 0:
+        note_day(book, desk, out)
         return True
-    return call_gate(margin_at, CALL_MARGIN, book_address, desk_address, margin_terms_at, order_address, out_address) == 0
+    return False
 
 
 @inner
@@ -225,17 +235,18 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
     now, n = desk.now, ts.shape[0]
     while i < n and ts[i] == now:
         what, at = kind[i], np.int64(ref[i])
+        if what == MARK and volume[i] <= 0:
+            i = see_marks(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, out)
+            continue
         if what == MARK:
             desk.mark_count += 1
-        if what == FUNDING or (volume[i] > 0 and (what == MARK or what == FINAL)):
+        if what == QUOTE or what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
             event = book.rare
-            event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
+            event.contract, event.price, event.of, event.revision, event.failed, event.row = at, close[i], ts_event[i], volume[i], 0, i
             call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
             if event.failed:
                 book.failed_ref = at
                 return -NO_FUNDING
-        elif what == MARK:
-            see_mark(book, desk, terms, at, close[i], ts_event[i], out)
         elif what == PRINT:
             see_print(desk, terms, at, ts_event[i] // NANOS_PER_DAY, close[i], high[i], volume[i], latest, first, first_day,
                       fixes_from, fixes_contract, fixing_days)
@@ -247,11 +258,34 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
         elif what == EXPIRY:
             end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
             expire_contract(desk, at)
+        elif what == SESSION:
+            desk.session[at] = volume[i]
         elif what == LISTING and not list_contract(desk, at):
             book.failed_ref = at
             return -OVERFLOW
         i += 1
     return i
+
+
+@inner
+def answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phases 6 and 7 behind the strategy's call: what it recorded, and what it asked for."""
+    forget_news(desk)
+    note_columns(desk, out)
+    if desk.request_count:
+        call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
+
+
+@inner
+def see_rest(book, has_mark, meet_address, rare_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phase 4, at its end: orders that meet marks and quotes, and interest on the cash that stood since the last mark."""
+    if book.orders_working and meet_address:
+        if has_mark:
+            call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
+        if book.fill_model > FILL_AT_OPEN:
+            call_gate(meet_address, MEET_QUOTES, book_address, desk_address, terms_address, order_address, out_address)
+    if has_mark and book.cash_rate:
+        call_gate(rare_address, CASH_INTEREST, book_address, desk_address, terms_address, order_address, out_address)
 
 
 @entry
@@ -266,8 +300,11 @@ def advance(
     ``latest``, ``first``: (indices, days) prints known; ``fixes_…``: contracts by (index, day). FAILED leaves the cursor there.
     """
     desk, book, out = desks[0], books[0], outs[0]
-    n = ts.shape[0]
-    i, bars, status, wrote = book.cursor, 0, DONE, True
+    terms, ts, ts_event, kind, ref = borrowed(terms), borrowed(ts), borrowed(ts_event), borrowed(kind), borrowed(ref)
+    open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
+    latest, first, fixing_days, fixes_from, fixes_contract = (
+        borrowed(latest), borrowed(first), borrowed(fixing_days), borrowed(fixes_from), borrowed(fixes_contract))
+    n, i, bars, status, wrote = ts.shape[0], book.cursor, 0, DONE, True
     while i < end:
         if wrote and is_full(book, out):  # most timestamps of a tape write nothing
             status = FULL
@@ -296,19 +333,19 @@ def advance(
                 if behind < 0:
                     status = -behind
                     break
-                has_mark = desk.mark_count > marks_before
-                if has_mark and book.orders_working and meet_address:
-                    call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
-                wrote = True
+                has_mark, wrote = desk.mark_count > marks_before, True
+            see_rest(book, has_mark, meet_address, rare_address, book_address, desk_address, terms_address, order_address, out_address)
             if now >= desk.fronts_due:
                 move_fronts(desk)
             if has_mark or desk.tracks_equity:
                 show_equity(book, desk, terms)
-            if has_mark:
-                if not review_margin(book, desk, terms, margin_at, book_address, desk_address, margin_terms_at, order_address, out_address):
-                    status = FAILED
-                    break
-                note_day(book, desk, out)
+            if has_mark and not close_day(book, desk, terms, out, margin_at, book_address, desk_address, margin_terms_at, order_address,
+                                          out_address):
+                status = FAILED
+                break
+            if book.risk.call:
+                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+                wrote = True
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE
@@ -316,10 +353,7 @@ def advance(
             status = FAILED
             break
         if heard == HEARD:
-            forget_news(desk)
-            note_columns(desk, out)
-            if desk.request_count:
-                call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
+            answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address)
             wrote = True
         i = behind
     book.cursor = i

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from kilohour.kernels.books import book_final, book_final_correction, book_mark_correction, book_variation
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.output import write_settlement
-from kilohour.kernels.records import AT_MARK, AT_SETTLEMENT, DAY, DAY_ORDERS, LAPSED, MISSING, ZERO
+from kilohour.kernels.records import AT_MARK, AT_SETTLEMENT, DAY, DAY_ORDERS, LAPSED, MARK, MISSING, ZERO
 from kilohour.kernels.settlement import counts, mean_of_prints
 from kilohour.kernels.working import end_order, sweep_orders
 
+ONE = np.uint64(1)
 DECAY = 0.97
 """Weight of the past in the volatility of a contract's marks (RiskMetrics' monthly horizon; docs/engine.md, "Desk")."""
 
@@ -36,28 +39,51 @@ def end_orders_of(book, desk, contract, which, status, out):
 
 
 @inner
-def show_mark(book, desk, contract, price):
-    """The official mark, and the volatility with it, from the mark before it."""
-    was = book.past[contract]
-    if was.mark_before != MISSING:
-        change = (price - was.mark_before) / 1e6
-        square, past = change * change, was.variance_before
+def show_mark(book, desk, contract, price, before, past):
+    """The official mark, and the volatility with it, from the mark and the variance before it."""
+    if before != MISSING:
+        change = (price - before) / 1e6
+        square = change * change
         desk.variance[contract] = square if past != past else DECAY * past + (1.0 - DECAY) * square
     book.mark[contract] = price
     desk.official[contract] = price / 1e6
 
 
 @inner
-def see_mark(book, desk, terms, contract, price, of, out):
-    """Phase 2: official mark, variation margin, the day's volatility; DAY orders lapse. ``of``: when it happened."""
+def remember_mark(book, desk, contract, of):
+    """Keeps what a correction of the mark that comes now will ask."""
     was = book.past[contract]
-    was.mark_of, was.mark_before, was.variance_before = of, book.mark[contract], desk.variance[contract]
-    show_mark(book, desk, contract, price)
+    was.mark_of, was.mark_before, was.variance_before, was.mark_lots = of, book.mark[contract], desk.variance[contract], 0
+
+
+@inner
+def see_mark(book, desk, contract, price, of):
+    """Phase 2: the official mark and the day's volatility. ``of``: when it happened."""
+    if book.may_correct:
+        remember_mark(book, desk, contract, of)
+    show_mark(book, desk, contract, price, book.mark[contract], desk.variance[contract])
     book.marked_at[contract] = desk.now
     book.value_price[contract] = price
-    book_variation(book, terms[contract], contract, price, desk.now, out)
-    if book.orders_working:
-        end_orders_of(book, desk, contract, DAY_ORDERS, LAPSED, out)
+
+
+@inner
+def see_marks(book, desk, terms, i, ts, ts_event, kind, ref, close, volume, out):
+    """Phase 2: the marks of one timestamp, from event ``i`` on, their variation margin; DAY orders lapse.
+
+    Returns the event behind them, or a corrected one. Unsigned indices spare this loop, which daily tapes run as often
+    as that of bars, the question whether they count from the end.
+    """
+    n, k, now = np.uint64(ts.shape[0]), np.uint64(i), desk.now
+    while k < n and ts[k] == now and kind[k] == MARK and volume[k] <= 0:
+        contract, price = np.uint64(ref[k]), close[k]
+        see_mark(book, desk, contract, price, ts_event[k])
+        if book.open_slot[contract] >= 0:
+            book_variation(book, terms[contract], np.int64(contract), price, now, out)
+        if book.orders_working:
+            end_orders_of(book, desk, np.int64(contract), DAY_ORDERS, LAPSED, out)
+        k += ONE
+    desk.mark_count += np.int64(k) - i
+    return np.int64(k)
 
 
 @inner
@@ -67,7 +93,7 @@ def correct_mark(book, desk, terms, contract, price, of, out):
     if was.mark_of != of or book.mark[contract] == MISSING:
         return
     book_mark_correction(book, terms[contract], contract, price, desk.now, out)
-    show_mark(book, desk, contract, price)
+    show_mark(book, desk, contract, price, was.mark_before, was.variance_before)
     if desk.seen_at[contract] <= book.marked_at[contract]:
         book.value_price[contract] = price
 

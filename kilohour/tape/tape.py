@@ -99,6 +99,14 @@ class Tape:
         return tape_from_bars(frame, product=product, assume=assume)
 
     @classmethod
+    def from_quotes(cls, frame: pd.DataFrame, *, product: str | Product, trades: pd.DataFrame | None = None,
+                    assume: Sequence[str] = ()) -> Tape:
+        """A tape from a DataFrame of quotes or recorded levels; see :func:`kilohour.tape.quotes.tape_from_quotes`."""
+        from kilohour.tape.quotes import tape_from_quotes
+
+        return tape_from_quotes(frame, product=product, trades=trades, assume=assume)
+
+    @classmethod
     def load(cls, folder: str | Path) -> Tape:
         """Reads a tape folder; see :func:`kilohour.tape.store.load`."""
         from kilohour.tape.store import load

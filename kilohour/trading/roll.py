@@ -306,7 +306,7 @@ class Roll(Face):
         price = desk.price(self.near) - desk.price(self.far)
         if maths.is_nan(price):
             return nan
-        return on_tick(price, desk.tick_size[self.near], self.side < 0)
+        return on_tick(price, desk.spread_tick_size[self.near], self.side < 0)
 
     def tend(self, desk: Desk) -> None:
         """Moves a working spread order to the prices of now, or takes it back when the rung is another one."""

@@ -25,6 +25,8 @@ class TermsLike(Protocol):
     @property
     def tick_micros(self) -> int: ...
     @property
+    def spread_tick_micros(self) -> int | None: ...
+    @property
     def rounding_micros(self) -> int: ...
     @property
     def fee_per_lot_micros(self) -> int: ...
@@ -68,6 +70,14 @@ class TermsLike(Protocol):
     def funding_divisor(self) -> int: ...
     @property
     def margin_grace_marks(self) -> int: ...
+    @property
+    def band_ppm(self) -> int: ...
+    @property
+    def band_queues(self) -> int: ...
+    @property
+    def order_in_halt(self) -> int: ...
+    @property
+    def cancel_in_halt(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +87,7 @@ class Terms:
     lot_num: int = 730
     lot_den: int = 1
     tick_micros: int = 10_000
+    spread_tick_micros: int | None = None
     rounding_micros: int = 1
     fee_per_lot_micros: int = 0
     fee_ppm: int = 0
@@ -99,6 +110,10 @@ class Terms:
     funding_interest: int = 0
     funding_divisor: int = 0
     margin_grace_marks: int = 0
+    band_ppm: int = 0
+    band_queues: int = 0
+    order_in_halt: int = 1
+    cancel_in_halt: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +158,7 @@ class Book:
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False
+    session: str = "open"
     last_price: int = 0
     """Close of the last bar."""
     room: int | None = None
@@ -187,6 +203,7 @@ class OrderRow(NamedTuple):
     status: str
     code: str
     filled_lots: int
+    flags: str = ""
 
 
 class EquityRow(NamedTuple):

@@ -20,7 +20,7 @@ from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
 from tests.oracle.cases import Case
-from tests.oracle.drawn import EVERYTHING, random_requests, random_rules
+from tests.oracle.drawn import random_requests, random_rules
 
 START = 21_000
 """Day of the first bar."""
@@ -35,11 +35,11 @@ def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30
 
 
 def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30,
-         plain: bool = False, words: frozenset[str] = EVERYTHING, rules: FillRules | None = None) -> Case:
+         plain: bool = False, rules: FillRules | None = None) -> Case:
     """One tape with its terms and its script; the same seed and sizes give the same case.
 
     A ``plain`` one knows targets, market and limit orders alone, filled without slippage or latency, and draws them
-    otherwise. ``words``: the vocabulary of a script that is not plain. ``rules``: how orders fill, drawn unless given.
+    otherwise. ``rules``: how orders fill, drawn unless given.
     """
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
@@ -53,12 +53,15 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, other if its.weighted else None, is_whole=its.missing_rule == REFUSE)
+    add_sessions(other, builder, [refs[contract.code] for contract in contracts], days)
+    terms = {code: with_bands(other, its) for code, its in terms.items()}
+    ticks = np.random.default_rng([seed, 2])
+    terms = {code: with_spread_tick(ticks, its) for code, its in terms.items()}
     add_corrections(other, builder, [refs[contract.code] for contract in contracts])
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
-    actions = (plain_requests(rng, tape, terms, requests) if plain else
-               random_requests(rng, tape, terms, requests, words))
+    actions = (plain_requests if plain else random_requests)(rng, tape, terms, requests)
     cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
     watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
     fills = rules or (FillRules() if plain else random_rules(rng))
@@ -142,6 +145,25 @@ def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[i
             builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
 
 
+def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int], days: int) -> None:
+    """One contract in three has some session states, at the bars' time or off it, mostly for few days."""
+    for ref in refs:
+        at = 0
+        while rng.random() < 0.5 and at < days:
+            at += int(rng.integers(1, max(days // 2, 2)))
+            ts = (START + at) * NANOS_PER_DAY + (CLOSE if rng.random() < 0.5 else MARK_LATER)
+            builder.session(ref, ts, str(rng.choice(["pre_open", "no_cancel", "halted", "halted", "closed"])))
+            at += int(rng.integers(1, 4))
+            builder.session(ref, (START + at) * NANOS_PER_DAY + CLOSE, "open")
+
+
+def with_bands(rng: np.random.Generator, terms: Terms) -> Terms:
+    """A band in one product in three, that refuses or queues; a venue that takes orders and cancels in a halt, or not."""
+    band = int(rng.choice([0, 0, 20_000, 100_003]))
+    return replace(terms, band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
+                   cancel_in_halt=int(rng.integers(2)))
+
+
 def with_funding(rng: np.random.Generator, terms: Terms) -> Terms:
     """A funding rule for one product in five."""
     if rng.random() > 0.2:
@@ -173,6 +195,12 @@ def with_fees(rng: np.random.Generator, terms: Terms) -> Terms:
     maker = rng.random() < 0.5
     return replace(terms, fee_maker_per_lot_micros=int(rng.choice([0, 333_333])) if maker else None,
                    fee_maker_ppm=int(rng.choice([0, 21])) if maker else None, fee_clearing_micros=int(rng.choice([0, 0, 250_001])))
+
+
+def with_spread_tick(rng: np.random.Generator, terms: Terms) -> Terms:
+    """In one product of two the price of a spread has a tick of its own, finer or coarser."""
+    tick = terms.tick_micros
+    return replace(terms, spread_tick_micros=[None, None, max(tick // 2, 1), 2 * tick][rng.integers(4)])
 
 
 def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, weights: np.random.Generator | None, *,

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candles of every instrument in every width a dialect asks for, built as prices come; a bounded number is kept."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+NANOS = 1_000_000_000
+WIDTHS = {"1s": NANOS, "5s": 5 * NANOS, "1m": 60 * NANOS, "5m": 300 * NANOS, "15m": 900 * NANOS, "1h": 3600 * NANOS, "1d": 86_400 * NANOS}
+"""Width by its name, nanoseconds."""
+KEPT = 500
+
+
+@dataclass(slots=True)
+class Candle:
+    """Micros and lots; ``start`` is the candle's first nanosecond."""
+
+    start: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int = 0
+    buys: int = 0
+    sells: int = 0
+
+
+class Candles:
+    """The latest :data:`KEPT` candles of each symbol and width. A width without a trade has no candle."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], deque[Candle]] = {}
+
+    def see(self, symbol: str, ts: int, open: int, high: int, low: int, close: int, lots: int, side: int = 0) -> None:
+        """One trade, or a whole bar of another source."""
+        for name, width in WIDTHS.items():
+            kept = self._kept.get((symbol, name))
+            if kept is None:
+                kept = self._kept[symbol, name] = deque(maxlen=KEPT)
+            start = ts - ts % width
+            if not kept or kept[-1].start < start:
+                kept.append(Candle(start, open, high, low, close))
+            candle = kept[-1]
+            candle.high, candle.low, candle.close = max(candle.high, high), min(candle.low, low), close
+            candle.volume += lots
+            candle.buys += lots if side > 0 else 0
+            candle.sells += lots if side < 0 else 0
+
+    def of(self, symbol: str, width: str) -> list[Candle]:
+        """Oldest first."""
+        return list(self._kept.get((symbol, width), ()))

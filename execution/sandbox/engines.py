@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One account's engine behind a replayed tape: the memory of a backtest, whose orders come over a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from kilohour.contracts import Assumptions, Registry, Venue, engine_terms
+from kilohour.execution.sandbox.averages import Entry
+from kilohour.execution.sandbox.instruments import Instrument, Listing
+from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order
+from kilohour.faces.fields import dtype_of
+from kilohour.fills import Fills
+from kilohour.kernels import records as r
+from kilohour.market import Market
+from kilohour.session import Session as EngineSession
+from kilohour.strategy import Strategy
+from kilohour.tape.tape import Tape
+
+
+class Wire(Strategy):
+    """Stands where a session wants a strategy; its orders come from outside."""
+
+    interpreted: ClassVar[bool] = True
+
+    def on_bar(self, desk: Any) -> None:
+        """Nothing: whoever is on the wire decides after the timestamp."""
+
+
+class Account:
+    """One account's engine: the memory of a backtest, moved on one timestamp at a time."""
+
+    def __init__(self, name: str, market: Market, cash: int) -> None:
+        from kilohour.kernels.desk_service import service_address
+        from kilohour.kernels.venue_service import entry_address
+
+        self.name = name
+        self.session = EngineSession(market, Wire, np.zeros(1, dtype_of(Wire)), cash, interpreted=True)
+        self.desk, self.book, self.scratch = self.session.desk[0], self.session.book[0], self.session.scratch[0]
+        self.entries: dict[int, Entry] = {}
+        self.by_number: dict[int, Order] = {}
+        self.tickets = 0
+        self._enter, self._serve = entry_address(market.has_scenarios), service_address(market.has_scenarios)
+
+    def enter(self) -> None:
+        """Submits the order in the scratch memory."""
+        self._call(self._enter, 0)
+
+    def serve(self) -> None:
+        """Serves the request on the desk."""
+        self._call(self._serve, r.SERVE_REQUESTS)
+
+    def _call(self, part: int, what: int) -> None:
+        from kilohour.kernels.venue_service import call_part
+
+        session = self.session
+        terms = session.market.margin_terms if session.market.has_scenarios else session.market.terms
+        call_part(
+            part,
+            what,
+            session.book.ctypes.data,
+            session.desk.ctypes.data,
+            terms.ctypes.data,
+            session.scratch.ctypes.data,
+            session.out.ctypes.data,
+        )
+
+    def write(self, new: NewOrder, instrument: Instrument, parent: Order | None) -> None:
+        """Puts an order into the scratch memory, every field of it."""
+        scratch = self.scratch
+        self.tickets += 1
+        for name in ("filled", "looked", "place", "has_children", "limit", "trigger", "distance", "until"):
+            scratch[name] = 0
+        sign = new.side if instrument.is_spread else 1
+        scratch["kind"], scratch["life"], scratch["origin"] = KINDS.index(new.kind) + 1, LIVES.index(new.life) + 1, r.FROM_ORDER
+        scratch["flags"] = (r.POST_ONLY if new.post_only else 0) + (r.REDUCE_ONLY if new.reduce_only else 0)
+        scratch["ticket"], scratch["until"], scratch["group"] = self.tickets, new.until, new.group
+        scratch["limit"], scratch["trigger"], scratch["distance"] = sign * (new.price or 0), sign * (new.trigger or 0), new.distance or 0
+        scratch["legs"], scratch["units"] = len(instrument.legs), new.lots
+        for leg, (row, ratio) in enumerate(instrument.legs):
+            scratch["contract"][leg], scratch["ratio"][leg] = row, ratio * new.side
+        scratch["parent"] = (parent.number if parent is not None and parent.state.is_open else -1) if new.parent else 0
+        untied = not new.parent and new.group == 0 and scratch["flags"] == 0
+        scratch["plain"] = (
+            untied and new.life in ("GTC", "DAY") and (new.kind == "market" or (new.kind == "limit" and not instrument.is_spread))
+        )
+
+    def slot(self, order: Order) -> Any | None:
+        """The engine's record of a working order."""
+        for slot in range(int(self.book["orders_working"])):
+            if int(self.book["order"][slot]["number"]) == order.number:
+                return self.book["order"][slot]
+        return None
+
+    def taken(self) -> dict[str, Any]:
+        """The rows written since the last call, by table."""
+        found = {}
+        for name, (row, _) in r.TABLES.items():
+            used = int(self.session.out[name][0])
+            parts = [*self.session.tables[name], self.session.out[row][0][:used].copy()]
+            self.session.tables[name] = []
+            self.session.out[name] = 0
+            found[name] = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        return found
+
+
+def market_of(tape: Tape, assume: Sequence[str | Path] = (), contracts: str | Path | None = None,
+              fills: Fills | None = None) -> tuple[Market, Listing]:  # fmt: skip
+    """The market of a tape as a backtest with ``--venue sandbox`` sees it, and the instruments on it.
+
+    Raises what :func:`kilohour.contracts.engine_terms` raises for an unknown term.
+    """
+    loaded = [Assumptions.load(name) for name in dict.fromkeys((*tape.assumptions, *map(str, assume)))]
+    registry = Registry.shipped(contracts).adding(tape.products).assuming(*loaded)
+    products = {code: registry.product(code) for code in tape.product_codes}
+    venue = Venue.shipped("sandbox")
+    terms = {code: venue.on(engine_terms(product)) for code, product in products.items()}
+    market = Market.of(tape, terms, {code: product.index for code, product in products.items()}, fills)
+    return market, Listing(tape.contracts, products, terms)
+
+
+def by_order(rows: Any) -> Iterator[list[Any]]:
+    """Rows of fills in runs: the legs of one execution stand together and name each contract once."""
+    run: list[Any] = []
+    for row in rows:
+        if run and (row["order"] != run[0]["order"] or any(row["contract"] == other["contract"] for other in run)):
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
+
+
+def rows_of(engine: Account, number: int) -> list[dict[str, int]]:
+    """The legs of a working order, as rows of the table of orders have them."""
+    for slot in range(int(engine.book["orders_working"])):
+        order = engine.book["order"][slot]
+        if int(order["number"]) == number:
+            return [
+                {"order": number, "contract": int(order["contract"][leg]), "lots": int(order["ratio"][leg]) * int(order["size"])}
+                for leg in range(int(order["legs"]))
+            ]
+    return []

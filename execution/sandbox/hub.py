@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sockets and what is sent on them: a bounded queue each, so that a reader that never reads costs a fixed amount of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import web
+
+from kilohour.execution.sandbox.chaos import Chaos
+
+QUEUED_BYTES, QUEUED_MESSAGES = 4 << 20, 20_000
+SOCKETS_MOST = 512
+
+
+class Outbox:
+    """One socket's way out. ``channel``: orders, market or feed; ``account`` empty on public ones."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, channel: str, account: str, chaos: Chaos) -> None:
+        self.socket, self.request, self.channel, self.account, self.chaos = socket, request, channel, account, chaos
+        self.is_mute = False
+        self.is_gone = False
+        self._queue: deque[str] = deque()
+        self._bytes = 0
+        self._held: str | None = None
+        self._wake = asyncio.Event()
+        self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    def reply(self, text: str) -> None:
+        """Queues an answer: streams' faults do not touch it."""
+        self._put(text)
+
+    def send(self, text: str) -> None:
+        """Queues a message of the stream, as the control plane lets it."""
+        rule = self.chaos.stream("private" if self.account else "public", self.account)
+        if rule is not None and rule.do == "drop":
+            return
+        if rule is not None and rule.do == "delay":
+            asyncio.get_running_loop().call_later(rule.ms / 1000, self._put, text)
+            return
+        if rule is not None and rule.do == "reorder" and self._held is None:
+            self._held = text
+            return
+        self._put(text)
+        if rule is not None and rule.do == "duplicate":
+            self._put(text)
+        if self._held is not None:
+            held, self._held = self._held, None
+            self._put(held)
+
+    def _put(self, text: str) -> None:
+        if self.is_mute or self.is_gone:
+            return
+        self._queue.append(text)
+        self._bytes += len(text)
+        self._wake.set()
+        if self._bytes > QUEUED_BYTES or len(self._queue) > QUEUED_MESSAGES:
+            self.abort()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while more is queued than a reader ought to be behind."""
+        return not self.is_gone and self._bytes > QUEUED_BYTES // 4
+
+    async def _write(self) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError, asyncio.CancelledError):
+            while not self.is_gone:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    text = self._queue.popleft()
+                    self._bytes -= len(text)
+                    await self.socket.send_str(text)
+        self.is_gone = True
+
+    def abort(self) -> None:
+        """Cuts the connection without a word."""
+        self.is_gone = True
+        self._queue.clear()
+        self._bytes = 0
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        self._writer.cancel()
+
+    async def close(self, code: int = 1012) -> None:
+        """Closes the socket in order, with what is queued."""
+        with contextlib.suppress(ConnectionError, RuntimeError, asyncio.TimeoutError):
+            await asyncio.wait_for(self.socket.close(code=code, message=b"sandbox"), 1)
+        self.end()
+
+    def end(self) -> None:
+        """The socket is closed: the queue is dropped and its writer ends."""
+        self.is_gone = True
+        self._queue.clear()
+        self._writer.cancel()
+
+
+class Hub:
+    """Every open socket, and who is told of changes."""
+
+    def __init__(self, chaos: Chaos) -> None:
+        self.chaos = chaos
+        self.open: list[Outbox] = []
+
+    def join(self, socket: web.WebSocketResponse, request: web.Request, channel: str, account: str = "") -> Outbox:
+        """A socket's way out, kept until it leaves. Raises :class:`web.HTTPServiceUnavailable` when there are too many."""
+        outbox = Outbox(socket, request, channel, account, self.chaos)
+        self.open.append(outbox)
+        return outbox
+
+    @property
+    def is_full(self) -> bool:
+        """True when no further socket is taken."""
+        return len(self.open) >= SOCKETS_MOST
+
+    def leave(self, outbox: Outbox) -> None:
+        """Forgets a socket."""
+        outbox.end()
+        if outbox in self.open:
+            self.open.remove(outbox)
+
+    def each(self, channel: str, account: str | None = None) -> list[Outbox]:
+        """Open sockets of a channel (of one account)."""
+        return [box for box in self.open if (channel in ("all", box.channel)) and account in (None, box.account) and not box.is_gone]
+
+    def tell(self, channel: str, make: Callable[[Outbox], str | None]) -> None:
+        """Sends to every socket of a channel what ``make`` says of it, if anything."""
+        for box in self.each(channel):
+            text = make(box)
+            if text is not None:
+                box.send(text)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kilohour sandbox``: an exchange on localhost until Ctrl-C, or for so many seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kilohour.cli import options
+
+if TYPE_CHECKING:
+    from kilohour.execution.sandbox.core import Exchange
+    from kilohour.execution.sandbox.server import Server
+
+EXAMPLES = """[bold]Examples[/bold]
+
+[cyan]kilohour sandbox --replay tapes/mine --speed 3600 --for 60[/cyan]
+
+[cyan]kilohour sandbox --replay tapes/mine --speed lockstep --port 8765 --json[/cyan]"""
+
+_PANEL = "Sandbox"
+ACCOUNTS = "trader,second"
+ACCOUNTS_MOST = 64
+
+Replay = Annotated[
+    Path | None,
+    typer.Option("--replay", metavar="TAPE", rich_help_panel="Data", show_default=False, help="A tape folder whose bars are the market."),
+]
+Speed = Annotated[
+    str,
+    typer.Option(
+        "--speed",
+        metavar="N|max|lockstep",
+        rich_help_panel=_PANEL,
+        help="Seconds of the market in a second, as fast as it goes, or one timestamp at a time with a runner.",
+    ),
+]
+Port = Annotated[int, typer.Option("--port", metavar="P", rich_help_panel=_PANEL, show_default="a free one", help="Port on 127.0.0.1.")]
+Accounts = Annotated[str, typer.Option("--accounts", metavar="NAMES", rich_help_panel=_PANEL, help="Accounts, with commas between them.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", rich_help_panel=_PANEL, help="Seed of keys and of random faults.")]
+ChaosFile = Annotated[
+    Path | None,
+    typer.Option("--chaos", metavar="FILE", rich_help_panel=_PANEL, show_default=False, help="A TOML file of faults to inject."),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option("--for", metavar="SECONDS", rich_help_panel=_PANEL, show_default="until Ctrl-C", help="End by itself after so long."),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EXAMPLES)(sandbox)
+
+
+def sandbox(
+    replay: Replay = None,
+    speed: Speed = "1",
+    port: Port = 0,
+    accounts: Accounts = ACCOUNTS,
+    cash: options.Cash = options.CASH_USD,
+    first: options.First = None,
+    last: options.Last = None,
+    assume: options.Assume = None,
+    contracts: options.Contracts = None,
+    fills: options.Fills = None,
+    seed: Seed = 7,
+    chaos: ChaosFile = None,
+    seconds: Seconds = None,
+    json: options.Json = False,
+) -> None:
+    """Start an exchange on localhost that speaks a subset of real venues' wire dialects."""
+    import asyncio
+
+    from kilohour.errors import UsageError
+
+    pace, names = _speed(speed), _accounts(accounts)
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"port must be between 0 and 65535, found {port}")
+    if seconds is not None and not 0 < seconds <= 1e9:
+        raise UsageError(f"for must be above 0 seconds, found {seconds:g}")
+    rules = _rules(chaos)
+    if replay is None:
+        raise UsageError("give --replay TAPE: the folder of a tape")
+    exchange = _replay(replay, names, cash, first, last, assume, contracts, fills)
+    asyncio.run(_serve(exchange, seed, pace, port, rules, seconds, json))
+
+
+def _speed(text: str) -> float | str:
+    from kilohour.errors import UsageError
+
+    if text in ("max", "lockstep"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 1e9:
+        raise UsageError(f"speed must be a number above 0, max or lockstep, found {text!r}")
+    return number
+
+
+def _accounts(text: str) -> list[str]:
+    from kilohour.errors import UsageError
+
+    names = text.split(",")
+    if not all(name.replace("-", "").isalnum() and len(name) <= 32 for name in names) or len(set(names)) != len(names):
+        raise UsageError(f"accounts must be different names of letters, digits and hyphens, with commas between them, found {text!r}")
+    if len(names) > ACCOUNTS_MOST:
+        raise UsageError(f"accounts must be at most {ACCOUNTS_MOST}, found {len(names)}")
+    return names
+
+
+def _rules(file: Path | None) -> list[dict[str, Any]]:
+    """The faults of a TOML file: a list of tables called ``rule``."""
+    import tomllib
+
+    from kilohour.errors import UsageError
+
+    if file is None:
+        return []
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file.name}: not TOML: {error}") from None
+    rules = found.get("rule", [])
+    if set(found) - {"rule"} or not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise UsageError(f"{file.name}: must hold [[rule]] tables and nothing else, found {', '.join(sorted(found))}")
+    return rules
+
+
+def _replay(folder: Path, names: list[str], cash: float, first: str | None, last: str | None, assume: list[str] | None,
+            contracts: Path | None, fills: list[str] | None) -> Exchange:  # fmt: skip
+    from kilohour.backtests.backtest import between
+    from kilohour.backtests.prepare import checked_cash
+    from kilohour.cli.assignments import fills_of
+    from kilohour.execution.sandbox.engines import market_of
+    from kilohour.execution.sandbox.replay import ReplayExchange
+    from kilohour.tape.tape import Tape
+
+    tape = between(Tape.load(folder), first, last)
+    market, listing = market_of(tape, assume or (), contracts, fills_of(fills or []))
+    return ReplayExchange(market, listing, dict.fromkeys(names, checked_cash(cash)))
+
+
+async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, rules: list[dict[str, Any]], seconds: float | None,
+                 json: bool) -> None:  # fmt: skip
+    import time
+
+    from kilohour.errors import UsageError
+    from kilohour.execution.sandbox.accounts import Keyring
+    from kilohour.execution.sandbox.chaos import Chaos
+    from kilohour.execution.sandbox.server import Server
+
+    server = Server(exchange, Keyring(seed, list(exchange.accounts)), Chaos(seed), time.time_ns, speed=speed)
+    for rule in rules:
+        await server.control.apply(rule)
+    try:
+        await server.start(port)
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+    try:
+        _tell(server, json)
+        await server.wait(seconds)
+    finally:
+        await server.stop()
+
+
+def _tell(server: Server, json: bool) -> None:
+    """Addresses and keys; flushed, for whoever started the process waits for them."""
+    import dataclasses
+    import sys
+
+    from kilohour.cli.output import line, print_json
+
+    keys = [dataclasses.asdict(each) for each in server.keyring.all]
+    if json:
+        print_json({"exchange": server.exchange.kind, "port": server.port, "addresses": server.addresses, "accounts": keys})
+    else:
+        line(f"kilohour sandbox on 127.0.0.1:{server.port}: speaks a subset of the AX and OKX v5 dialects, and is neither. Ctrl-C ends it.")
+        for what, address in server.addresses.items():
+            line(f"{what:14}{address}")
+        for key in keys:
+            line("  ".join(f"{name} {value}" for name, value in key.items()))
+    sys.stdout.flush()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A replayed tape: orders that come over the wire give what the same orders give in a backtest, to the micro."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from kilohour.backtests.backtest import between
+from kilohour.execution.sandbox.model import NewOrder, Reason, Session, State
+from kilohour.kernels import records as r
+from tests.backtests.tapes import sim_tape
+from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of, new_order, play_orders
+from tests.execution.sandbox.serving import receive, serving
+from tests.strategies.runs import LIVELY, market, session_of
+
+NEAR, FAR = "SIM-H100-2030-JAN", "SIM-H100-2030-FEB"
+
+
+def books_of(book: Any) -> tuple[Any, ...]:
+    names = ("cash", "fees", "fills", "lots_traded", "settlements", "orders_made", "orders_refused")
+    return (*(int(book[name]) for name in names), book["position"].tolist(), book["open_value"].tolist(), book["residue"].tolist())
+
+
+@pytest.mark.parametrize("name", LIVELY)
+def test_the_orders_of_a_strategy_give_the_same_books_as_its_backtest(name: str) -> None:
+    tape = between(market(), "2026-01-01", "2026-06-30")
+    session, _ = session_of(name, tape, **LIVELY[name])
+    exchange = exchange_of(tape, session.cash_micros)
+    play_orders(session, exchange)
+
+    fills = [(int(row["lots"]), int(row["price_micros"]), int(row["fee_micros"])) for row in session.table("fills")]
+    assert fills
+    assert fills == [(fill.side * fill.lots, fill.price, fill.fee) for fill in exchange.fills["one"]]
+    # close_books of the backtest marks what is still open; the exchange goes on
+    ledger = [int(row["micros"]) for row in session.table("ledger") if int(row["kind"]) != r.UNSETTLED]
+    assert sum(ledger) == sum(t.micros for t in exchange.transactions["one"])
+    assert exchange.statement("one").equity == int(session.book[0]["equity"])
+    assert exchange.statement("two").cash == session.cash_micros, "accounts do not meet"
+
+
+def test_lock_step_over_sockets_gives_the_same_books_as_the_exchange_alone() -> None:
+    tape = between(market(), "2026-03-01", "2026-04-30")
+    session, _ = session_of("calendar-spread", tape, **LIVELY["calendar-spread"])
+    alone = exchange_of(tape, session.cash_micros)
+    play_orders(session, alone)
+    wired = exchange_of(tape, session.cash_micros)
+    rows = session.table("orders")
+    symbols = {row: wired.listing.of_contract(c.code).symbol for row, c in enumerate(session.market.tape.contracts)}
+
+    async def run() -> list[Any]:
+        events: list[Any] = []
+        at, ids = 0, {}
+        async with serving(wired, speed="lockstep") as (server, client):
+            orders = await client.orders_socket()
+            feed = await client.http.ws_connect(server.addresses["feed"])
+            hello = (await receive(feed))["hello"]
+            assert (hello["venue"], hello["events"], hello["contracts"][0]["code"]) == ("sandbox", len(tape), tape.contracts[0].code)
+            lockstep = await client.http.ws_connect(server.addresses["lockstep"] + "?account=one")
+            seen = 0
+            while "end" not in (barrier := await receive(lockstep)):
+                while len(events) < barrier["feed_seq"]:
+                    events.append(await receive(feed))
+                while seen < barrier["orders_seq"]:
+                    seen = int((await receive(orders))["eid"])
+                while at < len(rows) and rows[at]["ts"] == barrier["ts"]:
+                    row = rows[at]
+                    legs = [e for e in rows[at:] if (e["order"], e["ts"], e["status"]) == (row["order"], row["ts"], row["status"])]
+                    at += len(legs)
+                    new = new_order(legs, symbols)
+                    if row["status"] == r.WORKING:
+                        place = {"t": "p", "s": new.symbol, "d": "B" if new.side > 0 else "S", "q": new.lots, "cid": int(row["order"])}
+                        reply, early = await client.ask(orders, **place, x={"kind": "market"})
+                        ids[int(row["order"])] = reply["res"]["oid"]
+                    elif int(row["status"]) in ENDED_BY_THE_STRATEGY:
+                        reply, early = await client.ask(orders, t="x", oid=ids[int(row["order"])])
+                        assert reply["res"] == {"cxl_rx": True}
+                    else:
+                        continue
+                    seen = max([seen, *(int(event["eid"]) for event in early)])
+                await lockstep.send_str(json.dumps({"done": barrier["barrier"]}))
+            books = await client.get("/_account/one")
+            assert books["cash"] == alone.statement("one").cash
+            assert books["positions"] == {
+                wired.listing.by_symbol[h.symbol].contract.code: h.lots for h in alone.statement("one").holdings if h.lots
+            }
+        return events
+
+    events = asyncio.run(run())
+    assert alone.fills["one"]
+    assert list(alone.fills["one"]) == list(wired.fills["one"])
+    assert [event["seq"] for event in events] == list(range(1, len(tape) + 1))
+    assert [(e["ts"], e["ts_event"], e["close"]) for e in events] == [
+        (int(ts), int(of), None if close == r.MISSING else int(close))
+        for ts, of, close in zip(tape.events["ts"], tape.events["ts_event"], tape.events["close"], strict=True)
+    ]
+
+
+def test_between_bars_orders_rest_and_a_cancel_takes_them_out() -> None:
+    exchange = exchange_of(sim_tape(5))
+    exchange.step()
+    order = exchange.place("one", NewOrder(symbol=NEAR, side=1, lots=3, price=1_000_000, client_id="1"))
+    assert order.state.is_open
+    assert exchange.session(exchange.listing.by_symbol[NEAR]) is Session.PRE_OPEN
+    assert exchange.cancel(order) is None
+    assert order.state.value == "canceled"
+    assert exchange.cancel(order) is Reason.GONE
+    assert not exchange.open_orders["one"]
+
+
+def test_a_spread_fills_its_legs_together_and_counts_units() -> None:
+    exchange = exchange_of(sim_tape(5))
+    exchange.step()
+    order = exchange.place("one", NewOrder(symbol=f"{NEAR}~{FAR}", side=-1, lots=2, kind="market"))
+    exchange.step()
+    exchange.step()
+    fills = list(exchange.fills["one"])
+    assert order.state is State.FILLED
+    assert order.filled == 2
+    assert [(fill.symbol, fill.side, fill.lots) for fill in fills] == [(NEAR, -1, 2), (FAR, 1, 2)]
+
+
+def test_an_order_that_grows_goes_on_under_a_new_id() -> None:
+    exchange = exchange_of(sim_tape(5))
+    exchange.step()
+    old = exchange.place("one", NewOrder(symbol=NEAR, side=1, lots=1, price=1_000_000, client_id="9"))
+    new = exchange.replace(old, lots=4, price=1_010_000)
+    assert not isinstance(new, Reason)
+    assert (old.state, new.state, new.lots, new.price, new.replaces) == (State.REPLACED, State.ACCEPTED, 4, 1_010_000, old.id)
+    assert exchange.replace(new, lots=4, price=1_010_001) is Reason.TICK
+    assert list(exchange.open_orders["one"]) == [new.id]
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (NewOrder(symbol="SIM-H100-2031-JAN", side=1, lots=1, price=1_000_000), Reason.UNKNOWN_SYMBOL),
+        (NewOrder(symbol=NEAR, side=1, lots=0, price=1_000_000), Reason.QUANTITY),
+        (NewOrder(symbol=NEAR, side=1, lots=10**9, price=1_000_000), Reason.QUANTITY),
+        (NewOrder(symbol=NEAR, side=1, lots=1, price=1_000_001), Reason.TICK),
+        (NewOrder(symbol=NEAR, side=1, lots=1, price=10**16), Reason.BAND),
+        (NewOrder(symbol=NEAR, side=1, lots=1, price=1_000_000, reduce_only=True), Reason.REDUCE_ONLY),
+        (NewOrder(symbol=NEAR, side=1, lots=1_000_000, kind="market"), Reason.MARGIN),
+        (NewOrder(symbol=NEAR, side=1, lots=1, price=1_000_000, life="IOC", post_only=True), Reason.ORDER_TYPE),
+        (NewOrder(symbol=NEAR, side=1, lots=1, price=1_000_000, parent="O-NOBODY"), Reason.GROUP),
+    ],
+)
+def test_what_the_exchange_refuses(new: NewOrder, reason: Reason) -> None:
+    exchange = exchange_of(sim_tape(5))
+    exchange.step()
+    order = exchange.place("one", new)
+    assert order.state is State.REJECTED
+    assert [event.reason for event in exchange.take_changes().events] == [reason]
