@@ -228,7 +228,7 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 
 @inner
-def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first, first_day,
                fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address, terms_address, order_address,
                out_address):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
@@ -242,7 +242,8 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
             desk.mark_count += 1
         if what == QUOTE or what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
             event = book.rare
-            event.contract, event.price, event.of, event.revision, event.failed, event.row = at, close[i], ts_event[i], volume[i], 0, i
+            event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
+            event.open, event.high, event.low = open[i], high[i], low[i]
             call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
             if event.failed:
                 book.failed_ref = at
@@ -265,6 +266,15 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
             return -OVERFLOW
         i += 1
     return i
+
+
+@inner
+def watch_limits(book, book_address, desk_address, terms_address, order_address, out_address):
+    """Losses and fills against the run's risk limits, behind phase 5; False when it has none."""
+    if book.risk.call == 0:
+        return False
+    call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+    return True
 
 
 @inner
@@ -327,8 +337,8 @@ def advance(
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
-                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
-                                    fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first,
+                                    first_day, fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
                                     terms_address, order_address, out_address)
                 if behind < 0:
                     status = -behind
@@ -343,9 +353,7 @@ def advance(
                                           out_address):
                 status = FAILED
                 break
-            if book.risk.call:
-                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
-                wrote = True
+            wrote = watch_limits(book, book_address, desk_address, terms_address, order_address, out_address) or wrote
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

@@ -58,10 +58,10 @@ EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED, RISK_STOP = (np.int64(i) for i in range(1, 10))
 (NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS, VENUE, BAND,
  POSITION_LIMIT, IS_HALTED, REDUCING, RESTRICTED, NEAR_EXPIRY, POSITION_LOTS, GROSS_UNITS, NET_UNITS, ORDER_LOTS, ORDER_NOTIONAL,
- OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION) = (np.int64(i) for i in range(1, 29))
+ OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION, PRICE) = (np.int64(i) for i in range(1, 30))
 CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only", "venue",
          "band", "position_limit", "halted", "reducing", "restricted", "near_expiry", "position_lots", "product_gross", "product_net",
-         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session")
+         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE, INTEREST_PAID = (np.int64(i) for i in range(6, 11))
@@ -188,6 +188,7 @@ TERMS = np.dtype(
         ("cancel_in_halt", I8),
         ("band_ppm", I8),
         ("band_queues", I8),
+        ("price_minimum", I8),
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
@@ -288,14 +289,13 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
-RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("row", I8)])
-"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``). ``row``: its place on the tape."""
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("open", I8), ("high", I8),
+                 ("low", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``): the tape's columns."""
 
 QUOTES = np.dtype(
     [
-        *((f"{name}_column", I8) for name in ("open", "high", "low", "close", "volume")),
         ("stale_after", I8),
-        ("rows_shown", I8),
         ("depth", I8, (CONTRACTS + 8,)),
         ("shown_at", I8, (CONTRACTS + 8,)),
         *((name, I8, (CONTRACTS * LEVELS,)) for name in ("bid", "bid_left", "ask", "ask_left")),
@@ -304,8 +304,7 @@ QUOTES = np.dtype(
 )
 """What is displayed of each contract: ``depth`` levels a side, prices in micros and lots, less what own fills have taken.
 
-Only runs on tapes with quotes have one. The columns are addresses of the tape's. ``shown_at``: when the quote happened.
-``rows_shown``: events behind the store, which several accounts may share. Nanoseconds, lots, micros.
+Only runs on tapes with quotes have one; several accounts may share it. ``shown_at``: when the quote happened. Nanoseconds, lots, micros.
 """
 
 RISK = np.dtype([(name, I8) for name in ("call", "code", "guard", "book", "desk", "terms", "order", "out")])
@@ -350,6 +349,7 @@ BOOK = np.dtype(
         ("latency", I8),
         ("fill_model", I8),
         ("quotes", I8),
+        ("keeps_quotes", I8),
         ("cash_rate", I8),
         ("interest_day", I8),
         ("interest_base", I8),
@@ -410,7 +410,8 @@ BOOK = np.dtype(
     align=True,
 )
 """``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
-``quotes`` is the address of a record of QUOTES. ``interest_base``: the cash that has earned interest since ``interest_day``.
+``quotes`` is the address of a record of QUOTES, 0 without; one of the accounts that share it ``keeps_quotes`` up to date.
+``interest_base``: the cash that has earned interest since ``interest_day``.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(

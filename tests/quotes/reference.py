@@ -8,7 +8,7 @@ gives the fills and how each order ended. Lots are free and unmargined.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -76,6 +76,7 @@ class Order:
     group: set[int] = field(default_factory=set)
     children: list[Order] = field(default_factory=list)
     units: int = 0
+    arrived: int = 0
     filled: int = 0
     status: str = "working"
     in_book: bool = False
@@ -109,6 +110,7 @@ class Reference:
         self.last: dict[str, int] = {}
         self.held = dict.fromkeys(self.codes, 0)
         self.orders: list[Order] = []
+        self.tickets: list[Order] = []
         self.queue: list[Order] = []
         self.fills: list[Filled] = []
         self.now = 0
@@ -122,6 +124,9 @@ class Reference:
                 if kind == Kind.BAR:
                     self.bars[self.codes[ref]] = self.bar(o, h, lo, c, None if volume == MISSING else volume)
                     self.last[self.codes[ref]] = c
+            for order in self.queue:
+                if order.status == "working" and order.life == "gtd" and self.now > order.until:
+                    self.end(order, "lapsed")
             for order in self.queue:
                 self.meet_trades(order)
             for _, kind, ref, bid, bid_lots, ask, ask_lots, level, happened in rows:
@@ -168,8 +173,6 @@ class Reference:
         return total
 
     def meet_trades(self, order: Order) -> None:
-        if order.status == "working" and order.life == "gtd" and self.now > order.until:
-            self.end(order, "lapsed")
         bar = self.bars.get(order.legs[0][0])
         if not self.is_due(order) or len(order.legs) > 1 or bar is None or bar.volume == 0:
             return
@@ -180,7 +183,7 @@ class Reference:
             self.rest(order, bar)
 
     def is_due(self, order: Order) -> bool:
-        return order.status == "working" and order.units > 0 and order.due <= self.now
+        return order.status == "working" and order.units > order.filled and order.due <= self.now
 
     def way_triggers(self, order: Order, bar: Bar) -> bool:
         near, far = (bar.low, bar.high) if bar.open - bar.low <= bar.high - bar.open else (bar.high, bar.low)
@@ -208,8 +211,8 @@ class Reference:
             left -= ahead
         else:
             return
-        units = min(self.wanted(order), max(left, 0)) if left > 0 else 0
-        if units:
+        units = min(self.wanted(order), max(left, 0))
+        if units and order.status == "working":
             bar.left -= units
             code, side = order.legs[0]
             self.fill(order, code, side * units, limit, "maker")
@@ -339,20 +342,23 @@ class Reference:
             if other.status != "working" or other is order:
                 continue
             if order.number in other.group:
-                cut = min(units, other.size - other.filled)
-                other.units -= min(cut, other.units - other.filled)
-                other.size -= cut
+                other.size -= min(units, other.size - other.filled)
+                other.arrived -= units
+                self.set_units(other)
                 if other.size == other.filled:
                     self.end(other, "cancelled")
             elif other.parent is order:
-                if other.units == 0:
-                    same = len(other.legs) == len(order.legs) == 1 and other.legs[0][0] == order.legs[0][0]
-                    other.due = self.now if same else self.now + 1
-                other.units += min(units, other.size - other.units)
+                other.arrived += units
+                self.set_units(other)
+                same = len(other.legs) == len(order.legs) == 1 and other.legs[0][0] == order.legs[0][0]
+                other.due = self.now if same and other.due <= self.now else max(other.due, self.now + 1)
         if order.filled == order.units and (order.parent is None or order.filled == order.size):
             self.end(order, "filled")
-        elif order.status == "working" and order.reduce_only and self.reducible(order) == 0:
+        elif order.reduce_only and order.units > order.filled and self.reducible(order) == 0:
             self.end(order, "cancelled")
+
+    def set_units(self, order: Order) -> None:
+        order.units = max(min(order.size, order.arrived), order.filled) if order.parent else order.size
 
     def end(self, order: Order, status: str) -> None:
         order.status = status
@@ -381,6 +387,9 @@ class Reference:
             else:
                 self.order(verb, of)
 
+    def refuse_change(self, order: Order) -> None:
+        self.orders.append(replace(order, number=len(self.orders) + 1, status="refused", filled=0, children=[], group=set()))
+
     def order(self, verb: str, of: list[Any]) -> None:
         options = dict(of.pop()) if isinstance(of[-1], Mapping) else {}
         code, lots, *prices, life = of
@@ -402,6 +411,7 @@ class Reference:
         if order.reduce_only and parent is None and not self.stands_against(legs):
             order.status = "refused"
         self.orders.append(order)
+        self.tickets.append(order)
         self.queue.append(order)
         return order
 
@@ -409,26 +419,31 @@ class Reference:
         return all(self.held[code] * ratio < 0 for code, ratio in legs)
 
     def named(self, ticket: int) -> Order | None:
-        number = ticket if ticket > 0 else len(self.orders) + 1 + ticket
-        return next((order for order in self.orders if order.number == number), None)
+        place = ticket - 1 if ticket > 0 else len(self.tickets) + ticket
+        return self.tickets[place] if 0 <= place < len(self.tickets) else None
 
     def amend(self, order: Order | None, lots: int, price: int) -> None:
         if order is None or order.status != "working":
             return
         size = lots * order.legs[0][1]
-        if size <= order.filled:
+        if 0 <= size <= order.filled:
             self.end(order, "cancelled")
             return
-        if order.reduce_only and order.parent is None and not self.stands_against(order.legs):
+        if size < 0 or (order.reduce_only and order.parent is None and not self.stands_against(order.legs)):
+            self.refuse_change(order)
             return
         name = {"limit": "limit", "trailing_stop": "distance", "market": ""}.get(order.kind, "trigger")
         sign = order.legs[0][1] if len(order.legs) > 1 and name != "distance" else 1
-        moved = size > order.size or (name and getattr(order, name) != sign * price)
+        before = getattr(order, name) if name else 0
+        grows, moved = size > order.size, bool(name) and before != sign * price
         if name:
             setattr(order, name, sign * price)
-        order.units = min(order.units, size) if order.parent else size
+        if name == "distance":
+            order.trigger += order.distance - before if order.buys else before - order.distance
+        order.in_book = order.in_book and not moved
         order.size, order.due = size, self.now + max(self.of.latency_ns, 1)
-        if moved:
+        self.set_units(order)
+        if moved or grows:
             order.queue = None
             self.queue.remove(order)
             self.queue.append(order)
