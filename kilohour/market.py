@@ -103,6 +103,7 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         term = terms[contract.product]
         row["lot_num"], row["lot_den"] = term.lot_num, term.lot_den
         row["tick"], row["rounding"] = term.tick_micros, term.rounding_micros
+        row["spread_tick"] = term.tick_micros if term.spread_tick_micros is None else term.spread_tick_micros
         row["fee_per_lot"], row["fee_ppm"], row["fee_settlement"] = term.fee_per_lot_micros, term.fee_ppm, term.fee_settlement_micros
         row["initial_ppm"], row["maintenance_ppm"] = term.margin_initial_ppm, term.margin_maintenance_ppm
         row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
@@ -171,6 +172,7 @@ def _desk_of(tape: Tape, terms: Array) -> Array:
     view["fixing_count"][:n] = [len(c.fixing_days) for c in tape.contracts]
     view["units_per_lot"][:n] = terms["lot_num"][:n] / np.maximum(terms["lot_den"][:n], 1)
     view["tick_size"][:n] = terms["tick"][:n] / 1e6
+    view["spread_tick_size"][:n] = terms["spread_tick"][:n] / 1e6
     return desk
 
 

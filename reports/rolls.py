@@ -47,9 +47,10 @@ def _counter(run: RunFolder, name: str) -> Floats:
 def _rolled(run: RunFolder) -> str:
     if "rolls" not in run["records"].columns or not run["records"].rows:
         return ""
-    done, forced, stranded = (int(_counter(run, name)[-1]) for name in ("rolls", "forced_lots", "stranded_lots"))
-    return (f"<p>{done:,} rolls. {forced:,} lots were left when the deadline came and went at the market; "
-            f"{stranded:,} could not be traded in time and were settled.</p>")
+    names = ("rolls", "forced_lots", "window_lots", "stranded_lots")
+    done, forced, inside, stranded = (int(_counter(run, name)[-1]) for name in names)
+    return (f"<p>{done:,} rolls. {forced:,} lots were left when the deadline came and went at the market; {inside:,} of them were "
+            f"still held when the fixing window began; {stranded:,} could not be traded in time and were settled.</p>")
 
 
 def _broken(run: RunFolder) -> str:

@@ -99,12 +99,14 @@ class StockGate:
         for order in self.working:
             if order.ticket and not order.orders[0].alive():
                 is_filled = order.orders[0].status == bt.Order.Completed
-                self._note(order.ticket, int(r.FILLED) if is_filled else order.end, int(order.orders[0].executed.size))
+                done = order.orders[0].executed
+                self._note(order.ticket, int(r.FILLED) if is_filled else order.end, int(done.size), round(done.size * done.price * 1e6))
         self.working = [order for order in self.working if any(each.alive() for each in order.orders)]
 
-    def _note(self, ticket: int, status: int, filled: int = 0) -> None:
+    def _note(self, ticket: int, status: int, filled: int = 0, spent: int = 0) -> None:
         """What the desk says of a ticket."""
-        self.desk.ticket_status[ticket % r.TICKETS], self.desk.ticket_filled[ticket % r.TICKETS] = status, filled
+        at = ticket % r.TICKETS
+        self.desk.ticket_status[at], self.desk.ticket_filled[at], self.desk.ticket_value[at] = status, abs(filled), spent
 
     # -- what the strategy wants ------------------------------------------------------------------------------
 

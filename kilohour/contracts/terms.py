@@ -145,6 +145,8 @@ class EngineTerms:
     order_in_halt: int = 1
     """1 when the venue takes orders while a contract is halted, and lets them wait; the next the same for cancels."""
     cancel_in_halt: int = 1
+    spread_tick_micros: int | None = None
+    """Step of the price of an order of several legs; None: the tick."""
     fee_maker_per_lot_micros: int | None = None
     """None, as the next: what a taker pays."""
     fee_maker_ppm: int | None = None
@@ -194,6 +196,7 @@ def engine_terms(product: Product) -> EngineTerms:
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),
         spot_days=_limit(product, "position_limit_spot_days"),
+        spread_tick_micros=_micros(product, "tick_spread") if product.get("tick_spread") is not None else None,
         fee_maker_per_lot_micros=_micros(product, "fee_maker_per_lot") if "fee_maker_per_lot" in product.terms else None,
         fee_maker_ppm=product.whole("fee_maker_ppm") if "fee_maker_ppm" in product.terms else None,
         fee_clearing_micros=_micros(product, "fee_clearing_per_lot") if "fee_clearing_per_lot" in product.terms else 0,

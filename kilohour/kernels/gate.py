@@ -75,7 +75,7 @@ def only_reduces(desk, order):
 @inner
 def breaks_tick(term, order):
     """True when a price of the order is off its tick, or a trailing distance is not positive."""
-    kind, tick = order.kind, term.tick
+    kind, tick = order.kind, term.tick if order.legs == 1 else term.spread_tick
     if (kind == LIMIT or kind == STOP_LIMIT) and order.limit % tick:
         return True
     if (kind == STOP or kind == STOP_LIMIT or kind == MARKET_IF_TOUCHED) and order.trigger % tick:

@@ -15,7 +15,7 @@ from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_fill
 from kilohour.kernels.records import FILL_AT_OPEN, FILLED, LIMIT, MISSING, OPEN, TAKEN, TICKETS, ZERO
-from kilohour.kernels.working import end_order, leave, sweep_orders
+from kilohour.kernels.working import end_order, leave, note_spent, sweep_orders
 
 UNLIMITED = np.int64(1 << 40)
 
@@ -91,8 +91,7 @@ def fill_leg(book, desk, terms, order, leg, units, price, reference, out):
     fee = fee_of_fill(term, lots, price, maker)
     book.available[contract] -= abs(lots)
     book_fill(book, desk, term, contract, lots, price, fee)
-    if order.ticket:
-        desk.ticket_value[order.ticket % TICKETS] += lots * price
+    note_spent(desk, order, lots, price)
     if not book.quiet:
         # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)

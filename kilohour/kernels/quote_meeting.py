@@ -40,11 +40,10 @@ from kilohour.kernels.records import (
     REDUCE_ONLY,
     REFUSED,
     STOP_LIMIT,
-    TICKETS,
     TRAILING_STOP,
     ZERO,
 )
-from kilohour.kernels.working import end_order
+from kilohour.kernels.working import end_order, note_spent
 
 ONE = np.int64(1)
 
@@ -72,8 +71,7 @@ def fill(book, desk, terms, order, leg, units, price, reference, maker, out):
     term, lots = terms[contract], order.ratio[leg] * units
     fee = fee_of_fill(term, lots, price, maker)
     book_fill(book, desk, term, contract, lots, price, fee)
-    if order.ticket:
-        desk.ticket_value[order.ticket % TICKETS] += lots * price
+    note_spent(desk, order, lots, price)
     if not book.quiet:
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)
         write_fill(out, desk.now, order, contract, lots, price, fee, cost, book.position[contract], maker)

@@ -23,7 +23,7 @@ from kilohour.kernels.records import (
     WORKING,
     ZERO,
 )
-from kilohour.kernels.working import end_order, sweep_orders
+from kilohour.kernels.working import end_order, note_spent, sweep_orders
 
 FILL_LEG, COUNT_UNITS, END_ORDER, RESTORE_LEG, CORRECT_FEE, REFUSE_ORDER = 1, 2, 3, 4, 5, 6
 AT_VENUE = 2**62
@@ -60,6 +60,7 @@ def book_leg(book, desk, term, order, is_working, contract, lots, price, fee, ma
     if fee == MISSING:
         fee = fee_of_fill(term, lots, price, maker)
     book_fill(book, desk, term, contract, lots, price, fee)
+    note_spent(desk, order, lots, price)
     cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)
     write_fill(out, ts, order, contract, lots, price, fee, cost, book.position[contract], maker)
     book_fee_row(term, contract, lots, fee, ts, out)

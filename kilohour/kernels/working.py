@@ -29,6 +29,13 @@ def set_units(desk, order):
 
 
 @inner
+def note_spent(desk, order, lots, price):
+    """What a leg's fill cost or brought, for the order's ticket."""
+    if order.ticket:
+        desk.ticket_value[order.ticket % TICKETS] += lots * price
+
+
+@inner
 def finish(book, desk, order, status, out):
     """Ends one order; its slot is swept by :func:`sweep_orders`. Who is refused once it works would not have rested."""
     leave(desk, order, TAKEN, order.units - order.filled)

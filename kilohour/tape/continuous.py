@@ -174,7 +174,7 @@ def _require_positive(facts: list[_Facts], rows: list[_Row], gaps: list[_Gap]) -
 
 
 def _joined(marks: np.ndarray[Any, Any], segment: np.ndarray[Any, Any], gaps: list[_Gap], facts: list[_Facts], method: str,
-            anchor: str) -> np.ndarray[Any, Any]:
+            anchor: str) -> Any:
     """Marks moved by what the rolls after them (anchor last) or before them (anchor first) jumped."""
     if method == "none":
         return marks.copy()
@@ -184,4 +184,4 @@ def _joined(marks: np.ndarray[Any, Any], segment: np.ndarray[Any, Any], gaps: li
         jumps = np.concatenate([[0.0], np.cumsum(new - old)])
         return marks - jumps[segment] + (jumps[segment[-1]] if anchor == "last" else 0.0)
     jumps = np.concatenate([[1.0], np.cumprod(new / old)])
-    return np.asarray(marks / jumps[segment] * (jumps[segment[-1]] if anchor == "last" else 1.0))
+    return marks / jumps[segment] * (jumps[segment[-1]] if anchor == "last" else 1.0)

@@ -39,7 +39,9 @@ class Roll(Face):
     it is never held twice. Days are calendar days; a week reaches over a long weekend with two bars to spare. With
     ``into_settlement`` nothing is rolled: it is held to the final price, the next contract from the last trade on.
 
-    The product's contracts must be the machine's own. ``rolls``, ``forced_lots`` and ``stranded_lots`` count what happened.
+    The product's contracts must be the machine's own. ``rolls`` counts; ``forced_lots`` were left to the market at the end,
+    ``window_lots`` of them were still held when the window began (a thin market takes few lots a bar: begin earlier),
+    ``stranded_lots`` could not be traded in time and settled.
     """
 
     trigger: int = BY_DAYS
@@ -79,7 +81,9 @@ class Roll(Face):
     rolls: int = state(0)
     escalations: int = state(0)
     forced_lots: int = state(0)
+    window_lots: int = state(0)
     stranded_lots: int = state(0)
+    last_late: int = state(-1)
 
     def check(self) -> None:
         for name, least, most in (("trigger", BY_DAYS, BY_COST), ("days", 1, 365), ("stages", 1, 100), ("confirm", 1, 100),
@@ -306,7 +310,7 @@ class Roll(Face):
         price = desk.price(self.near) - desk.price(self.far)
         if maths.is_nan(price):
             return nan
-        return on_tick(price, desk.tick_size[self.near], self.side < 0)
+        return on_tick(price, desk.spread_tick_size[self.near], self.side < 0)
 
     def tend(self, desk: Desk) -> None:
         """Moves a working spread order to the prices of now, or takes it back when the rung is another one."""
@@ -369,6 +373,9 @@ class Roll(Face):
             if self.legs.is_busy():
                 return
         have = desk.position(self.near)
+        if have != 0 and self.last_late != self.near and self.days_left(desk, self.near) <= 0.0:
+            self.last_late = self.near
+            self.window_lots += abs(have)
         if have != 0 and not desk.is_listed(self.near):
             self.strand(desk)
             return
@@ -414,5 +421,6 @@ class Roll(Face):
         desk.record("roll_phase", float(self.phase))
         desk.record("rolls", float(self.rolls))
         desk.record("forced_lots", float(self.forced_lots))
+        desk.record("window_lots", float(self.window_lots))
         desk.record("stranded_lots", float(self.stranded_lots))
         self.legs.show(desk)

@@ -27,6 +27,8 @@ class TermsLike(Protocol):
     @property
     def tick_micros(self) -> int: ...
     @property
+    def spread_tick_micros(self) -> int | None: ...
+    @property
     def rounding_micros(self) -> int: ...
     @property
     def fee_per_lot_micros(self) -> int: ...
@@ -89,6 +91,7 @@ class Terms:
     lot_num: int = 730
     lot_den: int = 1
     tick_micros: int = 10_000
+    spread_tick_micros: int | None = None
     rounding_micros: int = 1
     fee_per_lot_micros: int = 0
     fee_ppm: int = 0

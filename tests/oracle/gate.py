@@ -111,8 +111,10 @@ class Gate(Working):
         return not terms.band_queues
 
     def is_off_tick(self, order: Order) -> bool:
-        """Prices that the order still looks at, on the tick of its first leg; a distance is above zero."""
-        kind, tick = order.works_as(), self.terms(next(iter(order.ratios))).tick_micros
+        """Prices that the order still looks at, on the tick of its first leg (its spread tick, of several legs); a distance is
+        above zero."""
+        kind, terms = order.works_as(), self.terms(next(iter(order.ratios)))
+        tick = terms.tick_micros if len(order.ratios) == 1 or terms.spread_tick_micros is None else terms.spread_tick_micros
         if kind in ("limit", "stop_limit") and order.limit is not None and order.limit % tick:
             return True
         if kind == "trailing_stop" and order.trigger <= 0:

@@ -55,6 +55,8 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
         add_prints(rng, builder, ref, days, other if its.weighted else None, is_whole=its.missing_rule == REFUSE)
     add_sessions(other, builder, [refs[contract.code] for contract in contracts], days)
     terms = {code: with_bands(other, its) for code, its in terms.items()}
+    ticks = np.random.default_rng([seed, 2])
+    terms = {code: with_spread_tick(ticks, its) for code, its in terms.items()}
     add_corrections(other, builder, [refs[contract.code] for contract in contracts])
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
@@ -193,6 +195,12 @@ def with_fees(rng: np.random.Generator, terms: Terms) -> Terms:
     maker = rng.random() < 0.5
     return replace(terms, fee_maker_per_lot_micros=int(rng.choice([0, 333_333])) if maker else None,
                    fee_maker_ppm=int(rng.choice([0, 21])) if maker else None, fee_clearing_micros=int(rng.choice([0, 0, 250_001])))
+
+
+def with_spread_tick(rng: np.random.Generator, terms: Terms) -> Terms:
+    """In one product of two the price of a spread has a tick of its own, finer or coarser."""
+    tick = terms.tick_micros
+    return replace(terms, spread_tick_micros=[None, None, max(tick // 2, 1), 2 * tick][rng.integers(4)])
 
 
 def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: int, weights: np.random.Generator | None, *,

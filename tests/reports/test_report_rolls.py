@@ -38,8 +38,9 @@ def test_a_leg_that_breaks_on_the_first_day_and_is_never_closed_costs_nothing_ye
 
 
 def test_rolls_are_told_in_a_sentence():
-    page = rolls(folder_of(rolls=[0, 12], forced_lots=[0, 7], stranded_lots=[NAN, 0], legs_broken=[0, 0], broken_cost=[0, 0]))
-    assert "12 rolls. 7 lots were left when the deadline came and went at the market; 0 could not be traded in time" in page
+    page = rolls(folder_of(rolls=[0, 12], forced_lots=[0, 7], window_lots=[0, 2], stranded_lots=[NAN, 0], legs_broken=[0, 0], broken_cost=[0, 0]))
+    assert "12 rolls. 7 lots were left when the deadline came and went at the market; 2 of them were "\
+        "still held when the fixing window began; 0 could not be traded in time" in page
     assert "No leg broke" in page
 
 

@@ -59,7 +59,8 @@ class Exchange:
         self.slow = False
         self.trades: list[tuple[int, int, float]] = []
         for row in range(self.count):
-            self.memory[0]["units_per_lot"][row], self.memory[0]["tick_size"][row] = units, tick
+            for name, value in (("units_per_lot", units), ("tick_size", tick), ("spread_tick_size", tick)):
+                self.memory[0][name][row] = value
         self.desk.column_limit = r.COLUMNS
 
     def at(self, day: float) -> None:
