@@ -37,6 +37,7 @@ def backtest(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    cash_rate: float = 0.0,
     limits: RiskLimits | None = None,
     feeds: Sequence[str] = (),
     out: str | Path | None = None,
@@ -49,6 +50,7 @@ def backtest(
     folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
     ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
     it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
+    ``cash_rate``: interest on cash a year, 0.0433 for 4.33 % (docs/engine.md).
     ``limits``: a risk desk's limits, none unless given. ``out``: a folder for the run and its report. Everything else sets a
     parameter of the strategy.
     A ``bt.Strategy`` runs on the bridge (docs/backtrader.md); ``feeds`` are the contracts it sees, by code, every one of the tape
@@ -61,7 +63,7 @@ def backtest(
     face = with_feeds(strategy_class(strategy), feeds)
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
-                       interpreted=interpreted, fills=fills, limits=limits)
+                       interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
     clock["compile"] = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session()
@@ -131,6 +133,7 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     from kilohour.backtests.curve import curve_table, prices_table
     from kilohour.backtests.manifest import manifest_of, result_of
     from kilohour.backtests.outputs import refusal_counts, tables_of
+    from kilohour.backtests.share import share_rows, share_sentence, shares_of
     from kilohour.tape.arrow import numbers
 
     tables = tables_of(session, prepared.venues)
@@ -141,7 +144,11 @@ def finish(prepared: Prepared, session: Session, tape: Tape, name: str, seconds:
     tables["prices"] = prices_table(prepared.market, traded)
     result = result_of(prepared, session, name, run, seconds, None)
     notes = accountability_notes(prepared, session)
-    return Run(manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues), notes), tables)
+    manifest = manifest_of(prepared, tape, name, run, result, refusal_counts(session, prepared.venues), notes)
+    shares = shares_of(prepared.market.tape, session.table("fills"))
+    manifest["market_share"] = share_rows(shares)
+    manifest["modelled"] += filter(None, [share_sentence(shares)])
+    return Run(manifest, tables)
 
 
 def write(run: Run, out: str | Path) -> Path:

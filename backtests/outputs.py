@@ -37,8 +37,10 @@ REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
     r.UNSETTLED: "unsettled", r.VARIATION_REVERSED: "variation_reversed", r.SETTLEMENT_REVERSED: "settlement_reversed",
-    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee",
+    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee", r.INTEREST_PAID: "interest",
 }  # fmt: skip
+CASH = "cash"
+"""Stands for the contract of a ledger row that has none."""
 FLAGS = ("", "post_only", "reduce_only", "post_only reduce_only")
 PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
@@ -167,7 +169,7 @@ def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
 def _ledger_table(rows: Array, codes: list[str]) -> pa.Table:
     return table({
         **_plain(rows, "ts"),
-        "contract": named(rows["contract"], codes),
+        "contract": named(rows["contract"], [*codes, CASH]),  # interest has no contract: row -1
         "kind": _words(rows["kind"], LEDGER_KINDS),
         **_plain(rows, "micros"),
     })

@@ -40,6 +40,7 @@ _HOMES = {
     "EmbeddedMarket": "kilohour.datafeeds.embedded",
     "MarketConfig": "kilohour.datafeeds.embedded",
     "backtest": "kilohour.backtests.backtest",
+    "backtest_accounts": "kilohour.backtests.accounts",
     "fit_adoption": "kilohour.adoption",
     "check": "kilohour.backtests.check.check",
     "scenario": "kilohour.backtests.fan.fan",
@@ -126,6 +127,7 @@ __all__ = [
     "Wilder",
     "__version__",
     "backtest",
+    "backtest_accounts",
     "check",
     "errors",
     "fit_adoption",
@@ -161,6 +163,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from kilohour import errors, indicators, maths, units
     from kilohour.adoption import fit_adoption
+    from kilohour.backtests.accounts import backtest_accounts
     from kilohour.backtests.backtest import backtest
     from kilohour.backtests.check.check import check
     from kilohour.backtests.fan.fan import scenario

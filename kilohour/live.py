@@ -276,7 +276,9 @@ class LiveSession(Session):
                     raise DataError(f"a print's value date must be within {market.day_count} days from day {market.first_day}, found {day}")
             else:
                 self._check_contract(event.ref)
-            if event.kind == Kind.FUNDING or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL)):
+            if event.kind == Kind.QUOTE and self.quotes is None:
+                self.keep_quotes()
+            if event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL)):
                 self.market = dataclasses.replace(self.market, has_rare=True)
 
     def _check_contract(self, ref: int) -> None:

@@ -47,10 +47,8 @@ def check_funding(tape: Tape, terms: Array) -> None:
                             f"200, found {largest * int(term['lot_den']) / 1e8:g}")
 
 
-def empty_quotes(tape: Tape, stale_after: int) -> Array:
-    """A store of what is displayed, before the first quote of a tape."""
+def empty_quotes(stale_after: int) -> Array:
+    """A store of what is displayed, before the first quote; ``stale_after`` in nanoseconds."""
     quotes = np.zeros(1, r.QUOTES)
     quotes["stale_after"] = stale_after
-    for name in ("open", "high", "low", "close", "volume"):
-        quotes[f"{name}_column"] = tape.events[name].ctypes.data
     return quotes

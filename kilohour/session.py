@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -50,11 +50,11 @@ class Session:
     """Addresses of the engine's second and third part; found when they are first needed."""
     cash_rate_ppm: int = 0
     """Interest on cash a year, millionths."""
-    quotes: Array | None = None
-    """What is displayed, on a tape with quotes; several accounts may share it."""
     events: Mapping[str, Array] = field(init=False)
     """The columns that the engine runs over: the tape's."""
     step: Any = field(init=False)
+    quotes: Array | None = field(init=False, default=None)
+    """What is displayed, where there are quotes; several accounts may share it."""
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,11 +65,10 @@ class Session:
         self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
-        self.book["may_correct"] = int(market.has_rare)
         self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
         if market.has_quotes:
-            self.quotes = empty_quotes(market.tape, market.fills.stale_after_ns) if self.quotes is None else self.quotes
-            self.book["quotes"] = self.quotes.ctypes.data
+            self.keep_quotes()
+        self.book["may_correct"] = int(market.has_rare)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
         self.guard = None if market.limits is None else guard_of(market.limits, market.tape, self.cash_micros)
         if self.guard is not None:
@@ -106,12 +105,21 @@ class Session:
         """
         if until > len(self.events["ts"]):
             raise UsageError(f"until must be at most the tape's {len(self.events['ts'])} events, found {until}")
-        before = self._snapshot() if self.step is not None else None
-        status = self._move(until) if before is not None else self._move_interpreted(until)
-        if status == r.DONE:
-            return
+        before = self.snapshot() if self.step is not None else None
+        status = self.move(until)
         if status == r.FAILED:
             self._raise_failure(before)
+        if status != r.DONE:
+            self.raise_status(status)
+
+    def move(self, until: int) -> int:
+        """Moves as :meth:`run` does and returns a status of ``records``; a failure leaves the traceback to be found."""
+        return self._move(until) if self.step is not None else self._move_interpreted(until)
+
+    def raise_status(self, status: int) -> NoReturn:
+        """Raises for a status of :meth:`move` other than DONE; of FAILED only where the strategy ran in CPython."""
+        if status == r.FAILED:
+            self._raise_failure(None)
         contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
         if status == r.NO_PRINT:
             if int(self.book["failed_day"][0]) == MISSING:
@@ -256,8 +264,33 @@ class Session:
         more = (self.quotes, self.guard)
         return [self.state, self.desk, self.book, self.latest, self.first, *(part for part in more if part is not None)]
 
-    def _snapshot(self) -> list[Array]:
+    def keep_quotes(self) -> None:
+        """From now on what is displayed is kept."""
+        self.quotes = empty_quotes(self.market.fills.stale_after_ns)
+        self.book["quotes"], self.book["keeps_quotes"] = self.quotes.ctypes.data, 1
+
+    def share_quotes(self, other: Session) -> None:
+        """From now on both accounts take from the same displayed sizes."""
+        assert other.quotes is not None, "the other account has no quotes"
+        self.quotes = other.quotes
+        self.book["quotes"], self.book["keeps_quotes"] = other.quotes.ctypes.data, 0
+
+    def see_what_is_left(self, other: Session) -> None:
+        """What another account on the same tape has left of this timestamp's volume and of the displayed sizes."""
+        for name in ("available", "stamp"):
+            self.book[name] = other.book[name]
+        if self.market.has_quotes:
+            for name in ("bid_lots", "ask_lots"):
+                self.desk[name] = other.desk[name]
+
+    def snapshot(self) -> list[Array]:
+        """A copy of all that a run changes, its tables aside."""
         return [copied(part) for part in self._memory()]
+
+    def restore(self, saved: list[Array]) -> None:
+        """Puts a snapshot back."""
+        for part, was in zip(self._memory(), saved, strict=True):
+            part.view(np.uint8)[...] = was.view(np.uint8)
 
     def _raise_failure(self, before: list[Array] | None) -> None:
         """Reruns the block in CPython from its snapshot, for the traceback."""
@@ -279,8 +312,7 @@ class Session:
         """The block once more from its snapshot, in CPython. The tables stay as the first pass left them."""
         kept = self.out, self.tables
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
-        for part, saved in zip(self._memory(), before, strict=True):
-            part.view(np.uint8)[...] = saved.view(np.uint8)
+        self.restore(before)
         self.book["risk"]["call"] = 0
         self.step = None
         status = self._move(len(self.events["ts"]))

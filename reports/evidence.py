@@ -106,7 +106,24 @@ def trades(run: RunFolder, detail: float) -> str:
     content = trades_chart(prices, fills, run["records"], run.products, int(9000 * detail), int(2400 * detail))
     lead = "Fills of one contract, side and day are one marker at their mean price. Below: what the strategy recorded."
     lead += _only(len(names), RECORDS, "recorded columns")
+    parts += _market_share(run)
     return section("trades", "Trades on the price", figure("trades", content, "Trades on the price"), *parts, lead=lead)
+
+
+def _market_share(run: RunFolder) -> list[str]:
+    """When the run was the market: a line a contract."""
+    shares = run.manifest.get("market_share") or []
+    if not shares:
+        return []
+    body = [
+        [escape(its["contract"]), number(its["days"]), number(its["lots"]), number(its["volume"]),
+         percent(its["lots"] / its["volume"]) if its["volume"] else "n/a", f"{percent(its['most'])} {escape(its['most_day'])}",
+         number(its["notable_days"]), number(its["alone_days"]), number(its["unknown_days"])]
+        for its in shares
+    ]  # fmt: skip
+    head = ["Contract", "Days with a fill", "Your lots", "Volume", "Your share", "Most on a day", "Days above 5%", "Days alone",
+            "Days unknown"]
+    return [details("Your share of the volume: when you were the market", table(head, body, total=True, tall=True))]
 
 
 def profit(run: RunFolder) -> str:
@@ -140,7 +157,7 @@ def profit(run: RunFolder) -> str:
 
 
 def _parts_table(what: str, rows: list[tuple[str, Profit]], places: int = 0) -> str:
-    shown = [key for key in PARTS if key != "funding" or any(part.funding for _, part in rows)]
+    shown = [key for key in PARTS if key not in ("funding", "interest") or any(getattr(part, key) for _, part in rows)]
     body = [
         [escape(name), *(usd(getattr(part, key), places) for key in shown), f"<strong>{usd(part.net, places)}</strong>"]
         for name, part in rows

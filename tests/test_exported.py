@@ -13,7 +13,7 @@ import kilohour
 
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "RiskLimits", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "check", "errors", "fit_adoption", "house", "index", "indicator", "indicators", "maths",
+    "Ring", "RiskLimits", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "backtest_accounts", "check", "errors", "fit_adoption", "house", "index", "indicator", "indicators", "maths",
     "product", "scenario", "state", "sweep", "units",
 ]  # fmt: skip
 INDICATORS = [

@@ -30,6 +30,7 @@ TAKEN = frozenset(
         "assume",
         "contracts",
         "fills",
+        "cash_rate",
         "limits",
         "interpreted",
         "venue",

@@ -99,7 +99,18 @@ Fills = Annotated[
         metavar="NAME=VALUE",
         rich_help_panel=_RUN,
         show_default=False,
-        help="How orders fill: model=path or model=open, slippage_ticks=1, slippage_percent=0.01, latency_ms=50; may be repeated.",
+        help="How orders fill: model=path, open, quote or book, slippage_ticks=1, slippage_percent=0.01, latency_ms=50, "
+        "stale_after_s=60; may be repeated.",
+    ),
+]
+CashRate = Annotated[
+    float,
+    typer.Option(
+        "--cash-rate",
+        metavar="SHARE",
+        rich_help_panel=_RUN,
+        show_default=False,
+        help="Interest on cash a year, actual/360: 0.0433 for 4.33 %; none unless given.",
     ),
 ]
 Limits = Annotated[

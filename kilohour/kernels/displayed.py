@@ -70,7 +70,7 @@ def units_displayed(book, quotes, desk, order):
             if left_of(quotes, at, buys) and within_limit(order, price_of(quotes, at, buys), buys):
                 units += left_of(quotes, at, buys)
         return units
-    units = UNLIMITED
+    units = int(UNLIMITED)
     for leg in range(order.legs):
         buys = order.ratio[leg] > 0
         at = best_level(book, quotes, desk, order.contract[leg], buys)

@@ -228,7 +228,7 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 
 @inner
-def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first, first_day,
                fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address, terms_address, order_address,
                out_address):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
@@ -242,7 +242,8 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
             desk.mark_count += 1
         if what == QUOTE or what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
             event = book.rare
-            event.contract, event.price, event.of, event.revision, event.failed, event.row = at, close[i], ts_event[i], volume[i], 0, i
+            event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
+            event.open, event.high, event.low = open[i], high[i], low[i]
             call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
             if event.failed:
                 book.failed_ref = at
@@ -336,8 +337,8 @@ def advance(
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
-                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
-                                    fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first,
+                                    first_day, fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
                                     terms_address, order_address, out_address)
                 if behind < 0:
                     status = -behind

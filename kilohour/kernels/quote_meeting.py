@@ -20,16 +20,14 @@ from kilohour.kernels.displayed import (
     within_limit,
 )
 from kilohour.kernels.integers import half_even, share_half_even
-from kilohour.kernels.matching import count_filled, share_of
-from kilohour.kernels.meeting import is_open, refuse_late, tell_others, units_reducible
+from kilohour.kernels.matching import share_of
+from kilohour.kernels.meeting import is_open, is_stranded, lapse_dates, settle_units, units_reducible
 from kilohour.kernels.output import write_fill
 from kilohour.kernels.path import draw_path, reach, trail
 from kilohour.kernels.records import (
     AT_SETTLEMENT,
     CANCELLED,
-    FILLED,
     FOK,
-    GTD,
     IOC,
     LAPSED,
     LEVELS,
@@ -40,7 +38,9 @@ from kilohour.kernels.records import (
     NEVER,
     POST_ONLY,
     REDUCE_ONLY,
+    REFUSED,
     STOP_LIMIT,
+    TICKETS,
     TRAILING_STOP,
     ZERO,
 )
@@ -61,7 +61,7 @@ def taking_cost(term, price):
 @inner
 def is_due(desk, order):
     """True when an order may fill now."""
-    return (order.number > 0 and order.units > order.filled and order.earliest <= desk.now and order.kind != AT_SETTLEMENT
+    return (order.number != 0 and order.units > order.filled and order.earliest <= desk.now and order.kind != AT_SETTLEMENT
             and is_open(desk, order))
 
 
@@ -72,6 +72,8 @@ def fill(book, desk, terms, order, leg, units, price, reference, maker, out):
     term, lots = terms[contract], order.ratio[leg] * units
     fee = fee_of_fill(term, lots, price, maker)
     book_fill(book, desk, term, contract, lots, price, fee)
+    if order.ticket:
+        desk.ticket_value[order.ticket % TICKETS] += lots * price
     if not book.quiet:
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)
         write_fill(out, desk.now, order, contract, lots, price, fee, cost, book.position[contract], maker)
@@ -79,27 +81,10 @@ def fill(book, desk, terms, order, leg, units, price, reference, maker, out):
 
 
 @inner
-def note_filled(book, desk, order, units, out):
-    """What comes of filled units: tied orders are told, an order that is done ends."""
-    count_filled(desk, order, units)
-    if order.group or order.has_children:
-        tell_others(book, desk, order, units, ZERO, out)
-    if order.filled == order.units and (order.parent == 0 or order.filled == order.size):
-        end_order(book, desk, order, FILLED, out)
-    elif order.number and order.flags & REDUCE_ONLY and units_reducible(book, order, ONE) == 0:
-        end_order(book, desk, order, CANCELLED, out)
-
-
-@inner
-def units_wanted(book, desk, order, out):
-    """Units the order still may fill; a reduce-only order that has nothing to reduce is cancelled."""
+def units_wanted(book, order):
+    """Units the order still may fill; of a reduce-only order no more than it may reduce."""
     units = order.units - order.filled
-    if order.flags & REDUCE_ONLY:
-        if units_reducible(book, order, ONE) == 0:
-            end_order(book, desk, order, CANCELLED, out)
-            return 0
-        units = units_reducible(book, order, units)
-    return units
+    return units_reducible(book, order, units) if order.flags & REDUCE_ONLY else units
 
 
 @inner
@@ -111,10 +96,9 @@ def trigger(order):
 @inner
 def meet_trades(book, desk, terms, slot, out):
     """Phase 1: one order, in its turn, and the trades of this timestamp."""
+    if book.lapsed_at != desk.now:
+        lapse_dates(book, desk, out)
     order = book.order[slot]
-    if order.number and order.life == GTD and desk.now > order.until:
-        end_order(book, desk, order, LAPSED, out)
-        return
     contract = order.contract[0]
     if not is_due(desk, order) or order.legs > 1 or desk.seen_at[contract] != desk.now or book.bar_volume[contract] == 0:
         return
@@ -167,13 +151,13 @@ def rest(book, desk, terms, order, contract, out):
         left -= ahead
     else:
         return
-    if left <= 0:
-        return
-    units = min(units_wanted(book, desk, order, out), left)
-    if units > 0:
+    units = min(units_wanted(book, order), left)
+    if is_stranded(book, order):
+        end_order(book, desk, order, CANCELLED, out)
+    elif units > 0:
         book.available[contract] -= units
         fill(book, desk, terms, order, ZERO, units, order.limit, order.limit, ONE, out)
-        note_filled(book, desk, order, units, out)
+        settle_units(book, desk, order, units, ZERO, out)
 
 
 @inner
@@ -190,7 +174,8 @@ def meet_quotes(book, quotes, desk, terms, slot, out):
     price = displayed_price(book, quotes, desk, order, True)
     pays = price != MISSING and within_limit(order, price, buys)
     if pays and not order.looked and order.flags & POST_ONLY:
-        refuse_late(book, desk, order, out)
+        book.orders_refused += 1
+        end_order(book, desk, order, REFUSED, out)
         return
     order.looked = 1
     if pays:
@@ -218,14 +203,17 @@ def is_triggered_by_quotes(book, quotes, desk, order, buys):
 @inner
 def take(book, quotes, desk, terms, order, out):
     """Fills what is displayed for an order; it ends or is told so once."""
-    units = min(units_wanted(book, desk, order, out), units_displayed(book, quotes, desk, order))
-    if units <= 0 or (order.life == FOK and units < order.units):
+    if is_stranded(book, order):
+        end_order(book, desk, order, CANCELLED, out)
+        return
+    units = min(units_wanted(book, order), units_displayed(book, quotes, desk, order))
+    if units <= 0 or (order.life == FOK and units < order.units - order.filled):
         return
     if order.legs == 1:
         walk(book, quotes, desk, terms, order, units, out)
     else:
         take_together(book, quotes, desk, terms, order, units, out)
-    note_filled(book, desk, order, units, out)
+    settle_units(book, desk, order, units, ZERO, out)
 
 
 @inner

@@ -6,9 +6,9 @@ from __future__ import annotations
 from numba import carray
 
 from kilohour.kernels.meeting import meet_marks
+from kilohour.kernels.memory import record_at
 from kilohour.kernels.part import part_address
 from kilohour.kernels.quote_meeting import meet_quotes, meet_trades
-from kilohour.kernels.quotes import record_at
 from kilohour.kernels.records import MEET_MARKS, MEET_QUOTES
 from kilohour.kernels.working import sweep_orders
 

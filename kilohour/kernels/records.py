@@ -287,14 +287,13 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
-RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("row", I8)])
-"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``). ``row``: its place on the tape."""
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("open", I8), ("high", I8),
+                 ("low", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``): the tape's columns."""
 
 QUOTES = np.dtype(
     [
-        *((f"{name}_column", I8) for name in ("open", "high", "low", "close", "volume")),
         ("stale_after", I8),
-        ("rows_shown", I8),
         ("depth", I8, (CONTRACTS + 8,)),
         ("shown_at", I8, (CONTRACTS + 8,)),
         *((name, I8, (CONTRACTS * LEVELS,)) for name in ("bid", "bid_left", "ask", "ask_left")),
@@ -303,8 +302,7 @@ QUOTES = np.dtype(
 )
 """What is displayed of each contract: ``depth`` levels a side, prices in micros and lots, less what own fills have taken.
 
-Only runs on tapes with quotes have one. The columns are addresses of the tape's. ``shown_at``: when the quote happened.
-``rows_shown``: events behind the store, which several accounts may share. Nanoseconds, lots, micros.
+Only runs on tapes with quotes have one; several accounts may share it. ``shown_at``: when the quote happened. Nanoseconds, lots, micros.
 """
 
 RISK = np.dtype([(name, I8) for name in ("call", "code", "guard", "book", "desk", "terms", "order", "out")])
@@ -349,6 +347,7 @@ BOOK = np.dtype(
         ("latency", I8),
         ("fill_model", I8),
         ("quotes", I8),
+        ("keeps_quotes", I8),
         ("cash_rate", I8),
         ("interest_day", I8),
         ("interest_base", I8),
@@ -409,7 +408,8 @@ BOOK = np.dtype(
     align=True,
 )
 """``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
-``quotes`` is the address of a record of QUOTES. ``interest_base``: the cash that has earned interest since ``interest_day``.
+``quotes`` is the address of a record of QUOTES, 0 without; one of the accounts that share it ``keeps_quotes`` up to date.
+``interest_base``: the cash that has earned interest since ``interest_day``.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(

@@ -88,7 +88,8 @@ def _middle(bid: Ints, ask: Ints) -> Ints:
     known = (bid != MISSING) & (ask != MISSING)
     total = np.where(known, bid, 0) + np.where(known, ask, 0)
     floor = total // 2
-    return floor + ((total % 2 == 1) & (floor % 2 == 1))
+    middle: Ints = floor + ((total % 2 == 1) & (floor % 2 == 1))
+    return middle
 
 
 def _traded(trades: pd.DataFrame | None, product: Product) -> dict[str, tuple[Ints, ...]]:

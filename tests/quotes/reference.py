@@ -8,7 +8,7 @@ gives the fills and how each order ended. Lots are free and unmargined.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -77,7 +77,6 @@ class Order:
     children: list[Order] = field(default_factory=list)
     units: int = 0
     arrived: int = 0
-    """What its parent has filled, less what tied orders took."""
     filled: int = 0
     status: str = "working"
     in_book: bool = False
@@ -86,9 +85,6 @@ class Order:
     @property
     def buys(self) -> bool:
         return len(self.legs) > 1 or self.legs[0][1] > 0
-
-    def set_units(self) -> None:
-        self.units = max(min(self.size, self.arrived), self.filled) if self.parent else self.size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +124,9 @@ class Reference:
                 if kind == Kind.BAR:
                     self.bars[self.codes[ref]] = self.bar(o, h, lo, c, None if volume == MISSING else volume)
                     self.last[self.codes[ref]] = c
+            for order in self.queue:
+                if order.status == "working" and order.life == "gtd" and self.now > order.until:
+                    self.end(order, "lapsed")
             for order in self.queue:
                 self.meet_trades(order)
             for _, kind, ref, bid, bid_lots, ask, ask_lots, level, happened in rows:
@@ -174,8 +173,6 @@ class Reference:
         return total
 
     def meet_trades(self, order: Order) -> None:
-        if order.status == "working" and order.life == "gtd" and self.now > order.until:
-            self.end(order, "lapsed")
         bar = self.bars.get(order.legs[0][0])
         if not self.is_due(order) or len(order.legs) > 1 or bar is None or bar.volume == 0:
             return
@@ -214,8 +211,8 @@ class Reference:
             left -= ahead
         else:
             return
-        units = min(self.wanted(order), max(left, 0)) if left > 0 else 0
-        if units:
+        units = min(self.wanted(order), max(left, 0))
+        if units and order.status == "working":
             bar.left -= units
             code, side = order.legs[0]
             self.fill(order, code, side * units, limit, "maker")
@@ -347,18 +344,21 @@ class Reference:
             if order.number in other.group:
                 other.size -= min(units, other.size - other.filled)
                 other.arrived -= units
-                other.set_units()
+                self.set_units(other)
                 if other.size == other.filled:
                     self.end(other, "cancelled")
             elif other.parent is order:
-                same = len(other.legs) == len(order.legs) == 1 and other.legs[0][0] == order.legs[0][0]
-                other.due = max(other.due, self.now if same else self.now + 1)
                 other.arrived += units
-                other.set_units()
+                self.set_units(other)
+                same = len(other.legs) == len(order.legs) == 1 and other.legs[0][0] == order.legs[0][0]
+                other.due = self.now if same and other.due <= self.now else max(other.due, self.now + 1)
         if order.filled == order.units and (order.parent is None or order.filled == order.size):
             self.end(order, "filled")
-        elif order.status == "working" and order.reduce_only and self.reducible(order) == 0:
+        elif order.reduce_only and order.units > order.filled and self.reducible(order) == 0:
             self.end(order, "cancelled")
+
+    def set_units(self, order: Order) -> None:
+        order.units = max(min(order.size, order.arrived), order.filled) if order.parent else order.size
 
     def end(self, order: Order, status: str) -> None:
         order.status = status
@@ -386,6 +386,9 @@ class Reference:
                 self.amend(self.named(of[0]), of[1], of[2])
             else:
                 self.order(verb, of)
+
+    def refuse_change(self, order: Order) -> None:
+        self.orders.append(replace(order, number=len(self.orders) + 1, status="refused", filled=0, children=[], group=set()))
 
     def order(self, verb: str, of: list[Any]) -> None:
         options = dict(of.pop()) if isinstance(of[-1], Mapping) else {}
@@ -416,8 +419,8 @@ class Reference:
         return all(self.held[code] * ratio < 0 for code, ratio in legs)
 
     def named(self, ticket: int) -> Order | None:
-        number = ticket if ticket > 0 else len(self.tickets) + 1 + ticket
-        return self.tickets[number - 1] if 0 < number <= len(self.tickets) else None
+        place = ticket - 1 if ticket > 0 else len(self.tickets) + ticket
+        return self.tickets[place] if 0 <= place < len(self.tickets) else None
 
     def amend(self, order: Order | None, lots: int, price: int) -> None:
         if order is None or order.status != "working":
@@ -427,21 +430,20 @@ class Reference:
             self.end(order, "cancelled")
             return
         if size < 0 or (order.reduce_only and order.parent is None and not self.stands_against(order.legs)):
-            self.orders.append(Order(len(self.orders) + 1, order.kind, order.legs, abs(size), order.life, 0, status="refused"))
+            self.refuse_change(order)
             return
         name = {"limit": "limit", "trailing_stop": "distance", "market": ""}.get(order.kind, "trigger")
         sign = order.legs[0][1] if len(order.legs) > 1 and name != "distance" else 1
-        is_repriced = bool(name) and getattr(order, name) != sign * price
-        moved = size > order.size or is_repriced
-        if name == "distance":
-            order.trigger += (price - order.distance) * (1 if order.buys else -1)
+        before = getattr(order, name) if name else 0
+        grows, moved = size > order.size, bool(name) and before != sign * price
         if name:
             setattr(order, name, sign * price)
+        if name == "distance":
+            order.trigger += order.distance - before if order.buys else before - order.distance
+        order.in_book = order.in_book and not moved
         order.size, order.due = size, self.now + max(self.of.latency_ns, 1)
-        order.set_units()
-        if is_repriced:
-            order.in_book = False
-        if moved:
+        self.set_units(order)
+        if moved or grows:
             order.queue = None
             self.queue.remove(order)
             self.queue.append(order)
