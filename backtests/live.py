@@ -24,6 +24,7 @@ from kilohour.execution.replay import Difference, events_of, inputs_of, replay, 
 from kilohour.execution.risk import Limits
 from kilohour.execution.trader import Trader
 from kilohour.faces.fields import dtype_of
+from kilohour.limits import RiskLimits
 from kilohour.live import LiveSession
 from kilohour.strategy import Strategy
 from kilohour.tape import Index, Tape
@@ -45,6 +46,7 @@ def start_body(
         "kilohour": kilohour.__version__, "mode": mode, "strategy": strategy, "class": prepared.face.__qualname__,
         "code": code_of(prepared.face), "parameters": prepared.parameters, "interpreted": prepared.interpreted, "venue": venue, "url": url,
         "account": account, "table": table, "cash": prepared.cash_micros, "limits": dataclasses.asdict(limits),
+        "risk": None if prepared.market.limits is None else prepared.market.limits.in_force(),
         "can_spread": can_spread, "masks": masks_of(expresses), "compares_cash": compares_cash, "began": began, "made_at": made_at,
         "assume": list(assume), "contracts_file": contracts,
         "prefix": int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1 or 1, "market": market_body(tape),
@@ -90,8 +92,10 @@ def prepared_of(start: Mapping[str, Any], face: type[Strategy] | None = None) ->
     found = face or strategy_class(start["strategy"])
     if code_of(found) != start["code"]:
         raise UsageError(f"{start['strategy']} has changed since the run: its code was {start['code']}, now it is {code_of(found)}")
+    risk = start.get("risk")
     return prepare(found, market_tape(start["market"]), parameters=start["parameters"], cash=start["cash"] / 1e6, assume=start["assume"],
-                   contracts=start["contracts_file"], venue=start["table"], interpreted=start["interpreted"], live_from=start["began"])
+                   contracts=start["contracts_file"], venue=start["table"], interpreted=start["interpreted"],
+                   limits=None if risk is None else RiskLimits(**risk), live_from=start["began"])
 
 
 def trader_of(start: Mapping[str, Any], prepared: Prepared) -> Trader:

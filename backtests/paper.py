@@ -18,6 +18,7 @@ from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import Limits
 from kilohour.execution.runner import Runner, unnamed
+from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class Paper:
     is_lockstep: bool = False
     accept_positions: bool = False
     limits: Limits = FAST
+    """Of what is sent, and how fast."""
+    risk: RiskLimits | None = None
+    """The limits of the gate that a backtest has too."""
     word: Callable[[], str | None] | None = None
     on_step: Callable[[Runner], None] | None = None
     point: Callable[[str], None] = unnamed
@@ -83,7 +87,7 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
     else:
         tape, face = tape_of(hello), strategy_class(asked.strategy)
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
-                           venue=TABLE, interpreted=asked.interpreted, live_from=hello["start"])
+                           venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
                            limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
                            mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE)

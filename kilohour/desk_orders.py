@@ -101,7 +101,8 @@ class DeskOrders(Face):
         return parent
 
     def amend(self, ticket: int, lots: int, price: float) -> None:
-        """Gives an order another size and price: its limit, else its trigger or distance; nothing happens when it is done already."""
+        """Gives an order another size, signed as it is and with what has filled, and another price: its limit, else its trigger or
+        distance; nothing happens when it is done already."""
         at = self._next_request(0)
         self.request_kind[at] = REQUEST_AMEND
         self.request_ticket[at] = ticket

@@ -287,7 +287,7 @@ class LiveSession(Session):
 
     def _memory(self) -> list[Array]:
         """Prints are entered again as they were, so the stores need no copy."""
-        return [self.state, self.desk, self.book]
+        return [self.state, self.desk, self.book, *([] if self.guard is None else [self.guard])]
 
 
 

@@ -71,6 +71,7 @@ def paper(
     cash: options.Cash = options.CASH_USD,
     assume: options.Assume = None,
     contracts: options.Contracts = None,
+    limits: options.Limits = None,
     interpreted: options.Interpreted = False,
     accept: Accept = False,
     quiet: Quiet = False,
@@ -79,7 +80,7 @@ def paper(
 ) -> None:
     """Run a strategy on the sandbox exchange and write the report of what happened there."""
     from kilohour.backtests.resolve import strategy_class
-    from kilohour.cli.assignments import parameters_of
+    from kilohour.cli.assignments import limits_of, parameters_of
     from kilohour.cli.output import line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.errors import UnknownName, UsageError
@@ -96,7 +97,7 @@ def paper(
             asked: dict[str, Any] = {
                 "strategy": name, "account": account, "folder": folder, "parameters": parameters, "cash": cash,
                 "assume": tuple(assume or ()), "contracts": None if contracts is None else str(contracts),
-                "interpreted": interpreted, "accept_positions": accept,
+                "interpreted": interpreted, "accept_positions": accept, "risk": limits_of(limits),
             }  # fmt: skip
             tape = None if url is not None else _tape(replay, market, contracts, first, last)
             run = _go(asked, tape, url, speed, seed, None if quiet or json else folder)

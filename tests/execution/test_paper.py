@@ -9,6 +9,7 @@ import pytest
 
 from kilohour.backtests.backtest import backtest
 from kilohour.backtests.live import replayed, run_of_journal
+from kilohour.limits import RiskLimits
 from tests.execution.papers import CASH, SPREAD, ran, short
 
 SETTLING = f"{Path(__file__).with_name('settling.py')}:IntoSettlement"
@@ -21,6 +22,20 @@ RUNS = [
 LONGER = {"adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"}}
 """A fit of adoption needs some months of prints that are met one by one."""
 TABLES = ("fills", "ledger", "settlements", "equity", "positions")
+
+
+def test_the_same_limits_refuse_the_same_orders_in_paper_and_in_a_backtest(tmp_path):
+    tape, limits = short("SIM:H100"), RiskLimits(order_lots=6, self_match=True, loss_drawdown=2_000.0)
+    wanted = backtest("calendar-spread", tape, venue="sandbox", cash=CASH, limits=limits, **SPREAD)
+    runner = ran(tmp_path / "run", tape, "calendar-spread", parameters=SPREAD, risk=limits)
+    run = run_of_journal(tmp_path / "run", "paper")
+    assert wanted.manifest["refused"]["order_lots"] > 0
+    assert run.manifest["refused"] == wanted.manifest["refused"]
+    assert run.manifest["limits"] == wanted.manifest["limits"] == limits.in_force()
+    assert run.tables["fills"].equals(wanted.tables["fills"])
+    again, apart = replayed(tmp_path / "run")
+    assert apart is None
+    assert again.fingerprint() == runner.trader.fingerprint()
 
 
 @pytest.mark.parametrize(("strategy", "products", "parameters"), RUNS, ids=[name.rpartition(":")[2] for name, _, _ in RUNS])
