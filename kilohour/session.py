@@ -217,17 +217,15 @@ class Session:
         return rare_events_address(self.market.has_scenarios)
 
     def _meeting_address(self) -> int:
-        """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
-        if self.market.fills.needs_quotes:
-            from kilohour.kernels.quote_service import quote_address
-
-            return quote_address(self.market.has_scenarios)
+        """The engine's third part, the run's fill model. 0 where bars are met and the strategy names no order verb; in CPython a verb
+        can be named at run time."""
         if self.meeting_address is None:
             from kilohour.faces.reach import reach_of
-            from kilohour.kernels.meeting_service import meeting_address
+            from kilohour.kernels.fill_models import model_address
 
-            is_needed = self.interpreted or ORDER_VERBS & reach_of(self.face).names
-            self.meeting_address = meeting_address(self.market.has_scenarios) if is_needed else 0
+            fills = self.market.fills
+            is_needed = fills.needs_quotes or self.interpreted or ORDER_VERBS & reach_of(self.face).names
+            self.meeting_address = model_address(fills.model_number, self.market.has_scenarios) if is_needed else 0
         return self.meeting_address
 
     def _margin_address(self) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,3 +46,17 @@ def test_three_hundred_random_markets():
 @pytest.mark.soak
 def test_five_thousand_random_markets():
     check(range(300, 5_300))
+
+
+def test_what_comes_later_changes_no_fill():
+    """Law 4: a tape that ends earlier gives the same fills up to its end."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        tape = random_tape(rng)
+        script, rules = random_script(rng, tape), FillRules(model="book")
+        ts = tape.events["ts"]
+        end = int(np.searchsorted(ts, ts[len(ts) * 2 // 3], side="right"))
+        shorter = replace(tape, events={name: column[:end].copy() for name, column in tape.events.items()})
+        whole, _ = engine_rows(tape, rules, script, 100_000)
+        part, _ = engine_rows(shorter, rules, script, 100_000)
+        assert part == [fill for fill in whole if fill.ts <= ts[end - 1]], f"seed {seed}"
