@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,28 @@ PREFIX_BITS = 31
 """Of a run's number in its client ids: the sign bit of a 64-bit database integer stays free."""
 
 
-def start_body(strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: Limits, can_spread: bool,
-               compares_cash: bool, began: int, mode: str, assume: Sequence[str] = (), contracts: str | None = None,
-               table: str | None = None) -> dict[str, Any]:  # fmt: skip
-    """The first record of a journal: all that decides what a run makes of its inputs."""
-    text = f"{venue}|{account}|{strategy}|{began}"
+def start_body(
+    strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: Limits, can_spread: bool,
+    compares_cash: bool, began: int, made_at: int, mode: str, expresses: Mapping[str, Iterable[int]], assume: Sequence[str] = (),
+    contracts: str | None = None, table: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """The first record of a journal: all that decides what a run makes of its inputs. ``began``: time of the market;
+    ``made_at``: the clock, which makes the order numbers of this run its own."""
+    text = f"{venue}|{account}|{strategy}|{made_at}"
     return {
         "kilohour": kilohour.__version__, "mode": mode, "strategy": strategy, "class": prepared.face.__qualname__,
         "code": code_of(prepared.face), "parameters": prepared.parameters, "interpreted": prepared.interpreted, "venue": venue, "url": url,
         "account": account, "table": table, "cash": prepared.cash_micros, "limits": dataclasses.asdict(limits),
-        "can_spread": can_spread, "compares_cash": compares_cash, "began": began, "assume": list(assume), "contracts_file": contracts,
+        "can_spread": can_spread, "masks": masks_of(expresses), "compares_cash": compares_cash, "began": began, "made_at": made_at,
+        "assume": list(assume), "contracts_file": contracts,
         "prefix": int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1 or 1, "market": market_body(tape),
     }  # fmt: skip
+
+
+def masks_of(expresses: Mapping[str, Iterable[int]]) -> dict[str, int]:
+    """What an adapter can say on the wire, as the engine's masks: the gate refuses the rest, with the code ``venue``."""
+    return {"kinds_mask": sum(1 << kind for kind in expresses["kinds"]), "lives_mask": sum(1 << life for life in expresses["lives"]),
+            "flags_mask": sum(expresses["flags"])}
 
 
 def code_of(face: type[Strategy]) -> str:
@@ -88,7 +98,11 @@ def trader_of(start: Mapping[str, Any], prepared: Prepared) -> Trader:
     """A fresh trader as the run began with it."""
     state = np.zeros(1, dtype_of(prepared.face))
     fill_state(prepared.face, state, prepared.parameters, prepared.market)
-    session = LiveSession(prepared.market, prepared.face, state, start["cash"], interpreted=prepared.interpreted)
+    terms = prepared.market.terms.copy()
+    for name, mask in start["masks"].items():
+        terms[name] &= mask
+    market = dataclasses.replace(prepared.market, terms=terms)
+    session = LiveSession(market, prepared.face, state, start["cash"], interpreted=prepared.interpreted)
     trader = Trader(session, Limits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
                     compares_cash=start["compares_cash"])
     trader.is_dry = start["mode"] == "dry"
@@ -143,7 +157,7 @@ def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) 
     rows.sort(key=lambda event: (event.ts, event.kind, event.ref))
     columns = {column: np.array([getattr(event, column) for event in rows], dtype=dtype) for column, dtype in COLUMNS.items()}
     tape = dataclasses.replace(prepared.market.tape, events=columns, sha256="")
-    market = dataclasses.replace(prepared.market, tape=tape)
+    market = dataclasses.replace(session.market, tape=tape)
     session.market = market
     session.close()
     told = dataclasses.replace(prepared, market=market)

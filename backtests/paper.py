@@ -7,18 +7,21 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
-from kilohour.execution.ax.venue import AxVenue
+from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import Limits
 from kilohour.execution.runner import Runner, unnamed
 from kilohour.tape import Tape
+
+if TYPE_CHECKING:
+    from kilohour.execution.sandbox.server import Server
 
 TABLE = "sandbox"
 NANOS = 1_000_000_000
@@ -82,8 +85,8 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
-                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], mode="paper",
-                           assume=asked.assume, contracts=asked.contracts, table=TABLE)
+                           limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
+                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE)
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
@@ -126,8 +129,8 @@ def only_wanted(tape: Tape, asked: Mapping[str, Any]) -> Tape:
 
 @contextlib.asynccontextmanager
 async def sandbox(tape: Tape, *, clock: Callable[[], int], cash: float, account: str = "paper", speed: float | str = "lockstep",
-                  seed: int = 0, assume: tuple[str, ...] = ()) -> AsyncIterator[tuple[str, dict[str, str]]]:  # fmt: skip
-    """A sandbox of one's own that replays a tape; its address and the keys of the account."""
+                  seed: int = 0, assume: tuple[str, ...] = ()) -> AsyncIterator[tuple[str, dict[str, str], Server]]:  # fmt: skip
+    """A sandbox of one's own that replays a tape: its address, the keys of the account, and the server."""
     from kilohour.execution.sandbox.accounts import Keyring
     from kilohour.execution.sandbox.chaos import Chaos
     from kilohour.execution.sandbox.engines import market_of
@@ -139,6 +142,6 @@ async def sandbox(tape: Tape, *, clock: Callable[[], int], cash: float, account:
     server = Server(ReplayExchange(market, listing, {account: micros(cash)}), Keyring(seed, [account]), Chaos(seed), clock, speed=speed)
     port = await server.start()
     try:
-        yield f"http://127.0.0.1:{port}", sandbox_keys(seed, account)
+        yield f"http://127.0.0.1:{port}", sandbox_keys(seed, account), server
     finally:
         await server.stop()

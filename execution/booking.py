@@ -17,6 +17,7 @@ from kilohour.execution.port import (
     Filled,
     Found,
     LegFill,
+    LookUp,
     LookUpFills,
     Rejected,
     Unsure,
@@ -62,7 +63,9 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
         if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.absence_wait:
             order.end(State.REJECTED, "absent")
     elif isinstance(fact, CancelRefused):
-        order.cancel_at = now  # it is asked again after a while, unless the venue says before that it is over
+        order.cancel_at = now  # it is asked again after a while, unless the order turns out to be over
+        if order.is_open:
+            trader.ask(LookUp(cid=order.place.cid))
     if order.state != before:
         trader.record("order", cid=order.place.cid, state=order.state.name, why=order.ended_by)
     check_order(trader, order)
@@ -216,10 +219,10 @@ def compare(trader: Trader, account: Account, now: int) -> None:
         return
     trader.mismatches += 1
     trader.record("mismatch", positions={code: list(pair) for code, pair in differs.items()}, cash=[trader.cash(), account.cash])
-    trader._command(LookUpFills())
+    trader.ask(LookUpFills())
     in_flight = any(order.state in (State.SENT, State.UNKNOWN) or order.owes_fills for order in trader.orders.values())
     if trader.mismatches >= 2 and not in_flight and trader.risk.is_reconciled:
-        trader._raise_to(Trading.REDUCE_ONLY, f"the account differs: {differs or 'cash'}")
+        trader.raise_to(Trading.REDUCE_ONLY, f"the account differs: {differs or 'cash'}")
 
 
 def adopt(trader: Trader, account: Account) -> None:

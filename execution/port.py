@@ -208,9 +208,13 @@ class Inbox(Protocol):
 class Venue(Protocol):
     """What an adapter offers. Every method may raise ``ConnectionError`` before anything was sent, and only then."""
 
-    name: str
-    expresses: Mapping[str, frozenset[int]]
-    """The engine's constants that it can say on the wire: ``kinds``, ``lives``, ``flags``, ``spreads``."""
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+
+    @property
+    def expresses(self) -> Mapping[str, frozenset[int]]:
+        """The engine's constants that it can say on the wire: ``kinds``, ``lives``, ``flags``, ``spreads``."""
 
     async def open(self, inbox: Inbox) -> None:
         """Connects, and tells the inbox from now on."""

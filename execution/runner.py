@@ -16,14 +16,15 @@ from typing import Any, Protocol
 from kilohour.errors import EngineError
 from kilohour.execution.journal import Journal
 from kilohour.execution.orders import State
-from kilohour.execution.port import CancelAll, Command, Fact, Linked, LookUp, LookUpFills, Venue, to_json
+from kilohour.execution.port import CancelAll, Command, Ended, Fact, Linked, LookUp, LookUpFills, Place, Venue, to_json
 from kilohour.execution.replay import feed_body, take
 from kilohour.execution.risk import Trading
 from kilohour.execution.trader import Trader
 from kilohour.live import Event
 
 TICK_SECONDS = 0.25
-RECONCILE_TRIES = 5
+RECONCILE_TRIES = 20
+RETRY_SECONDS = 0.05
 QUIET_SECONDS = 10.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 Clock = Callable[[], int]
@@ -113,8 +114,13 @@ class Runner:
     async def reconcile(self) -> None:
         """Orders, positions and cash at the venue against ours; before that nothing is sent."""
         self.must_reconcile = False
-        await self.venue.do(LookUpFills())
-        account = await self.venue.account()
+        try:
+            await self.venue.do(LookUpFills())
+            account = await self.venue.account()
+        except ConnectionError:  # asked again with the next tick; until then nothing is sent
+            self.must_reconcile = True
+            await asyncio.sleep(RETRY_SECONDS)
+            return
         while not self.inbox.empty() and self._is_fact():
             _, thing = self.inbox.get_nowait()
             await self._input("fact", to_json(thing), thing)
@@ -138,6 +144,8 @@ class Runner:
             if not self.is_lockstep:
                 await self.reconcile()
         elif kind == "time":
+            if self.must_reconcile and not self.is_lockstep:
+                await self.reconcile()
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         elif kind == "word":
@@ -165,6 +173,7 @@ class Runner:
         decided = self.clock()
         self.point("decided")
         await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())
+        self.point("committed")
         if commands:
             self.latencies.append((decided - began, self.clock() - began))
         await self._execute(commands)
@@ -211,6 +220,7 @@ class Runner:
         commands = self.trader.take_fact(thing, at) if thing is not None else take(self.trader, kind, body, at)
         self.point("fact")
         await self._commit(kind, body, at, must_wait=bool(commands))
+        self.point("entered")
         await self._execute(commands)
 
     async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
@@ -229,8 +239,11 @@ class Runner:
             try:
                 await self.venue.do(command)
             except ConnectionError as error:
-                if isinstance(command, LookUp):
+                if isinstance(command, LookUp | LookUpFills):
                     continue
+                if isinstance(command, Place):  # nothing was sent: it goes out again when the line is back
+                    unsent = Ended(cid=command.cid, oid="", state="canceled", filled=0, reason="not sent", ts=self.trader.session.now)
+                    self.inbox.put_nowait(("fact", unsent))
                 self.inbox.put_nowait(("fact", Linked(is_up=False, why=str(error))))
             self.point("sent")
 

@@ -75,7 +75,7 @@ class Trader:
         try:
             self.session.see(events)
         except KilohourError as error:
-            self._raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            self.raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
         planning.note_triggers(self, events)
         self._review_orders()
         self._note_books(events)
@@ -105,19 +105,20 @@ class Trader:
                 self.record("order", cid=order.place.cid, state=order.state.name, why="no answer")
             if order.state == State.UNKNOWN and now >= self._look_due(order):
                 order.looked_at, order.looks = now, order.looks + 1
-                self._command(LookUp(cid=order.place.cid))
+                self.ask(LookUp(cid=order.place.cid))
             elif order.pending_cancel and now - order.cancel_at >= self.limits.cancel_wait:
                 order.pending_cancel = False
+                self.ask(LookUp(cid=order.place.cid))
         if any(order.owes_fills for order in self.orders.values()):
-            self._command(LookUpFills())
+            self.ask(LookUpFills())
         return self._planned(now)
 
     def take_word(self, word: str, now: int) -> list[Command]:
         """The operator: ``kill``, ``halt``, ``reduce``, ``resume``, ``accept`` (the venue's positions). The driver: ``recover`` after
         a crash, ``stop`` at the end."""
         if word in ("kill", "halt"):
-            self._raise_to(Trading.HALTED, f"operator: {word}")
-            self._command(CancelAll())
+            self.raise_to(Trading.HALTED, f"operator: {word}")
+            self.ask(CancelAll())
         elif word == "recover":
             self._recover()
         elif word == "accept" and self.last_account is not None:
@@ -125,7 +126,7 @@ class Trader:
         elif word == "stop":
             self.stop_all = True
         elif word == "reduce":
-            self._raise_to(Trading.REDUCE_ONLY, "operator: reduce")
+            self.raise_to(Trading.REDUCE_ONLY, "operator: reduce")
         elif word == "resume":
             self.risk.release()
             self.record("risk", state=self.risk.trading.name, why="operator: resume")
@@ -205,13 +206,14 @@ class Trader:
         """Asks the venue to cancel."""
         order.pending_cancel, order.cancel_at = True, now
         self.risk.sent(now)
-        self._command(Cancel(cid=order.place.cid, oid=order.oid))
+        self.ask(Cancel(cid=order.place.cid, oid=order.oid))
 
     def halt(self, why: str) -> None:
         """Trading stops; what is open is cancelled."""
-        self._raise_to(Trading.HALTED, why)
+        self.raise_to(Trading.HALTED, why)
 
-    def _command(self, command: Command) -> None:
+    def ask(self, command: Command) -> None:
+        """A command to the venue, recorded."""
         self.record("command", **to_json(command))
         self.commands.append(command)
 
@@ -262,9 +264,10 @@ class Trader:
             return
         found = self.risk.saw_equity(self.session.equity_micros, self.session.now // NANOS_PER_DAY)
         if found:
-            self._raise_to(*found)
+            self.raise_to(*found)
 
-    def _raise_to(self, state: Trading, why: str) -> None:
+    def raise_to(self, state: Trading, why: str) -> None:
+        """Goes to a stricter state, recorded."""
         if self.risk.raise_to(state, why):
             self.record("risk", state=state.name, why=why)
 

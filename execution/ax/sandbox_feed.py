@@ -20,6 +20,7 @@ from kilohour.units import MISSING
 
 LULL_SECONDS = 0.02
 """Without an event for so long, a timestamp is taken as complete (in lock-step the barrier says so)."""
+CLOSE_SECONDS = 0.5
 PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -62,7 +63,8 @@ class SandboxFeed:
         """Connects; the hello. Raises :class:`UsageError` when nobody answers there."""
         self._session = aiohttp.ClientSession()
         try:
-            self._socket = await self._session.ws_connect(f"{self.base}/_feed?from=1", max_msg_size=64 << 20)
+            patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+            self._socket = await self._session.ws_connect(f"{self.base}/_feed?from=1", max_msg_size=64 << 20, timeout=patience)
             self.hello = json.loads((await self._socket.receive(30)).data)["hello"]
         except (aiohttp.ClientError, OSError, TimeoutError, KeyError, TypeError) as error:
             await self.close()
@@ -95,7 +97,9 @@ class SandboxFeed:
 
     async def _by_barrier(self) -> AsyncIterator[Moment]:
         assert self._session is not None
-        self._steps = await self._session.ws_connect(f"{self.base}/_lockstep?account={self.account}", max_msg_size=1 << 20)
+        patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+        steps = f"{self.base}/_lockstep?account={self.account}"
+        self._steps = await self._session.ws_connect(steps, max_msg_size=1 << 20, timeout=patience)
         async for message in self._steps:
             said = json.loads(message.data)
             if "barrier" not in said or said.get("end"):

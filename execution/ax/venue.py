@@ -48,12 +48,19 @@ from kilohour.kernels import records as r
 
 HEARTBEAT_SECONDS = 15.0
 """AX sends one every five; without any message for so long the line is dead, whatever TCP says."""
+CLOSE_SECONDS = 0.5
+"""A line that broke answers no farewell."""
 TOKEN_SECONDS = 3600
+GAP_SECONDS = 0.5
+"""In lock-step, how long to wait for a message that the exchange says it has sent."""
 PAGE = 100
 FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 LINE_MOST = 8 << 20
+EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
+             "lives": frozenset({r.GTC, r.DAY, r.IOC, r.GTD}), "flags": frozenset({r.POST_ONLY, r.REDUCE_ONLY})}
+"""AX has limit orders only; the others wait here, or are limits that live at once (docs/venues/ax.md)."""
 
 
 class AxVenue:
@@ -63,9 +70,7 @@ class AxVenue:
                  can_spread: bool = False, tag: str = "kilohour") -> None:
         self.name, self.base, self.clock, self.tag = name, base.rstrip("/"), clock, tag[:10]
         self._keys, self.symbols = dict(keys), Symbols(codes)
-        self.expresses = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
-                          "lives": frozenset({r.GTC, r.DAY, r.IOC, r.GTD}), "flags": frozenset({r.POST_ONLY, r.REDUCE_ONLY}),
-                          "spreads": frozenset({1, 2} if can_spread else ())}
+        self.expresses = {**EXPRESSES, "spreads": frozenset({1, 2} if can_spread else ())}
         self.can_spread = can_spread
         self.messages = 0
         self._is_gap = False
@@ -102,13 +107,17 @@ class AxVenue:
     async def caught_up(self, messages: int) -> None:
         """Returns when so many events of the account have come (their ``eid``). What a broken line swallowed comes by REST."""
         while self.messages < messages:
-            if self._is_gap:
-                self._is_gap = False
+            if not self._is_gap:
+                self._told.clear()
+                try:
+                    await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
+                    continue
+                except TimeoutError:
+                    pass
+            with contextlib.suppress(ConnectionError):
                 await self.look_up_fills()
-                self.messages = max(self.messages, messages)
-                return
-            self._told.clear()
-            await self._told.wait()
+                self._is_gap, self.messages = False, messages
+                self.inbox(Linked(is_up=True, why="messages are missing"))
 
     async def do(self, command: Command) -> None:
         """Sends one command; reads are answered as facts."""
@@ -212,7 +221,8 @@ class AxVenue:
             await self._login()
         ws = self.base.replace("http", "ws", 1) + "/orders/ws?cancel_on_disconnect=true"
         try:
-            async with self._session.ws_connect(ws, headers=self._headers(), max_msg_size=LINE_MOST) as socket:
+            patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+            async with self._session.ws_connect(ws, headers=self._headers(), max_msg_size=LINE_MOST, timeout=patience) as socket:
                 self._socket = socket
                 while True:
                     message = await socket.receive(HEARTBEAT_SECONDS)
@@ -241,8 +251,14 @@ class AxVenue:
         for fact in event_facts(body, self.symbols):
             self.inbox(fact)
         if str(body.get("eid", "")).isdecimal():
-            self.messages = max(self.messages, int(body["eid"]))
-            self._told.set()
+            self._count(int(body["eid"]))
+
+    def _count(self, number: int) -> None:
+        """Messages are numbered: one that is passed over was lost, or comes late; the account tells what it said."""
+        if number > self.messages + 1 and self.messages:
+            self.inbox(Linked(is_up=True, why="messages are missing"))
+        self.messages = max(self.messages, number)
+        self._told.set()
 
     def _answered(self, body: Mapping[str, Any]) -> None:
         if body["rid"] == 0:

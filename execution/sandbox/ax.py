@@ -202,7 +202,10 @@ def read_client_id(value: object) -> str:
     """An unsigned 64-bit number as text; empty without one. Raises :class:`Refused`."""
     if value is None or value == "":
         return ""
-    number = whole_of(value) if not isinstance(value, str) else int(value) if value.isdecimal() and len(value) <= 20 else None
+    if isinstance(value, str):
+        number = int(value) if value.isascii() and value.isdecimal() and len(value) <= 20 else None
+    else:
+        number = whole_of(value)
     if number is None or not 0 <= number < 1 << 64:
         raise Refused("cid must be an unsigned 64-bit number")
     return str(number)

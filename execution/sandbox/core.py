@@ -8,6 +8,7 @@ its own: the same commands at the same times give the same bytes.
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -38,12 +39,21 @@ _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def ulid(ts: int, number: int) -> str:
-    """26 characters that sort by time, then number."""
-    value, text = (ts // 1_000_000 & (1 << 48) - 1) << 80 | number, ""
-    for _ in range(26):
+    """26 characters that sort by time, then number.
+
+    >>> ulid(1_000_000, 33)
+    '00000000010000000000000011'
+    """
+    return _base32(ts // 1_000_000 & (1 << 48) - 1, 10) + _base32(number, 16)
+
+
+@functools.lru_cache(maxsize=4096)
+def _base32(value: int, width: int) -> str:
+    text = ""
+    while value:
         value, digit = divmod(value, 32)
         text = _BASE32[digit] + text
-    return text
+    return text.rjust(width, "0")
 
 
 class Exchange(ABC):

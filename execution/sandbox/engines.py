@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import numpy as np
 from kilohour.contracts import Assumptions, Registry, Venue, engine_terms
 from kilohour.execution.sandbox.averages import Entry
 from kilohour.execution.sandbox.instruments import Instrument, Listing
-from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order
+from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order, Reason
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
@@ -20,6 +20,18 @@ from kilohour.market import Market
 from kilohour.session import Session as EngineSession
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
+
+CODES: Mapping[str, Reason] = {
+    "not_listed": Reason.NOT_LISTED, "no_price": Reason.NO_PRICE, "size": Reason.QUANTITY, "tick": Reason.TICK, "venue": Reason.ORDER_TYPE,
+    "band": Reason.BAND, "life": Reason.ORDER_TYPE, "group": Reason.GROUP, "reduce_only": Reason.REDUCE_ONLY, "capacity": Reason.CAPACITY,
+    "position_limit": Reason.POSITION_LIMIT, "margin": Reason.MARGIN, "post_only": Reason.POST_ONLY,
+}  # fmt: skip
+"""The risk gate's codes as the exchange's reasons."""
+LEDGER = {
+    int(r.VARIATION): "variation", int(r.FEE): "fee", int(r.SETTLEMENT): "settlement", int(r.SETTLEMENT_FEE): "settlement_fee",
+    int(r.VARIATION_REVERSED): "variation_reversed", int(r.SETTLEMENT_REVERSED): "settlement_reversed",
+    int(r.FUNDING_PAID): "funding", int(r.CLEARING_FEE): "clearing_fee",
+}  # fmt: skip
 
 
 class Wire(Strategy):
@@ -35,39 +47,47 @@ class Account:
     """One account's engine: the memory of a backtest, moved on one timestamp at a time."""
 
     def __init__(self, name: str, market: Market, cash: int) -> None:
-        from kilohour.kernels.desk_service import service_address
-        from kilohour.kernels.venue_service import entry_address
-
         self.name = name
-        self.session = EngineSession(market, Wire, np.zeros(1, dtype_of(Wire)), cash, interpreted=True)
-        self.desk, self.book, self.scratch = self.session.desk[0], self.session.book[0], self.session.scratch[0]
+        self.session = session = EngineSession(market, Wire, np.zeros(1, dtype_of(Wire)), cash, interpreted=True)
+        self.desk, self.book, self.scratch = session.desk[0], session.book[0], session.scratch[0]
         self.entries: dict[int, Entry] = {}
         self.by_number: dict[int, Order] = {}
         self.tickets = 0
-        self._enter, self._serve = entry_address(market.has_scenarios), service_address(market.has_scenarios)
+        terms = market.margin_terms if market.has_scenarios else market.terms
+        self._addresses = [each.ctypes.data for each in (session.book, session.desk, terms, session.scratch, session.out)]
+        self._enter: int | None = None
+        self._serve: int | None = None
+        self._act: int | None = None
 
     def enter(self) -> None:
         """Submits the order in the scratch memory."""
+        if self._enter is None:
+            from kilohour.kernels.venue_service import entry_address
+
+            self._enter = entry_address(self.session.market.has_scenarios)
         self._call(self._enter, 0)
 
     def serve(self) -> None:
         """Serves the request on the desk."""
+        if self._serve is None:
+            from kilohour.kernels.desk_service import service_address
+
+            self._serve = service_address(self.session.market.has_scenarios)
         self._call(self._serve, r.SERVE_REQUESTS)
+
+    def act(self, what: int) -> int:
+        """One act of the venue on the books, told by the scratch memory; what it found out."""
+        if self._act is None:
+            from kilohour.kernels.venue_service import act_address
+
+            self._act = act_address(self.session.market.has_scenarios)
+        self._call(self._act, what)
+        return int(self.scratch["place"])
 
     def _call(self, part: int, what: int) -> None:
         from kilohour.kernels.venue_service import call_part
 
-        session = self.session
-        terms = session.market.margin_terms if session.market.has_scenarios else session.market.terms
-        call_part(
-            part,
-            what,
-            session.book.ctypes.data,
-            session.desk.ctypes.data,
-            terms.ctypes.data,
-            session.scratch.ctypes.data,
-            session.out.ctypes.data,
-        )
+        call_part(part, what, *self._addresses)
 
     def write(self, new: NewOrder, instrument: Instrument, parent: Order | None) -> None:
         """Puts an order into the scratch memory, every field of it."""

@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 
 from kilohour.execution.sandbox.hub import Outbox
 from kilohour.execution.sandbox.replay import ReplayExchange
+from kilohour.execution.sandbox.tape_rows import feed_rows
 from kilohour.execution.sandbox.wire import BODY_MOST, BadText, dump, read_json, whole_of
 from kilohour.units import NANOS_PER_SECOND
 
@@ -59,7 +60,7 @@ class Feed:
             box.reply(dump({"hello": {**self.server.exchange.hello(), "next_seq": self.seq + 1}}))
             exchange = self.server.exchange
             if start is not None and 1 <= start <= self.seq and isinstance(exchange, ReplayExchange):
-                for seq, row in enumerate(exchange.feed_rows(start - 1, self.seq), start):
+                for seq, row in enumerate(feed_rows(exchange.tape, start - 1, self.seq), start):
                     box.reply(dump({"seq": seq, **row}))
             if self.is_over:
                 box.reply(dump({"end": True, "seq": self.seq}))
@@ -87,7 +88,7 @@ class Replayer:
         while not self.exchange.is_over:
             await self._wait()
             first, last = self.exchange.step()
-            self.server.feed.publish_rows(list(self.exchange.feed_rows(first, last)))
+            self.server.feed.publish_rows(list(feed_rows(self.exchange.tape, first, last)))
             self.server.publish()
             await self._meet()
         self.server.feed.end()

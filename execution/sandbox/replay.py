@@ -8,7 +8,7 @@ so that the same orders give the same fills, cash and settlements as a backtest,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ import numpy as np
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.averages import Entry
 from kilohour.execution.sandbox.core import Exchange
-from kilohour.execution.sandbox.engines import Account, by_order, rows_of
+from kilohour.execution.sandbox.engines import CODES, LEDGER, Account, by_order, rows_of
 from kilohour.execution.sandbox.instruments import Instrument, Listing
+from kilohour.execution.sandbox.ledger import margin
 from kilohour.execution.sandbox.model import (
     KINDS,
     LIVES,
@@ -29,24 +30,11 @@ from kilohour.execution.sandbox.model import (
     State,
     Statement,
 )
+from kilohour.execution.sandbox.tape_rows import raw_rows
 from kilohour.kernels import records as r
 from kilohour.market import Market
-from kilohour.tape.schema import COLUMNS, Kind
-from kilohour.units import MISSING, divide_half_even
-
-CODES: Mapping[str, Reason] = {
-    "not_listed": Reason.NOT_LISTED, "no_price": Reason.NO_PRICE, "size": Reason.QUANTITY, "tick": Reason.TICK, "venue": Reason.ORDER_TYPE,
-    "band": Reason.BAND, "life": Reason.ORDER_TYPE, "group": Reason.GROUP, "reduce_only": Reason.REDUCE_ONLY, "capacity": Reason.CAPACITY,
-    "position_limit": Reason.POSITION_LIMIT, "margin": Reason.MARGIN, "post_only": Reason.POST_ONLY,
-}  # fmt: skip
-"""The risk gate's codes as the exchange's reasons."""
-LEDGER = {
-    int(r.VARIATION): "variation", int(r.FEE): "fee", int(r.SETTLEMENT): "settlement", int(r.SETTLEMENT_FEE): "settlement_fee",
-    int(r.VARIATION_REVERSED): "variation_reversed", int(r.SETTLEMENT_REVERSED): "settlement_reversed",
-    int(r.FUNDING_PAID): "funding", int(r.CLEARING_FEE): "clearing_fee",
-}  # fmt: skip
-NAMES = {int(kind): kind.name.lower() for kind in Kind}
-"""Kinds of event as the feed names them."""
+from kilohour.tape.schema import Kind
+from kilohour.units import divide_half_even
 
 
 class ReplayExchange(Exchange):
@@ -92,7 +80,7 @@ class ReplayExchange(Exchange):
         return first, last
 
     def _see(self, first: int, last: int) -> None:
-        for row in self._rows(first, last):
+        for row in raw_rows(self.tape, first, last):
             kind, ref, close, volume = row["kind"], row["ref"], row["close"], row["volume"]
             if kind == Kind.PRINT:
                 for symbol in self._by_index.get(ref, ()):
@@ -406,23 +394,8 @@ class ReplayExchange(Exchange):
             symbol = self.listing.outrights[row].symbol
             lots[symbol] = lots.get(symbol, 0) + ratio * new.side * new.lots
             prices.setdefault(symbol, self.tickers[symbol].last or new.price or 0)
-        return sum(initial_margin(self.listing.by_symbol[symbol], count, prices[symbol]) for symbol, count in lots.items())
-
-    def feed_rows(self, first: int, last: int) -> Iterator[dict[str, Any]]:
-        """The tape's rows as a feed tells them: columns by name, integers in micros, None where the tape has no value."""
-        for row in self._rows(first, last):
-            kind = row["kind"]
-            code = self.tape.indices[row["ref"]].code if kind == Kind.PRINT else self.tape.contracts[row["ref"]].code
-            prices = {name: None if row[name] == MISSING else row[name] for name in ("open", "high", "low", "close", "volume")}
-            yield {"ts": row["ts"], "ts_event": row["ts_event"], "kind": NAMES[kind], "code": code, **prices}
-
-    def _rows(self, first: int, last: int) -> Iterator[dict[str, int]]:
-        columns = [self.tape.events[name][first:last].tolist() for name in COLUMNS]
-        return (dict(zip(COLUMNS, values, strict=True)) for values in zip(*columns, strict=True))
-
-
-def initial_margin(instrument: Instrument, lots: int, price: int) -> int:
-    """Initial margin of a position by per cent of notional with a floor a lot, micros."""
-    terms = instrument.terms
-    share = divide_half_even(abs(lots) * abs(price) * terms.lot_num * terms.margin_initial_ppm, terms.lot_den * 1_000_000)
-    return max(abs(lots) * terms.margin_initial_floor_micros, share)
+        total = 0
+        for symbol, count in lots.items():
+            each = self.listing.by_symbol[symbol]
+            total += margin(each, count, prices[symbol], each.terms.margin_initial_ppm, each.terms.margin_initial_floor_micros)
+        return total

@@ -18,6 +18,7 @@ from kilohour.execution.sandbox.control import Control
 from kilohour.execution.sandbox.core import Exchange
 from kilohour.execution.sandbox.feed import Feed, Replayer
 from kilohour.execution.sandbox.hub import Hub
+from kilohour.execution.sandbox.market import Pulse
 from kilohour.execution.sandbox.model import Order
 from kilohour.execution.sandbox.replay import ReplayExchange
 from kilohour.execution.sandbox.wire import BODY_MOST, dump
@@ -42,6 +43,8 @@ class Server:
         self.ax = AxDialect(self)
         self.dialects: list[Any] = [self.ax]
         self.replayer = Replayer(self, exchange, speed) if isinstance(exchange, ReplayExchange) else None
+        self.pulse: Pulse | None = None
+        """What moves a market; None for one that stands still until it is told, as in a test."""
         self.control = Control(self)
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -170,8 +173,9 @@ class Server:
         await site.start()
         assert self._runner.addresses
         self.port = int(self._runner.addresses[0][1])
-        if self.replayer is not None:
-            self._tasks.append(asyncio.get_running_loop().create_task(self.replayer.run()))
+        for driver in (self.replayer, self.pulse):
+            if driver is not None:
+                self._tasks.append(asyncio.get_running_loop().create_task(driver.run()))
         return self.port
 
     async def stop(self) -> None:

@@ -154,7 +154,7 @@ def _go(asked: dict[str, Any], tape: Any, url: str | None, speed: str, seed: int
                 part = only_wanted(tape, asked)
                 own = sandbox(part, clock=time.time_ns, cash=asked["cash"], account=asked["account"], speed=pace, seed=seed,
                               assume=asked["assume"])
-                base, keys = await stack.enter_async_context(own)
+                base, keys, _ = await stack.enter_async_context(own)
             else:
                 base, keys = local_url(url or ""), sandbox_keys(seed, asked["account"])
             return await paper(Paper(url=base, keys=keys, clock=time.time_ns, is_lockstep=pace == "lockstep",

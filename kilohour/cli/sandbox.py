@@ -11,22 +11,33 @@ import typer
 from kilohour.cli import options
 
 if TYPE_CHECKING:
+    from kilohour.execution.sandbox.bots import Bots
     from kilohour.execution.sandbox.core import Exchange
+    from kilohour.execution.sandbox.exchange import BookExchange
     from kilohour.execution.sandbox.server import Server
 
 EXAMPLES = """[bold]Examples[/bold]
 
-[cyan]kilohour sandbox --replay tapes/mine --speed 3600 --for 60[/cyan]
+[cyan]kilohour sandbox --market 7 --port 8765[/cyan]
+
+[cyan]kilohour sandbox --market 7 --from 2026-03-02 --speed 60 --for 120[/cyan]
 
 [cyan]kilohour sandbox --replay tapes/mine --speed lockstep --port 8765 --json[/cyan]"""
 
 _PANEL = "Sandbox"
+OPENED_AT = 14 * 3600 * 10**9
+"""A market opened on a day opens at 14:00 UTC, in the middle of trading."""
 ACCOUNTS = "trader,second"
-ACCOUNTS_MOST = 64
+ACCOUNTS_MOST, RATE_MOST = 64, 1000
 
 Replay = Annotated[
     Path | None,
     typer.Option("--replay", metavar="TAPE", rich_help_panel="Data", show_default=False, help="A tape folder whose bars are the market."),
+]
+First = Annotated[
+    str | None,
+    typer.Option("--from", metavar="DAY", rich_help_panel="Data", show_default=False,
+                 help="First day of a replay, or the day a market is opened on; a market opens now unless given."),
 ]
 Speed = Annotated[
     str,
@@ -43,6 +54,9 @@ Seed = Annotated[int, typer.Option("--seed", metavar="N", rich_help_panel=_PANEL
 ChaosFile = Annotated[
     Path | None,
     typer.Option("--chaos", metavar="FILE", rich_help_panel=_PANEL, show_default=False, help="A TOML file of faults to inject."),
+]
+Rate = Annotated[
+    float, typer.Option("--bots", metavar="RATE", rich_help_panel=_PANEL, help="What the bots of a market do in a second; 0: no bots.")
 ]
 Seconds = Annotated[
     float | None,
@@ -61,12 +75,14 @@ def sandbox(
     port: Port = 0,
     accounts: Accounts = ACCOUNTS,
     cash: options.Cash = options.CASH_USD,
-    first: options.First = None,
+    market: options.Market = None,
+    first: First = None,
     last: options.Last = None,
     assume: options.Assume = None,
     contracts: options.Contracts = None,
     fills: options.Fills = None,
     seed: Seed = 7,
+    bots: Rate = 20.0,
     chaos: ChaosFile = None,
     seconds: Seconds = None,
     json: options.Json = False,
@@ -82,10 +98,20 @@ def sandbox(
     if seconds is not None and not 0 < seconds <= 1e9:
         raise UsageError(f"for must be above 0 seconds, found {seconds:g}")
     rules = _rules(chaos)
-    if replay is None:
-        raise UsageError("give --replay TAPE: the folder of a tape")
-    exchange = _replay(replay, names, cash, first, last, assume, contracts, fills)
-    asyncio.run(_serve(exchange, seed, pace, port, rules, seconds, json))
+    if replay is not None and market is not None:
+        raise UsageError(f"give --market or --replay, not both, found --market {market} and --replay {replay}")
+    if not 0 <= bots <= RATE_MOST:
+        raise UsageError(f"bots must be between 0 and {RATE_MOST}, found {bots:g}")
+    exchange: Exchange
+    if replay is not None:
+        exchange = _replay(replay, names, cash, first, last, assume, contracts, fills)
+    else:
+        if not isinstance(pace, float):
+            raise UsageError(f"speed must be a number for a market; {pace} is for --replay")
+        if last is not None or fills:
+            raise UsageError("--to and --fills are for --replay: a market goes on, and its orders fill in its book")
+        exchange = _market(market, names, cash, first, seed, assume, contracts)
+    asyncio.run(_serve(exchange, seed, pace, port, rules, seconds, bots, json))
 
 
 def _speed(text: str) -> float | str:
@@ -145,18 +171,46 @@ def _replay(folder: Path, names: list[str], cash: float, first: str | None, last
     return ReplayExchange(market, listing, dict.fromkeys(names, checked_cash(cash)))
 
 
+def _market(market: str | None, names: list[str], cash: float, first: str | None, seed: int, assume: list[str] | None,
+            contracts: Path | None) -> BookExchange:  # fmt: skip
+    import datetime as dt
+    import time
+
+    from kilohour.backtests.prepare import checked_cash
+    from kilohour.cli.source import tape_of
+    from kilohour.errors import UsageError
+    from kilohour.execution.sandbox.market import open_market
+    from kilohour.tape.tape import Tape
+    from kilohour.units import nanos_of
+
+    source = tape_of(None, market, contracts)
+    tape = source if isinstance(source, Tape) else Tape.load(source)
+    start = time.time_ns()
+    if first is not None:
+        try:
+            start = nanos_of(dt.date.fromisoformat(first)) + OPENED_AT
+        except ValueError:
+            raise UsageError(f"from must be a day as 2026-03-02, found {first!r}") from None
+    return open_market(tape, names, checked_cash(cash), start, seed, assume=assume or (), contracts=contracts)
+
+
 async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, rules: list[dict[str, Any]], seconds: float | None,
-                 json: bool) -> None:  # fmt: skip
+                 rate: float, json: bool) -> None:  # fmt: skip
     import time
 
     from kilohour.errors import UsageError
     from kilohour.execution.sandbox.accounts import Keyring
     from kilohour.execution.sandbox.chaos import Chaos
+    from kilohour.execution.sandbox.exchange import BOTS, BookExchange
+    from kilohour.execution.sandbox.market import Pulse
     from kilohour.execution.sandbox.server import Server
 
-    server = Server(exchange, Keyring(seed, list(exchange.accounts)), Chaos(seed), time.time_ns, speed=speed)
+    people = [name for name in exchange.accounts if name not in BOTS]
+    server = Server(exchange, Keyring(seed, people), Chaos(seed), time.time_ns, speed=speed)
     for rule in rules:
         await server.control.apply(rule)
+    if isinstance(exchange, BookExchange) and isinstance(speed, float):
+        server.pulse = Pulse(server, exchange, _bots(exchange, seed, rate / speed), time.time_ns, speed)
     try:
         await server.start(port)
     except OSError as error:
@@ -166,6 +220,16 @@ async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, r
         await server.wait(seconds)
     finally:
         await server.stop()
+
+
+def _bots(exchange: BookExchange, seed: int, rate: float) -> Bots | None:
+    from kilohour.execution.sandbox.bots import Bots
+
+    if not rate:
+        return None
+    bots = Bots(exchange, seed, rate)
+    bots.open()
+    return bots
 
 
 def _tell(server: Server, json: bool) -> None:

@@ -37,15 +37,14 @@ def short(*products: str, first: str = "2026-03-02", last: str = "2026-04-30") -
 
 
 def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockstep", inject: Any = None, **asked: Any) -> Runner:
-    """A paper run to the end of the tape. ``inject(server_url)`` is awaited beside it."""
+    """A paper run to the end of the tape. ``inject(server)`` is awaited before it begins."""
 
     async def go() -> Runner:
-        async with sandbox(tape, clock=time.time_ns, cash=CASH, speed=speed) as (url, keys):
-            side = asyncio.create_task(inject(url)) if inject is not None else None
+        async with sandbox(tape, clock=time.time_ns, cash=CASH, speed=speed) as (url, keys, server):
+            if inject is not None:
+                await inject(server)
             runner = await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=time.time_ns, cash=CASH,
                                        is_lockstep=speed == "lockstep", **asked))
-            if side is not None:
-                side.cancel()
             return runner
 
     return asyncio.run(asyncio.wait_for(go(), 120))

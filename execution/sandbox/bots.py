@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody to trade with: bots that quote around what contracts are worth, and bots that take. Everything is drawn from a seed.
+
+They know the fair curve and nothing else, and stand in the books as two accounts under the same rules as any other, except that
+the risk gate does not ask them. A bot's quote is renewed, not defended: whoever is faster than the bots only meets the next quote.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kilohour.execution.sandbox.exchange import MAKERS, TAKERS, BookExchange
+from kilohour.execution.sandbox.instruments import Instrument
+from kilohour.execution.sandbox.model import NewOrder, Order, Session
+from kilohour.units import NANOS_PER_SECOND
+
+LEVELS = 5
+"""Price levels a bot quotes on each side."""
+LOTS = 20
+"""Most lots of a quote."""
+TAKES = 0.3
+"""Share of actions that take instead of quoting."""
+ACTIONS_MOST = 200
+"""Actions in one call, however long ago the last one was."""
+HISTORY_MINUTES = 240
+
+
+class Bots:
+    """``rate``: actions in a second of the exchange's clock, over all contracts."""
+
+    def __init__(self, exchange: BookExchange, seed: int, rate: float = 20.0) -> None:
+        self.exchange, self.rate = exchange, rate
+        self._random = np.random.default_rng([seed, 1])
+        self._quotes: dict[int, list[Order]] = {}
+        self._acted = exchange.now
+        self._owed = 0.0
+
+    def open(self) -> None:
+        """Everything listed gets its first quotes and a history of candles, so that a client that asks for bars finds some."""
+        for each in self._listed():
+            self._remember(each)
+            self.quote(each)
+        self.exchange.take_changes()
+
+    def act(self) -> int:
+        """What the bots do since the last call; how much."""
+        now = self.exchange.now
+        self._owed += (now - self._acted) / NANOS_PER_SECOND * self.rate
+        self._acted = now
+        count = min(int(self._owed), ACTIONS_MOST)
+        self._owed -= int(self._owed)
+        listed = [each for each in self._listed() if self.exchange.session(each) in (Session.OPEN, Session.PRE_OPEN)] if count else []
+        weights = np.array([1.0 / (1 + place % 36) for place in range(len(listed))])  # the first months of a product trade most
+        for _ in range(count if listed else 0):
+            each = listed[int(self._random.choice(len(listed), p=weights / weights.sum()))]
+            if self._random.random() < TAKES and self.exchange.session(each) is Session.OPEN:
+                self.take(each)
+            else:
+                self.quote(each)
+        return count
+
+    def quote(self, each: Instrument) -> None:
+        """Renews the quotes in one contract."""
+        exchange, tick = self.exchange, each.tick
+        fair = exchange.curve.at(each.row, exchange.now)
+        wanted: dict[tuple[int, int], int] = {}
+        if fair is not None:
+            half = max(each.terms.half_spread_micros, tick) + tick * int(self._random.integers(0, 2))
+            for level, lots in enumerate(self._random.integers(1, LOTS + 1, LEVELS).tolist()):
+                for side in (1, -1):
+                    wanted[side, round((fair - side * (half + level * tick)) / tick) * tick] = lots * (level + 1)
+        kept = []
+        for old in self._quotes.pop(each.row, []):
+            if old.state.is_open and wanted.pop((old.side, old.price or 0), None) is not None:
+                kept.append(old)
+            elif old.state.is_open:
+                exchange.cancel(old)
+        for (side, price), lots in wanted.items():
+            kept.append(exchange.place(MAKERS, NewOrder(symbol=each.symbol, side=side, lots=lots, price=price)))
+        self._quotes[each.row] = kept
+
+    def take(self, each: Instrument) -> None:
+        """Somebody is in a hurry: a few lots at the market, either way."""
+        exchange = self.exchange
+        side = 1 if self._random.random() < 0.5 else -1
+        best = exchange.books.best(each.row, -side)
+        fair = exchange.curve.at(each.row, exchange.now)
+        if best is None or fair is None:
+            return
+        lots = int(self._random.integers(1, LOTS // 2 + 1))
+        limit = best + side * each.tick
+        exchange.place(TAKERS, NewOrder(symbol=each.symbol, side=side, lots=lots, price=limit, life="IOC"))
+
+    def _remember(self, each: Instrument) -> None:
+        exchange, minute = self.exchange, 60 * NANOS_PER_SECOND
+        first = exchange.now - exchange.now % minute - HISTORY_MINUTES * minute
+        for k in range(HISTORY_MINUTES):
+            begins, ends = exchange.curve.at(each.row, first + k * minute), exchange.curve.at(each.row, first + (k + 1) * minute)
+            if begins is None or ends is None:
+                continue
+            open, close = round(begins / each.tick) * each.tick, round(ends / each.tick) * each.tick
+            lots = int(self._random.integers(1, LOTS))
+            exchange.candles.see(each.symbol, first + k * minute, open, max(open, close), min(open, close), close, lots)
+
+    def _listed(self) -> list[Instrument]:
+        return [each for each in self.exchange.listing.outrights if self.exchange.is_shown(each)]

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that do not know how to behave: every answer in the dialect's own error form, and the exchange stays up."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import resource
+from typing import Any
+
+import pytest
+
+from kilohour.execution.sandbox.hub import QUEUED_BYTES
+from kilohour.execution.sandbox.server import Server
+from kilohour.execution.sandbox.wire import BODY_MOST, BadText, micros_of, read_json, whole_of
+from tests.execution.sandbox.booking import NEAR
+from tests.execution.sandbox.serving import Client, receive
+from tests.execution.sandbox.test_ax import other, play
+
+DEEP = '{"a":' * 100_000
+LONG = '{"rid":1,"q":' + "9" * 1_000_000 + "}"
+BODIES = {
+    "deep": DEEP.encode(), "deep lists": b"[" * 200_000, "a million digits": LONG[:1_000_000].encode() + b"}", "not utf-8": b'{"rid": "\xff\xfe"}',
+    "a list": b"[1,2]", "half": b'{"rid":', "nothing": b" ", "nan": b'{"rid":1,"q":NaN}', "text": b"place an order please", "null": b"null",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_text_that_is_no_object_is_refused_in_a_few_words(name: str) -> None:
+    with pytest.raises(BadText) as found:
+        read_json(BODIES[name])
+    assert len(str(found.value)) < 120
+
+
+def test_numbers_that_are_none_are_none() -> None:
+    bad: Any
+    for bad in (True, None, "1e5", "0x10", "--1", "1_000", "９", float("inf"), [], {}, "1" * 40, 10**40):
+        assert micros_of(bad) is None, bad
+        assert whole_of(bad) is None, bad
+    assert micros_of(1.5) == 1_500_000
+    assert micros_of("-0.000001") == -1
+
+
+def test_bad_bodies_and_frames_are_answered_in_form_and_the_exchange_stays_up() -> None:
+    async def talk(server: Server, client: Client) -> None:
+        for body in BODIES.values():
+            async with client.http.post(f"{client.base}/orders/place-order", data=body, headers=client.headers) as answer:
+                assert answer.status == 400
+                assert set(await answer.json()) == {"code", "msg", "error"}
+            async with client.http.post(f"{client.base}/api/authenticate", data=body) as answer:
+                assert answer.status in (400, 401)
+        for path in ("/orders/place-order", "/api/authenticate", "/_chaos"):
+            async with client.http.post(client.base + path, data=io.BytesIO(b"x" * (10 << 20)), headers=client.headers) as answer:
+                assert answer.status in (400, 413)
+                assert (await answer.json())["msg"]
+        async with client.http.get(f"{client.base}/nothing/here") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, 404)
+        socket = await client.orders_socket()
+        for body in BODIES.values():
+            if body != BODIES["not utf-8"]:
+                await socket.send_str(body.decode()[: BODY_MOST - 10])
+                assert (await receive(socket))["err"]["code"] == 400
+        await socket.send_bytes(BODIES["not utf-8"])
+        assert (await receive(socket))["err"]["code"] == 400
+        for bad in ({"t": "?"}, {}, {"t": "p"}, {"t": "p", "s": 5}, {"t": "p", "s": NEAR, "d": "X"}, {"t": "p", "s": NEAR, "d": "B", "q": 1.5, "p": "2"},
+                    {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": None}, {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "tif": "FOK"},
+                    {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "cid": -1}, {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "cid": 1 << 64},
+                    {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "tag": "much too long a tag"}, {"t": "p", "s": NEAR, "x": 5, "d": "B", "q": 1},
+                    {"t": "x"}, {"t": "x", "oid": [1]}, {"t": "r", "oid": "O-1", "p": []}):  # fmt: skip
+            reply, _ = await client.ask(socket, **bad)
+            assert reply["err"]["code"] in (400, 404), (bad, reply)
+        assert (await client.ask(socket, t="o"))[0]["res"] == []
+
+    play(talk)
+
+
+async def raw_socket(server: Server, client: Client, path: str, **named: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A websocket without a library, after its handshake."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, **named)
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {client.token}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+def test_a_frame_of_ten_megabytes_closes_its_socket_and_no_other() -> None:
+    async def talk(server: Server, client: Client) -> None:
+        small = await client.orders_socket()
+        _, writer = await raw_socket(server, client, "/orders/ws")
+        writer.write(bytes([0x81, 0xFF]) + (10 << 20).to_bytes(8, "big") + bytes(4))
+        for _ in range(500):
+            if len(server.hub.each("orders")) == 1:
+                break
+            writer.write(b"x" * (1 << 14))
+            await asyncio.sleep(0.001)
+        assert len(server.hub.each("orders")) == 1
+        assert (await client.ask(small, t="o"))[0]["res"] == []
+        writer.transport.abort()
+
+    play(talk)
+
+
+def test_a_reader_that_never_reads_costs_a_fixed_amount_of_memory() -> None:
+    async def talk(server: Server, client: Client) -> None:
+        _, writer = await raw_socket(server, client, "/md/ws", limit=1024)
+        frame = json.dumps({"rid": 1, "type": "subscribe", "symbol": NEAR, "level": "LEVEL_2"}).encode()
+        writer.write(bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        box = server.hub.each("market")[0]
+        text = "x" * 100_000
+        for _ in range(400):
+            box.send(text)
+            if box.is_gone:
+                break
+        assert box.is_gone, "40 MB for somebody who does not read"
+        assert box._bytes <= QUEUED_BYTES
+        other(server, 1, 1, 2_000_000)
+        assert (await client.get("/api/book", symbol=NEAR))["book"]["b"][0]["q"] == 1
+        writer.transport.abort()
+
+    play(talk)
+
+
+def test_a_thousand_half_open_connections_keep_nobody_out() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 2_500:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, hard), hard))
+
+    async def talk(server: Server, client: Client) -> None:
+        held: list[Any] = []
+        try:
+            for number in range(1_000):
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(b"GET /api/health HTTP/1.1\r\nHo" if number % 2 else b"")
+                held.append((reader, writer))
+            reply = await client.post("/orders/place-order", {"s": NEAR, "d": "B", "q": 1, "p": "2.00"})
+            assert "oid" in reply
+        finally:
+            for _, writer in held:
+                writer.transport.abort()
+
+    play(talk)
