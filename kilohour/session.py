@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from kilohour.cash import NOTHING, CashRate
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.kernels import records as r
 from kilohour.kernels.words import TRADING_STATES
@@ -48,8 +49,7 @@ class Session:
     service_address: int | None = None
     meeting_address: int | None = None
     """Addresses of the engine's second and third part; found when they are first needed."""
-    cash_rate_ppm: int = 0
-    """Interest on cash a year, millionths."""
+    cash_rate: CashRate = NOTHING
     events: Mapping[str, Array] = field(init=False)
     """The columns that the engine runs over: the tape's."""
     step: Any = field(init=False)
@@ -65,7 +65,8 @@ class Session:
         self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
-        self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
+        self.book["earns"], self.book["cash_rate"] = int(self.cash_rate.earns), self.cash_rate.ppm
+        self.book["rate_index"], self.desk["quote_life"] = self.cash_rate.row(market.tape), market.fills.stale_after_ns
         if market.has_quotes:
             self.keep_quotes()
         self.book["may_correct"] = int(market.has_rare)
@@ -210,7 +211,7 @@ class Session:
 
     def _rare_address(self) -> int:
         """Corrections, funding, quotes and interest are compiled only for a run that has some."""
-        if not (self.market.has_rare or self.cash_rate_ppm):
+        if not (self.market.has_rare or self.cash_rate.earns):
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
