@@ -134,3 +134,10 @@ def test_a_series_that_is_no_rate_is_refused():
 def test_a_rate_that_makes_no_sense_is_refused(rate):
     with pytest.raises(UsageError, match="cash_rate must be a share a year from -1 to 1 with at most six decimals"):
         kh.backtest(Idle, sim_tape(4), cash_rate=rate)
+
+
+def test_a_report_adds_interest_to_the_parts_of_the_profit(tmp_path):
+    kh.backtest(Swings, sim_tape(40), cash_rate=0.0433, out=tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Interest on cash" in page
+    assert "which equals the ledger" in page
