@@ -62,7 +62,7 @@ def backtest_accounts(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
-    cash_rate: float = 0.0,
+    cash_rate: float | str = 0.0,
     limits: RiskLimits | None = None,
     progress: Progress | None = None,
 ) -> Accounts:

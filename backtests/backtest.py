@@ -37,7 +37,7 @@ def backtest(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
-    cash_rate: float = 0.0,
+    cash_rate: float | str = 0.0,
     limits: RiskLimits | None = None,
     feeds: Sequence[str] = (),
     out: str | Path | None = None,
@@ -50,7 +50,7 @@ def backtest(
     folder. ``start`` and ``end``: first and last day, both included. ``assume``: names or paths of assumptions files.
     ``contracts``: a TOML file of your own products. ``venue``: the name or file of a table of what is accepted and refused; without
     it each product's own venue, or the sandbox. ``fills``: how orders fill, without slippage and latency unless given.
-    ``cash_rate``: interest on cash a year, 0.0433 for 4.33 % (docs/engine.md).
+    ``cash_rate``: interest on cash a year, 0.0433 for 4.33 %, or a series on the tape that prints it in per cent (docs/engine.md).
     ``limits``: a risk desk's limits, none unless given. ``out``: a folder for the run and its report. Everything else sets a
     parameter of the strategy.
     A ``bt.Strategy`` runs on the bridge (docs/backtrader.md); ``feeds`` are the contracts it sees, by code, every one of the tape

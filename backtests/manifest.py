@@ -79,9 +79,8 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
                       else "An order fills from the next bar of its contract on, never in the bar that caused it; ")
                      + "the legs of a spread fill together or wait.")
     sentences.append(fills.sentence())
-    if prepared.cash_rate_ppm:
-        rate = f"{prepared.cash_rate_ppm / 10_000:g} %"
-        sentences.append(f"Cash earns {rate} a year, actual days over 360, booked daily; a debt pays the same.")
+    if prepared.cash_rate.earns:
+        sentences.append(prepared.cash_rate.sentence())
     if prepared.market.limits is not None:
         sentences.append(prepared.market.limits.sentence())
     sentences += venue_sentences(prepared, refused)

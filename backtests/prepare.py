@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kilohour.cash import NOTHING, CashRate, cash_rate_of
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
 from kilohour.contracts.codes import refuse_continuous
 from kilohour.errors import DataError, UnknownName, UsageError
@@ -46,15 +46,15 @@ class Prepared:
     interpreted: bool
     venues: Mapping[str, Venue]
     """Whose rules decide which orders go, by product code."""
-    cash_rate_ppm: int = 0
-    """Interest on cash a year, millionths."""
+    cash_rate: CashRate = NOTHING
+    """Interest on cash."""
 
     def session(self, *, quiet: bool = False, **changed: Any) -> Session:
         """Fresh memory for one run; ``changed`` replaces parameters (a sweep's)."""
         state = np.zeros(1, dtype_of(self.face))
         fill_state(self.face, state, {**self.parameters, **changed}, self.market)
         return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet,
-                       cash_rate_ppm=self.cash_rate_ppm)
+                       cash_rate=self.cash_rate)
 
 
 def prepare(
@@ -68,7 +68,7 @@ def prepare(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
-    cash_rate: float = 0.0,
+    cash_rate: float | str = 0.0,
     beside: tuple[Sequence[str], Sequence[str]] = ((), ()),
     live_from: int | None = None,
     limits: RiskLimits | None = None,
@@ -83,6 +83,8 @@ def prepare(
     """
     values = parameter_values(face, parameters)
     wanted, series = ([*own, *others] for own, others in zip(codes_of(face, values, tape), beside, strict=True))
+    rate = cash_rate_of(cash_rate, tape)
+    series += [rate.series] if rate.series else []
     loaded = tuple(Assumptions.load(name) for name in dict.fromkeys((*tape.assumptions, *map(str, assume))))
     registry = Registry.shipped(contracts).adding(tape.products).assuming(*loaded)
     products = tuple(registry.product(code) for code in (dict.fromkeys(wanted) or tape.product_codes))
@@ -97,7 +99,7 @@ def prepare(
     market = Market.of(part, terms, {p.code: p.index for p in products}, fills, limits,
                        None if live_from is None else print_days(part, live_from))
     prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues,
-                        checked_rate(cash_rate))
+                        rate)
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
 
@@ -144,14 +146,6 @@ def checked_cash(cash: float) -> int:
     if not 0 < cash <= 1e12:
         raise UsageError(f"cash must be above 0 and at most 1e12 USD, found {cash!r}")
     return micros(float(cash))
-
-
-def checked_rate(rate: float) -> int:
-    """Interest on cash a year in millionths. Raises :class:`UsageError` unless it is a multiple of 0.000001 from -1 to 1."""
-    ppm = Fraction(str(rate)) * 1_000_000 if -1 <= rate <= 1 else Fraction(1, 2)
-    if ppm.denominator != 1:
-        raise UsageError(f"cash_rate must be a share a year from -1 to 1 with at most six decimals (0.0433 is 4.33 %), found {rate!r}")
-    return int(ppm)
 
 
 def parameter_values(face: type[Strategy], given: Mapping[str, Any]) -> dict[str, Any]:

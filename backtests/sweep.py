@@ -109,7 +109,7 @@ def sweep(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
-    cash_rate: float = 0.0,
+    cash_rate: float | str = 0.0,
     limits: RiskLimits | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,

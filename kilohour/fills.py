@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from kilohour.errors import UnknownName, UsageError
+from kilohour.kernels.fill_models import looks_at_quotes
 from kilohour.kernels.records import FILL_MODELS
 
 NANOS_PER_MILLISECOND = 1_000_000
@@ -71,7 +72,7 @@ class Fills:
     @property
     def needs_quotes(self) -> bool:
         """True for the models that fill against what is displayed."""
-        return self.model in ("quote", "book")
+        return looks_at_quotes(self.model_number)
 
     @property
     def stale_after_ns(self) -> int:

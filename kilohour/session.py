@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from kilohour.cash import NOTHING, CashRate
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.kernels import records as r
 from kilohour.kernels.words import TRADING_STATES
@@ -48,8 +49,7 @@ class Session:
     service_address: int | None = None
     meeting_address: int | None = None
     """Addresses of the engine's second and third part; found when they are first needed."""
-    cash_rate_ppm: int = 0
-    """Interest on cash a year, millionths."""
+    cash_rate: CashRate = NOTHING
     events: Mapping[str, Array] = field(init=False)
     """The columns that the engine runs over: the tape's."""
     step: Any = field(init=False)
@@ -65,7 +65,8 @@ class Session:
         self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
-        self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
+        self.book["earns"], self.book["cash_rate"] = int(self.cash_rate.earns), self.cash_rate.ppm
+        self.book["rate_index"], self.desk["quote_life"] = self.cash_rate.row(market.tape), market.fills.stale_after_ns
         if market.has_quotes:
             self.keep_quotes()
         self.book["may_correct"] = int(market.has_rare)
@@ -210,24 +211,22 @@ class Session:
 
     def _rare_address(self) -> int:
         """Corrections, funding, quotes and interest are compiled only for a run that has some."""
-        if not (self.market.has_rare or self.cash_rate_ppm):
+        if not (self.market.has_rare or self.cash_rate.earns):
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
         return rare_events_address(self.market.has_scenarios)
 
     def _meeting_address(self) -> int:
-        """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
-        if self.market.fills.needs_quotes:
-            from kilohour.kernels.quote_service import quote_address
-
-            return quote_address(self.market.has_scenarios)
+        """The engine's third part, the run's fill model. 0 where bars are met and the strategy names no order verb; in CPython a verb
+        can be named at run time."""
         if self.meeting_address is None:
             from kilohour.faces.reach import reach_of
-            from kilohour.kernels.meeting_service import meeting_address
+            from kilohour.kernels.fill_models import model_address
 
-            is_needed = self.interpreted or ORDER_VERBS & reach_of(self.face).names
-            self.meeting_address = meeting_address(self.market.has_scenarios) if is_needed else 0
+            fills = self.market.fills
+            is_needed = fills.needs_quotes or self.interpreted or ORDER_VERBS & reach_of(self.face).names
+            self.meeting_address = model_address(fills.model_number, self.market.has_scenarios) if is_needed else 0
         return self.meeting_address
 
     def _margin_address(self) -> int:

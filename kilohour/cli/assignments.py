@@ -144,3 +144,11 @@ def limits_of(path: Path | None) -> RiskLimits | None:
     from kilohour.limits import RiskLimits
 
     return None if path is None else RiskLimits.load(path)
+
+
+def rate_of(text: str) -> float | str:
+    """``--cash-rate``: a number, or the code of a series."""
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -78,7 +78,7 @@ def backtest(
     contracts: options.Contracts = None,
     venue: options.Venue = None,
     fills: options.Fills = None,
-    cash_rate: options.CashRate = 0.0,
+    cash_rate: options.CashRate = "0",
     limits: options.Limits = None,
     interpreted: options.Interpreted = False,
     feed: Feeds = None,
@@ -92,7 +92,7 @@ def backtest(
     from kilohour.backtests.backtest import backtest as run_backtest
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.run import check_target
-    from kilohour.cli.assignments import fills_of, limits_of, parameters_of
+    from kilohour.cli.assignments import fills_of, limits_of, parameters_of, rate_of
     from kilohour.cli.fan import check_options, run_fan
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
@@ -121,7 +121,7 @@ def backtest(
                 contracts=contracts,
                 venue=venue,
                 fills=fills_of(fills or []),
-                cash_rate=cash_rate,
+                cash_rate=rate_of(cash_rate),
                 limits=limits_of(limits),
                 interpreted=interpreted,
                 feeds=feed or (),

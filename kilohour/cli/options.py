@@ -104,13 +104,13 @@ Fills = Annotated[
     ),
 ]
 CashRate = Annotated[
-    float,
+    str,
     typer.Option(
         "--cash-rate",
-        metavar="SHARE",
+        metavar="SHARE|SERIES",
         rich_help_panel=_RUN,
         show_default=False,
-        help="Interest on cash a year, actual/360: 0.0433 for 4.33 %; none unless given.",
+        help="Interest on cash a year, actual/360: 0.0433 for 4.33 %, or a series of the tape that prints per cent; none unless given.",
     ),
 ]
 Limits = Annotated[

@@ -293,7 +293,7 @@ def see_rest(book, has_mark, meet_address, rare_address, book_address, desk_addr
             call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
         if book.fill_model > FILL_AT_OPEN:
             call_gate(meet_address, MEET_QUOTES, book_address, desk_address, terms_address, order_address, out_address)
-    if has_mark and book.cash_rate:
+    if has_mark and book.earns:
         call_gate(rare_address, CASH_INTEREST, book_address, desk_address, terms_address, order_address, out_address)
 
 

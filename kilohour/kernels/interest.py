@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kilohour.kernels.compiling import inner
-from kilohour.kernels.integers import share_half_even
+from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import INTEREST_PAID, MISSING
 
@@ -16,14 +16,17 @@ NOBODY = -1
 
 
 @inner
-def pay_interest(book, now, out):
-    """On the cash as it stood after the last mark of an earlier day, for the calendar days since; a debt pays the same rate."""
-    day = now // NANOS_PER_DAY
+def pay_interest(book, desk, out):
+    """On the cash as it stood after the last mark of an earlier day, at the rate known then, for the calendar days since; a debt pays
+    the same rate. A series prints millionths of a per cent."""
+    day = desk.now // NANOS_PER_DAY
     if book.interest_day != MISSING and day > book.interest_day:
         amount = share_half_even(abs(book.interest_base), book.cash_rate * (day - book.interest_day), YEAR_MILLIONTHS)
         if book.interest_base < 0:
             amount = -amount
         book.cash += amount
         if amount and not book.quiet:
-            write_ledger(out, now, NOBODY, INTEREST_PAID, amount)
+            write_ledger(out, desk.now, NOBODY, INTEREST_PAID, amount)
     book.interest_day, book.interest_base = day, book.cash
+    if book.rate_index >= 0 and desk.index_micros[book.rate_index] != MISSING:
+        book.cash_rate = half_even(desk.index_micros[book.rate_index], 100)

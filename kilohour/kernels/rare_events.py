@@ -26,7 +26,7 @@ def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
     elif what == FINAL:
         correct_final(book, desk, terms, event.contract, event.price, event.revision, out)
     elif what == CASH_INTEREST:
-        pay_interest(book, desk.now, out)
+        pay_interest(book, desk, out)
     elif not see_funding(book, desk, terms, event.contract, event.price, out):
         event.failed = 1
     return 0

@@ -350,7 +350,9 @@ BOOK = np.dtype(
         ("fill_model", I8),
         ("quotes", I8),
         ("keeps_quotes", I8),
+        ("earns", I8),
         ("cash_rate", I8),
+        ("rate_index", I8),
         ("interest_day", I8),
         ("interest_base", I8),
         ("lapsed_at", I8),
@@ -411,7 +413,7 @@ BOOK = np.dtype(
 )
 """``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
 ``quotes`` is the address of a record of QUOTES, 0 without; one of the accounts that share it ``keeps_quotes`` up to date.
-``interest_base``: the cash that has earned interest since ``interest_day``.
+``interest_base``: the cash that earns ``cash_rate`` (millionths a year; of the index ``rate_index``, if not -1) since ``interest_day``.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(

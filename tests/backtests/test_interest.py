@@ -10,10 +10,12 @@ from numba import njit
 
 import kilohour as kh
 from kilohour.backtests.house import house
-from kilohour.errors import UsageError
+from kilohour.contracts.contract import NEVER, Contract
+from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.kernels import records as r
 from kilohour.kernels.interest import pay_interest
 from kilohour.session import _empty_book
+from kilohour.tape import Index, TapeBuilder
 from kilohour.units import NANOS_PER_DAY
 from tests.backtests.tapes import FIRST, sim_tape
 
@@ -85,19 +87,57 @@ def test_interest_is_exact_on_the_cash_that_stood_after_the_last_mark(rate):
 
 
 @njit
-def pay_twice(books, outs, first, second):
-    pay_interest(books[0], first, outs[0])
-    pay_interest(books[0], second, outs[0])
+def pay_twice(books, desks, outs, first, second):
+    desks[0].now = first
+    pay_interest(books[0], desks[0], outs[0])
+    desks[0].now = second
+    pay_interest(books[0], desks[0], outs[0])
 
 
 def test_a_debt_pays_the_same_rate():
-    book, out = _empty_book(-(10**12), True), np.zeros(1, r.OUT)
-    book["cash_rate"] = 36_000
-    pay_twice(book, out, 10 * NANOS_PER_DAY, 12 * NANOS_PER_DAY)
+    book, desk, out = _empty_book(-(10**12), True), np.zeros(1, r.DESK), np.zeros(1, r.OUT)
+    book["cash_rate"], book["rate_index"] = 36_000, -1
+    pay_twice(book, desk, out, 10 * NANOS_PER_DAY, 12 * NANOS_PER_DAY)
     assert book["cash"][0] == -(10**12) - 200_000_000
+
+
+def with_rates(prints):
+    """The small market with a series SOFR: value day, hour known, per cent in millionths."""
+    builder = TapeBuilder(source="rates")
+    ref = builder.contract(Contract(code="SIM:H100-2030-01", product="SIM:H100", symbol="X", month=203001, listed_at=0, last_trade_at=NEVER,
+                                    settlement_at=NEVER, fixing_days=(), rule="by hand"))
+    builder.index(Index(code="SIM-H100", unit="USD per GPU-hour"))
+    sofr = builder.index(Index(code="SOFR", unit="per cent a year"))
+    ts, price = (FIRST + np.arange(5)) * NANOS_PER_DAY + NANOS_PER_DAY // 2, np.full(5, 2_000_000)
+    builder.bars(ref, ts, price, price, price, price, np.full(5, 100))
+    builder.marks(ref, ts, price)
+    day, hour, value = (np.array(column) for column in zip(*prints, strict=True))
+    builder.prints(sofr, FIRST + day, (FIRST + day) * NANOS_PER_DAY + hour * NANOS_PER_DAY // 24, value)
+    return builder.build()
+
+
+def test_a_series_on_the_tape_is_the_rate_known_when_the_days_began():
+    """Nothing is known at the first mark; 3.6 % from the second on; 7.2 % becomes known after the third mark, at the fourth it is."""
+    run = kh.backtest(Idle, with_rates([(1, 8, 3_600_000), (2, 20, 7_200_000)]), cash_rate="SOFR")
+    assert [(ts // NANOS_PER_DAY - FIRST, micros) for ts, _, micros in rows_of(run)] == [(2, 100_000_000), (3, 100_010_000), (4, 200_040_002)]
+    assert "Cash earns the latest print of SOFR, in per cent a year, actual days over 360" in " ".join(run.manifest["modelled"])
+
+
+def test_a_series_that_is_no_rate_is_refused():
+    with pytest.raises(UnknownName, match="did you mean 'SOFR'"):
+        kh.backtest(Idle, with_rates([(1, 8, 1)]), cash_rate="SOFT")
+    with pytest.raises(DataError, match="SOFR: cash_rate needs prints in per cent a year, from -100 to 100, found 433"):
+        kh.backtest(Idle, with_rates([(1, 8, 433_000_000)]), cash_rate="SOFR")
 
 
 @pytest.mark.parametrize("rate", [1.5, 0.00000012, float("nan")])
 def test_a_rate_that_makes_no_sense_is_refused(rate):
     with pytest.raises(UsageError, match="cash_rate must be a share a year from -1 to 1 with at most six decimals"):
         kh.backtest(Idle, sim_tape(4), cash_rate=rate)
+
+
+def test_a_report_adds_interest_to_the_parts_of_the_profit(tmp_path):
+    kh.backtest(Swings, sim_tape(40), cash_rate=0.0433, out=tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Interest on cash" in page
+    assert "which equals the ledger" in page

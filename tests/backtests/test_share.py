@@ -4,11 +4,13 @@
 import numpy as np
 import pytest
 
+import kilohour as kh
 from kilohour.backtests.share import ALL, share_sentence, shares_of
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.kernels.records import OUT_FILLS
 from kilohour.tape import TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY
+from tests.backtests.tapes import sim_tape
 
 HOUR = NANOS_PER_DAY // 24
 
@@ -57,3 +59,12 @@ def test_without_a_fill_nothing_is_said():
 ])
 def test_what_the_report_says(volume, sentence):
     assert share_sentence(shares_of(tape_of(A=volume), fills_of((0, 0, 5)))) == sentence
+
+
+def test_a_report_says_so_and_shows_it(tmp_path):
+    run = kh.backtest("calendar-spread", sim_tape(60), far=2, window=15, entry=1.0, out=tmp_path / "run")
+    shares = run.manifest["market_share"]
+    assert sum(its["lots"] for its in shares[:-1]) == shares[-1]["lots"] == run.result["lots_traded"] > 0
+    assert run.manifest["modelled"][-1].startswith("You were more than 5% of a contract's volume on")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Your share of the volume: when you were the market" in page

@@ -36,7 +36,26 @@ def columns(rows: Rows) -> list[Any]:
     return [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
 
 
-def random_tape(rng: np.random.Generator, groups: int = 30) -> Tape:
+class Dice:
+    """Draws from a seed, at the speed of a list."""
+
+    def __init__(self, seed: int) -> None:
+        self._drawn = iter(np.random.default_rng(seed).integers(0, 2**40, 4_000).tolist())
+
+    def between(self, low: int, high: int) -> int:
+        """A whole number, both ends included."""
+        return low + next(self._drawn) % (high - low + 1)
+
+    def percent(self, chance: int) -> bool:
+        """True in so many of a hundred."""
+        return self.between(0, 99) < chance
+
+    def choice(self, *of: Any) -> Any:
+        """One of them."""
+        return of[self.between(0, len(of) - 1)]
+
+
+def random_tape(dice: Dice, groups: int = 30) -> Tape:
     """Prices that wander by ticks, quotes of one and two sides and of none, prints, bars with a range, pauses longer than a minute."""
     builder = builder_of()
     for ref in range(len(CODES)):
@@ -44,79 +63,78 @@ def random_tape(rng: np.random.Generator, groups: int = 30) -> Tape:
         bars: Rows = []
         middle, ts = 1_000, START
         for group in range(groups):
-            ts += int(rng.choice([1, 5, 20, 70], p=[0.3, 0.4, 0.2, 0.1])) * NANOS_PER_SECOND
-            middle += int(rng.integers(-2, 3))
-            if group == 0 or rng.random() < 0.8:
-                bars.append(random_bar(rng, ts, middle, is_first=group == 0))
-            if rng.random() < 0.75:
-                quotes += random_snapshot(rng, ts, middle)
+            ts += dice.choice(1, 1, 1, 5, 5, 5, 5, 20, 20, 70) * NANOS_PER_SECOND
+            middle += dice.between(-2, 2)
+            if group == 0 or dice.percent(80):
+                bars.append(random_bar(dice, ts, middle, is_first=group == 0))
+            if dice.percent(75):
+                quotes += random_snapshot(dice, ts, middle)
         builder.bars(ref, *columns(bars))
         if quotes:
             builder.quotes(ref, *columns(quotes))
     return builder.build()
 
 
-def random_bar(rng: np.random.Generator, ts: int, middle: int, *, is_first: bool) -> tuple[int, ...]:
+def random_bar(dice: Dice, ts: int, middle: int, *, is_first: bool) -> tuple[int, ...]:
     """A bar of no volume, a print, or a bar with a range; sometimes its volume is not known."""
-    prices = middle + rng.integers(-3, 4, 4) if rng.random() < 0.3 else np.full(4, middle + int(rng.integers(-3, 4)))
-    volume = 0 if is_first or rng.random() < 0.2 else MISSING if rng.random() < 0.1 else int(rng.integers(1, 25))
-    o, c = int(prices[0]) * TICK, int(prices[3]) * TICK
-    return ts, o, int(prices.max()) * TICK, int(prices.min()) * TICK, c, volume
+    price = middle + dice.between(-3, 3)
+    prices = [(middle + dice.between(-3, 3)) * TICK for _ in range(4)] if dice.percent(30) else [price * TICK] * 4
+    volume = 0 if is_first or dice.percent(20) else MISSING if dice.percent(10) else dice.between(1, 24)
+    return ts, prices[0], max(prices), min(prices), prices[3], volume
 
 
-def random_snapshot(rng: np.random.Generator, ts: int, middle: int) -> Rows:
+def random_snapshot(dice: Dice, ts: int, middle: int) -> Rows:
     """Up to four levels a side, the sides of different depth, sometimes locked."""
-    depths = [int(rng.choice([0, 1, 2, 4], p=[0.1, 0.3, 0.3, 0.3])) for _ in range(2)]
-    bid, ask = middle - int(rng.integers(0, 3)), middle + int(rng.integers(0, 3))
-    bids = [bid - int(step) for step in np.cumsum(np.append(0, rng.integers(1, 3, 3)))]
-    asks = [ask + int(step) for step in np.cumsum(np.append(0, rng.integers(1, 3, 3)))]
+    depths = [dice.choice(0, 1, 1, 1, 2, 2, 2, 4, 4, 4) for _ in range(2)]
+    bid, ask = middle - dice.between(0, 2), middle + dice.between(0, 2)
     rows: Rows = []
     for level in range(max(*depths, 1)):
-        lots = [int(rng.integers(1, 9)) if level < depth else 0 for depth in depths]
-        rows.append((ts, bids[level] * TICK, lots[0], asks[level] * TICK, lots[1], level))
+        lots = [dice.between(1, 8) if level < depth else 0 for depth in depths]
+        rows.append((ts, bid * TICK, lots[0], ask * TICK, lots[1], level))
+        bid, ask = bid - dice.between(1, 2), ask + dice.between(1, 2)
     return rows
 
 
-def random_script(rng: np.random.Generator, tape: Tape, count: int = 14) -> dict[int, list[tuple[Any, ...]]]:
+def random_script(dice: Dice, tape: Tape, count: int = 14) -> dict[int, list[tuple[Any, ...]]]:
     """Orders of every kind, asked for when a bar is seen."""
     bars = tape.events["kind"] == Kind.BAR
     known = max(int(tape.events["ts"][bars & (tape.events["ref"] == ref)][0]) for ref in range(len(CODES)))
-    times = np.unique(tape.events["ts"][bars & (tape.events["ts"] >= known)])
+    times = np.unique(tape.events["ts"][bars & (tape.events["ts"] >= known)]).tolist()
     script: dict[int, list[tuple[Any, ...]]] = {}
-    for ts in np.sort(rng.choice(times, count)).tolist():
-        script.setdefault(ts, []).append(random_action(rng, ts))
+    for ts in sorted(dice.choice(*times) for _ in range(count)):
+        script.setdefault(ts, []).append(random_action(dice, ts))
     return script
 
 
-def random_action(rng: np.random.Generator, ts: int) -> tuple[Any, ...]:
+def random_action(dice: Dice, ts: int) -> tuple[Any, ...]:
     """One verb."""
-    code, lots = CODES[rng.integers(2)], int(rng.integers(1, 12)) * int(rng.choice([-1, 1]))
-    price, width = (1_000 + int(rng.integers(-6, 7))) * TICK, int(rng.integers(1, 5)) * TICK
-    verb = rng.choice(["market", "limit", "limit", "limit", "spread", "stop", "if_touched", "stop_limit", "trailing_stop", "bracket",
-                       "amend", "cancel"])
+    code, lots = dice.choice(*CODES), dice.between(1, 11) * dice.choice(-1, 1)
+    price, width = (1_000 + dice.between(-6, 6)) * TICK, dice.between(1, 4) * TICK
+    verb = dice.choice("market", "limit", "limit", "limit", "spread", "stop", "if_touched", "stop_limit", "trailing_stop", "bracket", "amend",
+                       "cancel")
     options: dict[str, Any] = {}
-    life = str(rng.choice(["gtc", "gtc", "ioc", "fok", "gtd"])) if verb in ("market", "limit", "spread") else "gtc"
+    life = dice.choice("gtc", "gtc", "ioc", "fok", "gtd") if verb in ("market", "limit", "spread") else "gtc"
     if life == "gtd":
-        life, options["until"] = ("gtd", ts + 60 * NANOS_PER_SECOND)
-    if rng.random() < 0.15 and verb != "spread":
+        options["until"] = ts + 60 * NANOS_PER_SECOND
+    if verb != "spread" and dice.percent(15):
         options["reduce_only"] = True
     if verb == "bracket":
         side = 1 if lots > 0 else -1
         return (verb, code, lots, price, price + side * width, price - side * width)
     if verb == "amend":
-        return (verb, -int(rng.integers(1, 4)), lots, price)
+        return (verb, -dice.between(0, 3), lots, price)
     if verb == "cancel":
-        return (verb, -int(rng.integers(1, 4)))
+        return (verb, -dice.between(0, 3))
     if verb == "spread":
-        if rng.random() < 0.5:
+        if dice.percent(50):
             return ("market", CODES[0], lots, "gtc" if life == "gtd" else life, {"against": CODES[1]})
-        return ("limit", CODES[0], lots, int(rng.integers(-4, 5)) * TICK, life, {**options, "against": CODES[1]})
-    if verb == "limit" and life in ("gtc", "gtd") and rng.random() < 0.2:
+        return ("limit", CODES[0], lots, dice.between(-4, 4) * TICK, life, {**options, "against": CODES[1]})
+    if verb == "limit" and life in ("gtc", "gtd") and dice.percent(20):
         options["post_only"] = True
-    prices = {"market": [], "stop_limit": [price, price + width], "trailing_stop": [width]}.get(str(verb), [price])
+    prices = {"market": [], "stop_limit": [price, price + width], "trailing_stop": [width]}.get(verb, [price])
     if verb == "market" and options.pop("until", 0):
         life = "gtc"
-    return (str(verb), code, lots, *prices, life, options)
+    return (verb, code, lots, *prices, life, options)
 
 
 def engine_rows(tape: Tape, rules: FillRules, script: dict[int, list[tuple[Any, ...]]],
