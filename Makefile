@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install backtest test quick bench soak clean
+.PHONY: help install backtest paper test quick bench soak clean
 
 help:
 	@echo "make backtest   run the calendar spread on the embedded market and write its report"
+	@echo "make paper      run it on a sandbox exchange on this machine, over sockets, and write the same report"
 	@echo "make test       every check: ruff, mypy, import-linter, pytest"
 	@echo "make quick      pytest without the slow tests"
 	@echo "make bench      speed and memory, beside peers where they install"
@@ -23,6 +24,9 @@ install: $(STAMP)
 
 backtest: $(STAMP)
 	$(BIN)/kilohour backtest calendar-spread --out runs/calendar-spread
+
+paper: $(STAMP)
+	$(BIN)/kilohour paper calendar-spread --from 2026-01-02 --to 2026-06-30 --set window=20 --set entry=1
 
 test: $(STAMP)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.schema import Kind
 
 PLACES = 48

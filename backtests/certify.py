@@ -18,7 +18,8 @@ from kilohour.errors import UsageError
 from kilohour.execution.bridge.stock import Fill, Outcome, Stock
 from kilohour.faces.reach import reach_of
 from kilohour.fills import Fills
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape

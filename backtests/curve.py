@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.backtests.baseline import mark_grid
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.arrow import named, table
 from kilohour.tape.schema import Kind
 from kilohour.units import NANOS_PER_DAY

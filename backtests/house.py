@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The other side of the books: what a house paid and received for every account, so that all of them sum to zero.
 
-Every cash flow of an account has a counter-entry with somebody: the exchange, the clearing house, or the counterparties
-of its trades, whose gains and losses clearing passes on. docs/engine.md, "Accounts and the house".
+Every cash flow of an account has a counter-entry with somebody: the exchange, the clearing house, the bank that holds
+its cash, or the counterparties of its trades, whose gains and losses clearing passes on. docs/engine.md, "Accounts and the house".
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 PARTIES = {
     "variation": "counterparties", "variation_reversed": "counterparties", "unsettled": "counterparties",
     "settlement": "counterparties", "settlement_reversed": "counterparties", "funding": "counterparties",
-    "fee": "exchange", "settlement_fee": "exchange", "clearing_fee": "clearing",
+    "fee": "exchange", "settlement_fee": "exchange", "clearing_fee": "clearing", "interest": "bank",
 }  # fmt: skip
 """Who stands on the other side of each kind of ledger row."""
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Cash in micros since the start. ``accounts`` by name; ``parties`` the exchange, clearing, the counterparties."""
+    """Cash in micros since the start. ``accounts`` by name; ``parties`` the exchange, clearing, the bank, the counterparties."""
 
     accounts: dict[str, int]
     parties: dict[str, int]
@@ -65,7 +65,7 @@ def statement(books: Mapping[str, tuple[Iterable[tuple[str, int]], int]]) -> Hou
             accounts[name] += micros
         if accounts[name] != changed:
             raise DataError(f"account {name}: its ledger must add up to its change in cash, {changed} micros, found {accounts[name]}")
-    parties = dict.fromkeys(("exchange", "clearing", "counterparties"), 0)
+    parties = dict.fromkeys(("exchange", "clearing", "bank", "counterparties"), 0)
     for kind, micros in by_kind.items():
         parties[PARTIES[kind]] += micros
     return House(accounts, parties, by_kind)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,19 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     """What the run assumes about orders, fills, margin and settlement, and what the tape's maker said."""
     tape = prepared.market.tape
     sentences = [*tape.notes, *getattr(prepared.face, "notes", ())]
-    sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
-                     "the legs of a spread fill together or wait.")
-    sentences.append(prepared.market.fills.sentence())
+    fills = prepared.market.fills
+    sentences.append(("An order meets what is displayed from the next event on, never in the one that caused it; " if fills.needs_quotes
+                      else "An order fills from the next bar of its contract on, never in the bar that caused it; ")
+                     + "the legs of a spread fill together or wait.")
+    sentences.append(fills.sentence())
+    if prepared.cash_rate_ppm:
+        rate = f"{prepared.cash_rate_ppm / 10_000:g} %"
+        sentences.append(f"Cash earns {rate} a year, actual days over 360, booked daily; a debt pays the same.")
+    if prepared.market.limits is not None:
+        sentences.append(prepared.market.limits.sentence())
     sentences += venue_sentences(prepared, refused)
     for product in prepared.products:
-        ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
-        sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "
-                         f"and the fees, and takes at most {share:g} % of a bar's volume.")
+        sentences.append(f"{product.code}: {_cost_sentence(product, fills.needs_quotes)}")
         if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
             sentences.append(f"{product.code}: {_margin_sentence(product)}")
     bars = tape.events["kind"] == Kind.BAR
@@ -90,6 +95,15 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; "
                      "it is known only afterwards.")
     return sentences
+
+
+def _cost_sentence(product: Product, at_quotes: bool) -> str:
+    ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
+    if at_quotes:
+        return ("a market order pays what is asked and the fees; of a bar with a range a resting order may have been part of "
+                f"{share:g} % of the volume.")
+    return (f"a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread and the fees, and takes at most "
+            f"{share:g} % of a bar's volume.")
 
 
 def _margin_sentence(product: Product) -> str:
@@ -153,13 +167,15 @@ def result_of(prepared: Prepared, session: Session, name: str, run: str, seconds
     }  # fmt: skip
 
 
-def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any], refused: Mapping[str, int]) -> dict[str, Any]:
-    """The manifest of a run folder. ``refused``: orders refused, by code."""
+def manifest_of(prepared: Prepared, tape: Tape, name: str, run: str, result: dict[str, Any], refused: Mapping[str, int],
+                notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The manifest of a run folder. ``refused``: orders refused, by code; ``notes``: what else happened that one should know."""
     return {
         "kilohour": kilohour.__version__, "run": run, "strategy": strategy_entry(prepared, name), "parameters": prepared.parameters,
         "tape": tape_entry(tape, prepared.market.tape), "products": [product_entry(p) for p in prepared.products],
         "assumptions": assumption_rows(prepared), "venues": venue_rows(prepared), "refused": dict(refused),
-        "modelled": modelled_sentences(prepared, refused), "result": result,
+        "limits": None if prepared.market.limits is None else prepared.market.limits.in_force(),
+        "modelled": [*modelled_sentences(prepared, refused), *notes], "result": result,
         "face": "interpreted" if prepared.interpreted else "compiled",
     }  # fmt: skip
 

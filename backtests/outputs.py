@@ -28,17 +28,20 @@ Array = npt.NDArray[Any]
 
 KINDS = dict(enumerate(words.KINDS, 1))
 LIVES = dict(enumerate(words.LIVES, 1))
-ORIGINS = {r.FROM_TARGET: "target", r.FROM_ORDER: "order", r.FROM_LIQUIDATION: "liquidation"}
+ORIGINS = {r.FROM_TARGET: "target", r.FROM_ORDER: "order", r.FROM_LIQUIDATION: "liquidation", r.FROM_RISK: "risk"}
 STATUSES = {
     r.WORKING: "working", r.FILLED: "filled", r.REPLACED: "replaced", r.CANCELLED: "cancelled", r.LAPSED: "lapsed",
-    r.EXPIRED: "expired", r.MARGIN_CALL: "margin_call", r.REFUSED: "refused",
+    r.EXPIRED: "expired", r.MARGIN_CALL: "margin_call", r.REFUSED: "refused", r.RISK_STOP: "risk",
 }  # fmt: skip
 REFUSALS = {0: "", **dict(enumerate(r.CODES, 1))}
 LEDGER_KINDS = {
     r.VARIATION: "variation", r.FEE: "fee", r.SETTLEMENT: "settlement", r.SETTLEMENT_FEE: "settlement_fee",
     r.UNSETTLED: "unsettled", r.VARIATION_REVERSED: "variation_reversed", r.SETTLEMENT_REVERSED: "settlement_reversed",
-    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee",
+    r.FUNDING_PAID: "funding", r.CLEARING_FEE: "clearing_fee", r.INTEREST_PAID: "interest",
 }  # fmt: skip
+CASH = "cash"
+"""Stands for the contract of a ledger row that has none."""
+FLAGS = ("", "post_only", "reduce_only", "post_only reduce_only")
 PURPOSES = ("open", "close", "roll", "liquidation")
 OPEN, CLOSE, ROLL, LIQUIDATION = range(4)
 
@@ -117,15 +120,20 @@ def _plain(rows: Array, *columns: str) -> dict[str, Array]:
 
 
 def _last_word(rows: Array) -> Array:
-    """One row a leg: when it was first accepted, as it was last amended, refused when it was so at its first bar."""
+    """One row a leg: when it was first accepted, as it was last amended, refused when it was so at its first bar.
+
+    A row of the last kind says nothing of size and price: other orders may have taken lots of it by then.
+    """
     legs = np.stack([rows["order"], rows["contract"]], axis=1)
     _, first, place = np.unique(legs, axis=0, return_index=True, return_inverse=True)
-    last = np.zeros(len(first), dtype=np.int64)
-    np.maximum.at(last, place.reshape(-1), np.arange(len(rows)))
+    place, at = place.reshape(-1), np.arange(len(rows))
     by_age = np.argsort(first)
     found = rows[first[by_age]].copy()
-    for name in ("lots", "limit_micros", "status", "code"):
-        found[name] = rows[name][last[by_age]]
+    for names, those in ((("lots", "limit_micros"), rows["code"] != r.RESTS), (("status", "code", "filled_lots"), at >= 0)):
+        last = np.zeros(len(first), dtype=np.int64)
+        np.maximum.at(last, place[those], at[those])
+        for name in names:
+            found[name] = rows[name][last[by_age]]
     return found
 
 
@@ -141,6 +149,7 @@ def _orders_table(orders: Array, codes: list[str], refusals: Array, words: Mappi
         "status": _words(orders["status"], STATUSES),
         "code": _words(refusals, words),
         **_plain(orders, "filled_lots"),
+        "flags": named(orders["flags"] % len(FLAGS), FLAGS),
     })
 
 
@@ -160,7 +169,7 @@ def _fills_table(session: Session, orders: Array, codes: list[str]) -> pa.Table:
 def _ledger_table(rows: Array, codes: list[str]) -> pa.Table:
     return table({
         **_plain(rows, "ts"),
-        "contract": named(rows["contract"], codes),
+        "contract": named(rows["contract"], [*codes, CASH]),  # interest has no contract: row -1
         "kind": _words(rows["kind"], LEDGER_KINDS),
         **_plain(rows, "micros"),
     })

@@ -6,17 +6,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
+from kilohour.contracts.codes import refuse_continuous
 from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
 from kilohour.fills import Fills
-from kilohour.session import Market, Session
+from kilohour.limits import RiskLimits
+from kilohour.live import print_days
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.select import select
 from kilohour.tape.tape import Tape
@@ -41,12 +46,15 @@ class Prepared:
     interpreted: bool
     venues: Mapping[str, Venue]
     """Whose rules decide which orders go, by product code."""
+    cash_rate_ppm: int = 0
+    """Interest on cash a year, millionths."""
 
     def session(self, *, quiet: bool = False, **changed: Any) -> Session:
         """Fresh memory for one run; ``changed`` replaces parameters (a sweep's)."""
         state = np.zeros(1, dtype_of(self.face))
         fill_state(self.face, state, {**self.parameters, **changed}, self.market)
-        return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet)
+        return Session(self.market, self.face, state, self.cash_micros, interpreted=self.interpreted, quiet=quiet,
+                       cash_rate_ppm=self.cash_rate_ppm)
 
 
 def prepare(
@@ -60,38 +68,51 @@ def prepare(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    cash_rate: float = 0.0,
+    beside: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    live_from: int | None = None,
+    limits: RiskLimits | None = None,
 ) -> Prepared:
-    """Checks every name and value and fills the terms.
+    """Checks every name and value and fills the terms. ``live_from``: a time in nanoseconds from which on events will come; the
+    tape then needs none.
 
     ``venue`` is where every product trades; without it each trades at its own, or in the sandbox when that has no table.
+    ``beside``: products and series that other accounts on the same tape name, which stay on it.
     Raises :class:`UnknownName`, :class:`UsageError`, :class:`~kilohour.errors.UnknownTerm` or, for a tape that a
     product's rule cannot settle, :class:`DataError`; each in one line.
     """
     values = parameter_values(face, parameters)
-    codes = {f.name: values[f.name] for f in fields_of(face) if f.kind in ("product", "index")}
-    wanted = [code for f in fields_of(face) if f.kind == "product" for code in (codes[f.name],)]
-    for code in wanted:
-        if code not in tape.product_codes:
-            raise UnknownName("product", code, tape.product_codes, where="this tape")
-    series = [codes[f.name] for f in fields_of(face) if f.kind == "index"]
-    for code in series:
-        if code not in {i.code for i in tape.indices}:
-            raise UnknownName("series", code, [i.code for i in tape.indices], where="this tape")
+    wanted, series = ([*own, *others] for own, others in zip(codes_of(face, values, tape), beside, strict=True))
     loaded = tuple(Assumptions.load(name) for name in dict.fromkeys((*tape.assumptions, *map(str, assume))))
     registry = Registry.shipped(contracts).adding(tape.products).assuming(*loaded)
     products = tuple(registry.product(code) for code in (dict.fromkeys(wanted) or tape.product_codes))
     chosen = {p.code for p in products}
     part = select(tape, chosen, {*series, *(p.index for p in products if p.index)} if wanted else {i.code for i in tape.indices})
-    if not len(part):
+    if live_from is None and not len(part):
         raise UsageError(f"the tape has no event of {', '.join(sorted(chosen))}")
     chosen_venue = None if venue is None else Venue.load(venue)
     venues = {p.code: chosen_venue or Venue.of(p.code) for p in products}
     check_windows(part, products)
     terms = {p.code: venues[p.code].on(engine_terms(p)) for p in products}
-    market = Market.of(part, terms, {p.code: p.index for p in products}, fills)
-    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues)
+    market = Market.of(part, terms, {p.code: p.index for p in products}, fills, limits,
+                       None if live_from is None else print_days(part, live_from))
+    prepared = Prepared(face, values, market, products, loaded, checked_cash(cash), interpreted or face.interpreted, venues,
+                        checked_rate(cash_rate))
     fill_state(face, np.zeros(1, dtype_of(face)), values, market)
     return prepared
+
+
+def codes_of(face: type[Strategy], values: Mapping[str, Any], tape: Tape) -> tuple[list[str], list[str]]:
+    """Products and series that a strategy names. Raises :class:`UnknownName` for one that the tape has not."""
+    wanted, series = ([values[f.name] for f in fields_of(face) if f.kind == kind] for kind in ("product", "index"))
+    for code in wanted:
+        if code not in tape.product_codes:
+            refuse_continuous(code)
+            raise UnknownName("product", code, tape.product_codes, where="this tape")
+    for code in series:
+        if code not in {i.code for i in tape.indices}:
+            raise UnknownName("series", code, [i.code for i in tape.indices], where="this tape")
+    return wanted, series
 
 
 def check_windows(tape: Tape, products: Sequence[Product]) -> None:
@@ -123,6 +144,14 @@ def checked_cash(cash: float) -> int:
     if not 0 < cash <= 1e12:
         raise UsageError(f"cash must be above 0 and at most 1e12 USD, found {cash!r}")
     return micros(float(cash))
+
+
+def checked_rate(rate: float) -> int:
+    """Interest on cash a year in millionths. Raises :class:`UsageError` unless it is a multiple of 0.000001 from -1 to 1."""
+    ppm = Fraction(str(rate)) * 1_000_000 if -1 <= rate <= 1 else Fraction(1, 2)
+    if ppm.denominator != 1:
+        raise UsageError(f"cash_rate must be a share a year from -1 to 1 with at most six decimals (0.0433 is 4.33 %), found {rate!r}")
+    return int(ppm)
 
 
 def parameter_values(face: type[Strategy], given: Mapping[str, Any]) -> dict[str, Any]:

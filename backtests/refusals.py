@@ -14,6 +14,8 @@ from kilohour.kernels import records as r
 
 Array = npt.NDArray[Any]
 OUTRIGHT, CALENDAR, INTER_PRODUCT = 0, 1, 2
+OCO, OTO = 1, 2
+"""Both together are a bracket's tie: places in :data:`kilohour.contracts.venue.GROUPS`."""
 
 
 def refusal_codes(
@@ -25,7 +27,10 @@ def refusal_codes(
     for at in np.flatnonzero(codes == r.VENUE):
         row = orders[at]
         venue = venues.get(contracts[row["contract"]].product)
-        reason = "" if venue is None else venue.reason(int(row["kind"]), int(row["tif"]), spread=_spread(orders, int(at), contracts))
+        flags = int(row["flags"])
+        tie = (OCO if flags & r.TIED else 0) + (OTO if flags & r.TRIGGERED else 0)
+        reason = "" if venue is None else venue.reason(
+            int(row["kind"]), int(row["tif"]), flags % r.TIED, _spread(orders, int(at), contracts), tie)
         if reason:
             codes[at] = numbers.setdefault(reason, max(named) + 1)
             named[int(codes[at])] = reason

@@ -16,8 +16,9 @@ from kilohour.strategies import BUILT_IN
 from kilohour.strategy import Strategy
 
 GROUP = "kilohour.strategies"
-RESERVED = frozenset({"strategy", "tape", "grid", "cash", "start", "end", "assume", "contracts", "venue", "interpreted", "fills", "feeds",
-                      "out", "progress", "out_of_sample", "cores"})
+RESERVED = frozenset({"strategy", "tape", "grid", "cash", "cash_rate", "start", "end", "assume", "contracts", "venue", "interpreted",
+                      "fills", "limits", "feeds", "out", "progress", "out_of_sample", "cores", "cuts", "warm_up", "allow",
+                      "already_read", "scenario", "paths", "first_seed"})
 
 
 def strategy_class(strategy: str | type[Strategy]) -> type[Strategy]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 TABLES = ("equity", "orders", "fills", "positions", "ledger", "settlements", "records", "curve", "prices")
-FILES = (MANIFEST, "report.html", *(f"{name}.parquet" for name in TABLES))
+JOURNAL = ("journal.db", "journal.db-wal", "journal.db-shm", "journal.lock", "word")
+FILES = (MANIFEST, "report.html", *JOURNAL, *(f"{name}.parquet" for name in TABLES))
 
 
 def check_target(target: Path) -> None:
@@ -80,18 +81,22 @@ class Run:
         ``complete`` may add to the draft of the folder before it is moved into place.
         Raises :class:`UsageError` when something that is not a run is there already.
         """
-        import pyarrow.parquet as pq
-
         target = Path(folder)
         check_target(target)
         with folders.written_whole(target) as draft:
-            for name, table in self.tables.items():
-                pq.write_table(table, draft / f"{name}.parquet", compression="zstd")
-            self.write_manifest(draft)
+            self.write_into(draft)
             if complete is not None:
                 complete(draft)
         self.folder = target
         return target
+
+    def write_into(self, folder: Path) -> None:
+        """Writes tables and manifest into a folder."""
+        import pyarrow.parquet as pq
+
+        for name, table in self.tables.items():
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        self.write_manifest(folder)
 
     def write_manifest(self, folder: Path) -> None:
         """Writes ``manifest.json`` into a folder."""

@@ -27,6 +27,7 @@ from kilohour.backtests.trial import play_trial
 from kilohour.errors import UsageError
 from kilohour.faces.fields import fields_of
 from kilohour.fills import Fills
+from kilohour.limits import RiskLimits
 from kilohour.reports import statistics
 from kilohour.session import Session
 from kilohour.strategy import Strategy
@@ -108,6 +109,8 @@ def sweep(
     venue: str | Path | None = None,
     interpreted: bool = False,
     fills: Fills | None = None,
+    cash_rate: float = 0.0,
+    limits: RiskLimits | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **parameters: Any,
@@ -129,7 +132,7 @@ def sweep(
     if not accepted:
         raise UsageError(f"the strategy refuses every combination; the first: {refusals[0]}")
     prepared = prepare(face, whole, parameters={**parameters, **accepted[0]}, cash=cash, assume=assume, contracts=contracts,
-                       venue=venue, interpreted=interpreted, fills=fills)
+                       venue=venue, interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):

@@ -81,9 +81,26 @@ class Desk(DeskOrders):
             raise ValueError("desk.rolled: no such product in this run")
         return self.front_changed[product] != 0
 
+    def has_later(self, contract: int, places: int = 1) -> bool:
+        """True when :meth:`later` has an answer."""
+        return self._place(contract) + places < self.chain_count[self.product_of[contract]]
+
+    def later(self, contract: int, places: int = 1) -> int:
+        """The listed contract of the same product that delivers ``places`` contracts after this one.
+
+        Raises ValueError when none is listed so far out; ask :meth:`has_later` first.
+        """
+        if places < 1 or not self.has_later(contract, places):
+            raise ValueError("desk.later: no contract is listed so many places later; ask desk.has_later first")
+        return self.chain[self.product_of[contract] * CHAIN + self._place(contract) + places]
+
     def is_listed(self, contract: int) -> bool:
         """True while the contract can be traded."""
         return self.listed[self._row(contract)] != 0
+
+    def is_open(self, contract: int) -> bool:
+        """True while orders in the contract are matched: its session is neither halted nor before its opening, nor closed."""
+        return self.session[self._row(contract)] == 0
 
     def month(self, contract: int) -> int:
         """Delivery month as YYYYMM, 0 for a perpetual."""
@@ -128,6 +145,22 @@ class Desk(DeskOrders):
     def mark(self, contract: int) -> float:
         """Last official settlement price, NaN before the first."""
         return self.official[self._row(contract)]
+
+    def bid(self, contract: int) -> float:
+        """Best displayed bid; NaN when there is none or it is stale (docs/fills.md)."""
+        return self.bid_price[contract] if self.bid_size(contract) > 0 else maths.nan
+
+    def ask(self, contract: int) -> float:
+        """Best displayed ask; NaN when there is none or it is stale."""
+        return self.ask_price[contract] if self.ask_size(contract) > 0 else maths.nan
+
+    def bid_size(self, contract: int) -> int:
+        """Lots displayed at the best bid, less what this account has taken of them; 0 when there are none or they are stale."""
+        return self.bid_lots[contract] if self._is_quoted(contract) else 0
+
+    def ask_size(self, contract: int) -> int:
+        """Lots displayed at the best ask, less what this account has taken of them; 0 when there are none or they are stale."""
+        return self.ask_lots[contract] if self._is_quoted(contract) else 0
 
     def age(self, contract: int) -> int:
         """Nanoseconds since the last bar. Raises before the first."""
@@ -335,10 +368,27 @@ class Desk(DeskOrders):
             at += 1
         return at
 
+    def _place(self, contract: int) -> int:
+        """Where a contract stands in its product's chain; one that left it stands just before those that deliver later."""
+        product = self.product_of[self._row(contract)]
+        start, count = product * CHAIN, self.chain_count[product]
+        at = 0
+        while at < count and self.chain[start + at] != contract:
+            at += 1
+        if at < count:
+            return at
+        at = 0
+        while at < count and self.delivery_month[self.chain[start + at]] <= self.delivery_month[contract]:
+            at += 1
+        return at - 1
+
     def _series(self, index: Any) -> Any:
         if index < 0 or index >= self.index_count:
             raise ValueError("desk: no such series in this run")
         return index
+
+    def _is_quoted(self, contract: int) -> bool:
+        return self.quoted_at[self._row(contract)] >= 0 and self.now - self.quoted_at[contract] <= self.quote_life
 
     def _is_off(self, contract: int, lots: int) -> bool:
         # After an earlier request of this call what is working may be replaced: the gate decides in its turn.

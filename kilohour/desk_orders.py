@@ -73,15 +73,15 @@ class DeskOrders(Face):
         return self._ask(AT_SETTLEMENT, contract, lots, 0.0, 0.0, life, 0, False, False, against)
 
     def one_cancels_other(self, ticket: int, other: int) -> None:
-        """What one fills, the other loses. Raises ValueError unless both were asked for in this call."""
+        """What one fills, the other loses, and so does every order tied to either. Raises ValueError unless both were asked for
+        in this call."""
         first, second = self._asked(ticket), self._asked(other)
-        group = self.request_group[first]
-        if group == 0:
-            group = self.request_group[second]
+        group, joins = self.request_group[first], self.request_group[second]
         if group == 0:
             group = ticket
-        self.request_group[first] = group
-        self.request_group[second] = group
+        for at in range(self.request_count):
+            if at in (first, second) or (joins != 0 and self.request_group[at] == joins):
+                self.request_group[at] = group
 
     def triggers(self, parent: int, child: int) -> None:
         """``child`` sleeps until ``parent`` fills. Raises ValueError unless both were asked for in this call, parent first."""
@@ -127,6 +127,13 @@ class DeskOrders(Face):
         """Lots of the first leg that an order has filled."""
         return self.ticket_filled[self._recent(ticket)]
 
+    def spent(self, ticket: int) -> float:
+        """What an order's fills cost so far: Σ lots × price over all legs, currency per unit, negative when it sold.
+
+        Over the lots that it filled it is the average price; fees are not in it.
+        """
+        return float(self.ticket_value[self._recent(ticket)]) / 1e6
+
     def _row(self, contract: int) -> int:
         if not 0 <= contract < self.contract_count:
             raise ValueError("desk: no such contract in this run")
@@ -160,6 +167,7 @@ class DeskOrders(Face):
         self.request_ticket[at] = self.ticket_count
         self.ticket_status[self.ticket_count % TICKETS] = 0
         self.ticket_filled[self.ticket_count % TICKETS] = 0
+        self.ticket_value[self.ticket_count % TICKETS] = 0
         return self.ticket_count
 
     def _checked_price(self, price: float) -> float:

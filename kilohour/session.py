@@ -9,21 +9,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-from kilohour.contracts.contract import NEVER, Contract
-from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
-from kilohour.fills import Fills
 from kilohour.kernels import records as r
-from kilohour.margin_terms import margin_terms_of
+from kilohour.kernels.words import TRADING_STATES
+from kilohour.limits import RiskLimits
+from kilohour.market import Array, Market
+from kilohour.rare import empty_quotes
 from kilohour.strategy import Strategy
-from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
-from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
+from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of, micros
 
 if TYPE_CHECKING:
     from kilohour.kernels.late_margin import LateMargin
@@ -32,174 +30,6 @@ if TYPE_CHECKING:
 BLOCK = 65_536
 """Events between two looks at the clock, the progress bar and Ctrl-C."""
 ORDER_VERBS = frozenset({"market", "limit", "stop", "stop_limit", "trailing_stop", "if_touched", "at_settlement", "bracket"})
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Market:
-    """What every session on one tape shares and none changes: terms, fixing days, who settles on which index.
-
-    Like a session it has no printed form: numpy would write out every row of its records, which takes gigabytes.
-    """
-
-    tape: Tape
-    products: tuple[str, ...]
-    terms: Array
-    margin_terms: Array
-    """The same terms with those that only margin calls and scenario margin read."""
-    has_scenarios: bool
-    desk: Array
-    """One desk record with the contracts' facts filled in."""
-    fixing_days: Array
-    fixes_from: Array
-    fixes_contract: Array
-    """Contracts that fix on each (index, day), compressed rows."""
-    first_day: int
-    day_count: int
-    fills: Fills
-    spare: Array
-    """Stands where a session keeps its rows, for quiet sessions: they write none."""
-    has_rare: bool = False
-    """The tape holds corrections by the venue or funding."""
-
-    @classmethod
-    def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None) -> Market:
-        """Prepares a tape: ``terms`` and the index code of every product on it.
-
-        Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
-        """
-        products = tape.product_codes
-        for what, count, most in (("contracts", len(tape.contracts), r.CONTRACTS), ("products", len(products), r.PRODUCTS),
-                                  ("indices", len(tape.indices), r.INDICES)):
-            if count > most:
-                raise UsageError(f"a run holds at most {most} {what}, the tape has {count}; cut it with --from and --to")
-        days = _print_days(tape)
-        rows, fixing_days = _terms_rows(tape, terms, index_of)
-        fills = fills or Fills()
-        for row in rows[: len(tape.contracts)]:
-            row["slippage"], row["slippage_ppm"] = fills.slippage_micros(int(row["tick"])), fills.slippage_ppm
-        _check_funding(tape, rows)
-        kind = tape.events["kind"]
-        has_rare = bool(np.any((kind == Kind.FUNDING) | ((kind == Kind.MARK) | (kind == Kind.FINAL)) & (tape.events["volume"] > 0)))
-        fixes_from, fixes_contract = _contracts_by_day(rows, fixing_days, len(tape.indices), days)
-        return cls(tape=tape, products=products, terms=rows, margin_terms=margin_terms_of(tape, rows, terms),
-                   has_scenarios=bool((rows["margin_model"] == r.BY_SCENARIO).any()), desk=_desk_of(tape, rows), fixing_days=fixing_days,
-                   fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills,
-                   spare=np.zeros(1, r.OUT), has_rare=has_rare)
-
-    def product_row(self, code: str) -> int:
-        """Row of a product, -1 when the tape has none of it."""
-        return self.products.index(code) if code in self.products else -1
-
-
-def _print_days(tape: Tape) -> tuple[int, int]:
-    value_days = tape.events["ts_event"][tape.events["kind"] == Kind.PRINT] // NANOS_PER_DAY
-    if not len(value_days):
-        return 0, 1
-    first = int(value_days.min())
-    return first, int(value_days.max()) - first + 1
-
-
-def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None]) -> tuple[Array, Array]:
-    rows = np.zeros(max(len(tape.contracts), 1), r.TERMS)
-    index_rows = {index.code: row for row, index in enumerate(tape.indices)}
-    days: list[int] = []
-    for row, contract in zip(rows, tape.contracts, strict=False):
-        term = terms[contract.product]
-        row["lot_num"], row["lot_den"] = term.lot_num, term.lot_den
-        row["tick"], row["rounding"] = term.tick_micros, term.rounding_micros
-        row["fee_per_lot"], row["fee_ppm"], row["fee_settlement"] = term.fee_per_lot_micros, term.fee_ppm, term.fee_settlement_micros
-        row["initial_ppm"], row["maintenance_ppm"] = term.margin_initial_ppm, term.margin_maintenance_ppm
-        row["initial_floor"], row["maintenance_floor"] = term.margin_initial_floor_micros, term.margin_maintenance_floor_micros
-        row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
-        row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
-        for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask", "can_amend", "band_ppm", "position_limit",
-                     "spot_limit"):
-            row[name] = getattr(term, name)
-        row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
-        row["fee_maker_per_lot"] = term.fee_per_lot_micros if term.fee_maker_per_lot_micros is None else term.fee_maker_per_lot_micros
-        row["fee_maker_ppm"] = term.fee_ppm if term.fee_maker_ppm is None else term.fee_maker_ppm
-        row["fee_clearing"] = term.fee_clearing_micros
-        row["weighted"], row["settles_at_mark"] = term.weighted, term.settles_at_mark
-        row["funding_cap"], row["funding_damper"] = term.funding_cap, term.funding_damper
-        row["funding_interest"], row["funding_divisor"] = term.funding_interest, term.funding_divisor
-        row["margin_model"] = r.BY_NOTIONAL if term.margin_table is None else r.BY_SCENARIO
-        row["index"] = index_rows.get(index_of.get(contract.product) or "", -1)
-        row["fixing_from"] = len(days)
-        days += contract.fixing_days
-        row["fixing_to"] = len(days)
-    return rows, np.array(days or [0], dtype=np.int64)
-
-
-def _spot_month_begins(contract: Contract, days: int) -> int:
-    """The close so many business days before the last trade. Fixing days are business days; without them weekdays count."""
-    if contract.last_trade_at == NEVER:
-        return NEVER
-    last = contract.last_trade_at // NANOS_PER_DAY
-    business = [day for day in contract.fixing_days if day <= last]
-    begins = business[-1 - days] if len(business) > days else _weekday_before(last, days)
-    return contract.last_trade_at - (last - begins) * NANOS_PER_DAY
-
-
-def _weekday_before(day: int, count: int) -> int:
-    return int(np.busday_offset(np.datetime64(day, "D"), -count, roll="backward").astype(np.int64))
-
-
-def _check_funding(tape: Tape, terms: Array) -> None:
-    """Funding by rule needs the product's rule; a rate times the lot's denominator must leave the ledger 64 bits."""
-    rows = np.flatnonzero(tape.events["kind"] == Kind.FUNDING)
-    if not len(rows):
-        return
-    refs, rates = tape.events["ref"][rows], tape.events["close"][rows]
-    by_rule = rates == MISSING
-    for ref in np.unique(refs):
-        contract, term, own = tape.contracts[ref], terms[ref], refs == ref
-        if (by_rule & own).any() and (term["funding_divisor"] == 0 or term["index"] < 0):
-            raise UsageError(f"{contract.product}: funding by rule needs the terms index and funding_cap_ppm, and the index on the tape; "
-                             "or give the rates the venue stated")
-        largest = max(int(np.abs(np.where(by_rule, 0, rates))[own].max()), int(term["funding_cap"]))
-        if largest * int(term["lot_den"]) > 2 * 10**10:
-            raise DataError(f"{contract.code}: a funding rate times the lot's denominator ({int(term['lot_den'])}) must be at most "
-                            f"200, found {largest * int(term['lot_den']) / 1e8:g}")
-
-
-def _contracts_by_day(terms: Array, fixing_days: Array, indices: int, days: tuple[int, int]) -> tuple[Array, Array]:
-    first, count = days
-    cells: list[tuple[int, int]] = []
-    for contract, term in enumerate(terms):
-        if term["index"] >= 0:
-            offsets = fixing_days[term["fixing_from"] : term["fixing_to"]] - first
-            cells += [(int(term["index"]) * count + int(day), contract) for day in offsets if 0 <= day < count]
-    cells.sort()
-    starts = np.searchsorted(np.array([cell for cell, _ in cells], dtype=np.int64), np.arange(max(indices, 1) * count + 1))
-    return starts.astype(np.int64), np.array([contract for _, contract in cells] or [0], dtype=np.int64)
-
-
-def _desk_of(tape: Tape, terms: Array) -> Array:
-    desk = np.zeros(1, r.DESK)
-    view, n = desk[0], len(tape.contracts)
-    for name in ("last", "official", "variance", "column_value", "index_value"):
-        view[name][:] = np.nan
-    view["traded"][:] = MISSING
-    view["seen_at"][:] = -1
-    view["index_value_day"][:] = view["index_micros"][:] = MISSING
-    view["front"][:] = -1
-    view["contract_count"], view["product_count"], view["index_count"] = n, len(tape.product_codes), len(tape.indices)
-    rows = {code: row for row, code in enumerate(tape.product_codes)}
-    view["product_of"][:n] = [rows[c.product] for c in tape.contracts]
-    view["delivery_month"][:n] = [c.month for c in tape.contracts]
-    view["last_trade_at"][:n] = [c.last_trade_at for c in tape.contracts]
-    view["settlement_at"][:n] = [c.settlement_at for c in tape.contracts]
-    view["fixing_at"][:n] = [_window_begins(c.fixing_days, c.last_trade_at) for c in tape.contracts]
-    view["fixing_count"][:n] = [len(c.fixing_days) for c in tape.contracts]
-    view["units_per_lot"][:n] = terms["lot_num"][:n] / np.maximum(terms["lot_den"][:n], 1)
-    view["tick_size"][:n] = terms["tick"][:n] / 1e6
-    return desk
-
-
-def _window_begins(fixing_days: tuple[int, ...], last_trade_at: int) -> int:
-    """A window of several days begins with its first; a single print counts until the last trade."""
-    return fixing_days[0] * NANOS_PER_DAY if len(fixing_days) > 1 else last_trade_at
 
 
 @dataclass(repr=False)
@@ -218,7 +48,13 @@ class Session:
     service_address: int | None = None
     meeting_address: int | None = None
     """Addresses of the engine's second and third part; found when they are first needed."""
+    cash_rate_ppm: int = 0
+    """Interest on cash a year, millionths."""
+    events: Mapping[str, Array] = field(init=False)
+    """The columns that the engine runs over: the tape's."""
     step: Any = field(init=False)
+    quotes: Array | None = field(init=False, default=None)
+    """What is displayed, where there are quotes; several accounts may share it."""
     tables: dict[str, list[Array]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -226,10 +62,17 @@ class Session:
         from kilohour.step import compiled_step, wants_events
 
         market = self.market
+        self.events = market.tape.events
         self.desk, self.book = copied(market.desk), _empty_book(self.cash_micros, self.quiet)
         self.book["latency"], self.book["fill_model"] = market.fills.latency_ns, market.fills.model_number
+        self.book["cash_rate"], self.desk["quote_life"] = self.cash_rate_ppm, market.fills.stale_after_ns
+        if market.has_quotes:
+            self.keep_quotes()
         self.book["may_correct"] = int(market.has_rare)
         self.desk["tracks_equity"] = int(bool({"equity", "cash"} & reach_of(self.face).names))
+        self.guard = None if market.limits is None else guard_of(market.limits, market.tape, self.cash_micros)
+        if self.guard is not None:
+            self.desk["tracks_equity"] = 1
         self.desk["column_limit"] = 0 if self.quiet else r.COLUMNS
         # Values of every index and day as known, and below them their weights. The last row of each half stays empty: row -1,
         # the index that a contract's tape does not have.
@@ -260,14 +103,23 @@ class Session:
 
         Raises :class:`StrategyRaised` with the user's traceback, :class:`DataError` when a fixing window lacks a print.
         """
-        if until > len(self.market.tape):
-            raise UsageError(f"until must be at most the tape's {len(self.market.tape)} events, found {until}")
-        before = self._snapshot() if self.step is not None else None
-        status = self._move(until) if before is not None else self._move_interpreted(until)
-        if status == r.DONE:
-            return
+        if until > len(self.events["ts"]):
+            raise UsageError(f"until must be at most the tape's {len(self.events['ts'])} events, found {until}")
+        before = self.snapshot() if self.step is not None else None
+        status = self.move(until)
         if status == r.FAILED:
             self._raise_failure(before)
+        if status != r.DONE:
+            self.raise_status(status)
+
+    def move(self, until: int) -> int:
+        """Moves as :meth:`run` does and returns a status of ``records``; a failure leaves the traceback to be found."""
+        return self._move(until) if self.step is not None else self._move_interpreted(until)
+
+    def raise_status(self, status: int) -> NoReturn:
+        """Raises for a status of :meth:`move` other than DONE; of FAILED only where the strategy ran in CPython."""
+        if status == r.FAILED:
+            self._raise_failure(None)
         contract = self.market.tape.contracts[int(self.book["failed_ref"][0])]
         if status == r.NO_PRINT:
             if int(self.book["failed_day"][0]) == MISSING:
@@ -306,6 +158,10 @@ class Session:
         if not self.quiet:
             self._drain()
 
+    def flush(self) -> None:
+        """Puts the rows still in the buffers into the tables, so that :meth:`table` holds all of them in the middle of a run."""
+        self._drain()
+
     def table(self, name: str) -> Array:
         """All rows of one output so far, oldest first."""
         parts = self.tables[name]
@@ -322,7 +178,9 @@ class Session:
     def _advance(self, until: int) -> int:
         from kilohour.kernels.engine import advance
 
-        market, events = self.market, self.market.tape.events
+        market, events = self.market, self.events
+        if self.guard is not None and not self.book["risk"]["call"][0]:
+            self._set_guard(self.guard)
         return int(advance(
             self.desk, self.book, market.terms, events["ts"], events["ts_event"], events["kind"], events["ref"], events["open"],
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
@@ -340,9 +198,19 @@ class Session:
             self.service_address = service_address(self.market.has_scenarios)
         return self.service_address
 
+    def _set_guard(self, guard: Array) -> None:
+        """Tells the gate where the run's limits are; their part is compiled only for a run that has some."""
+        from kilohour.kernels.risk_service import risk_address
+
+        market = self.market
+        self.book["risk"]["call"] = risk_address(market.has_scenarios)
+        for name, memory in (("guard", guard), ("book", self.book), ("desk", self.desk), ("order", self.scratch), ("out", self.out),
+                             ("terms", market.margin_terms if market.has_scenarios else market.terms)):
+            self.book["risk"][name] = memory.ctypes.data
+
     def _rare_address(self) -> int:
-        """Corrections and funding are compiled only for a tape that holds some."""
-        if not self.market.has_rare:
+        """Corrections, funding, quotes and interest are compiled only for a run that has some."""
+        if not (self.market.has_rare or self.cash_rate_ppm):
             return 0
         from kilohour.kernels.rare_events import rare_events_address
 
@@ -350,6 +218,10 @@ class Session:
 
     def _meeting_address(self) -> int:
         """The engine's third part, 0 for a strategy that names no order verb; in CPython a verb can be named at run time."""
+        if self.market.fills.needs_quotes:
+            from kilohour.kernels.quote_service import quote_address
+
+            return quote_address(self.market.has_scenarios)
         if self.meeting_address is None:
             from kilohour.faces.reach import reach_of
             from kilohour.kernels.meeting_service import meeting_address
@@ -389,10 +261,36 @@ class Session:
             self.out[name] = 0
 
     def _memory(self) -> list[Array]:
-        return [self.state, self.desk, self.book, self.latest, self.first]
+        more = (self.quotes, self.guard)
+        return [self.state, self.desk, self.book, self.latest, self.first, *(part for part in more if part is not None)]
 
-    def _snapshot(self) -> list[Array]:
+    def keep_quotes(self) -> None:
+        """From now on what is displayed is kept."""
+        self.quotes = empty_quotes(self.market.fills.stale_after_ns)
+        self.book["quotes"], self.book["keeps_quotes"] = self.quotes.ctypes.data, 1
+
+    def share_quotes(self, other: Session) -> None:
+        """From now on both accounts take from the same displayed sizes."""
+        assert other.quotes is not None, "the other account has no quotes"
+        self.quotes = other.quotes
+        self.book["quotes"], self.book["keeps_quotes"] = other.quotes.ctypes.data, 0
+
+    def see_what_is_left(self, other: Session) -> None:
+        """What another account on the same tape has left of this timestamp's volume and of the displayed sizes."""
+        for name in ("available", "stamp"):
+            self.book[name] = other.book[name]
+        if self.market.has_quotes:
+            for name in ("bid_lots", "ask_lots"):
+                self.desk[name] = other.desk[name]
+
+    def snapshot(self) -> list[Array]:
+        """A copy of all that a run changes, its tables aside."""
         return [copied(part) for part in self._memory()]
+
+    def restore(self, saved: list[Array]) -> None:
+        """Puts a snapshot back."""
+        for part, was in zip(self._memory(), saved, strict=True):
+            part.view(np.uint8)[...] = was.view(np.uint8)
 
     def _raise_failure(self, before: list[Array] | None) -> None:
         """Reruns the block in CPython from its snapshot, for the traceback."""
@@ -414,10 +312,10 @@ class Session:
         """The block once more from its snapshot, in CPython. The tables stay as the first pass left them."""
         kept = self.out, self.tables
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
-        for part, saved in zip(self._memory(), before, strict=True):
-            part.view(np.uint8)[...] = saved.view(np.uint8)
+        self.restore(before)
+        self.book["risk"]["call"] = 0
         self.step = None
-        status = self._move(len(self.market.tape))
+        status = self._move(len(self.events["ts"]))
         self.out, self.tables = kept
         if status != r.FAILED:
             raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
@@ -428,11 +326,29 @@ def copied(records: Array) -> Array:
     return records.view(np.uint8).copy().view(records.dtype)
 
 
+def guard_of(limits: RiskLimits, tape: Tape, cash: int) -> Array:
+    """The memory of a run's risk limits."""
+    guard = np.zeros(1, r.GUARD)
+    view = guard[0]
+    for name in (*r.LIMIT_NUMBERS, *r.LIMIT_AMOUNTS):
+        view[name] = getattr(limits, name)
+    for name in r.LIMIT_LOSSES:
+        view[name] = micros(getattr(limits, name))
+    view["duplicate_ns"], view["fills_ns"] = (round(ms * 1e6) for ms in (limits.duplicate_ms, limits.fills_within_ms))
+    view["last_trade_ns"] = round(limits.last_trade_days * NANOS_PER_DAY)
+    view["state"] = view["floor"] = TRADING_STATES.index(limits.state)
+    view["day"], view["day_equity"], view["last_equity"], view["peak"] = MISSING, cash, cash, cash
+    codes = set(limits.restricted)
+    for row, contract in enumerate(tape.contracts):
+        view["restricted"][row] = int(bool(codes & {contract.code, contract.product}))
+    return guard
+
+
 def _empty_book(cash: int, quiet: bool) -> Array:
     book = np.zeros(1, r.BOOK)
     view = book[0]
     view["cash"] = view["equity"] = view["equity_peak"] = view["day_before"] = view["day_last"] = cash
-    view["day"] = MISSING
+    view["day"] = view["interest_day"] = view["lapsed_at"] = MISSING
     view["quiet"] = int(quiet)
     view["mark"][:] = MISSING
     view["stamp"][:] = MISSING

@@ -65,7 +65,8 @@ def main() -> None:
     from kilohour.contracts.contract import NEVER, Contract
     from kilohour.contracts.terms import EngineTerms
     from kilohour.faces.fields import dtype_of
-    from kilohour.session import Market, Session
+    from kilohour.market import Market
+    from kilohour.session import Session
     from kilohour.tape.builder import TapeBuilder
 
     builder = TapeBuilder(source="warm")

@@ -19,12 +19,15 @@ from kilohour.reports.charts.trades import trades as trades_chart
 from kilohour.reports.folder import RunFolder
 from kilohour.reports.page import details, empty, escape, fields, figure, number, percent, section, table, usd
 from kilohour.reports.profit import PARTS, Profit, profit_by_contract, profit_by_product, total
+from kilohour.reports.rolls import rolls
 from kilohour.reports.table import Ints, Table
 
 CODES = {
     "not_listed": "a leg is not listed, or past its last trade",
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
+    "session": "the contract's session takes no order, or no cancel, at the time",
+    "price": "a price below the least that the product can have",
     "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
     "venue": "the venue does not take such an order",
@@ -35,8 +38,22 @@ CODES = {
     "group": "tied to an order that is not there, was refused, or is itself a child",
     "reduce_only": "reduce-only, and nothing held that it would reduce",
     "post_only": "post-only, and it would have taken liquidity",
+    "halted": "a risk limit has halted trading",
+    "reducing": "positions may only be reduced after a loss, and it does more",
+    "restricted": "a contract on the restricted list, and it does not only reduce",
+    "near_expiry": "too near the contract's last trade, and it does not only reduce",
+    "position_lots": "more lots of a contract than the run's limit",
+    "product_gross": "more units of a product, long and short together, than the run's limit",
+    "product_net": "more units of a product, long less short, than the run's limit",
+    "order_lots": "more lots in a leg than the run's limit for an order",
+    "order_notional": "more dollars than the run's limit for an order",
+    "open_orders": "more open orders than the run's limit",
+    "open_notional": "more dollars in open orders than the run's limit",
+    "order_rate": "more orders in a second or a minute than the run's limit",
+    "duplicate": "the same order was sent a moment before",
+    "self_match": "it could trade with an order of one's own",
 }
-"""Refusal codes of the risk gate in words (docs/engine.md, "Orders")."""
+"""Refusal codes of the risk gate in words (docs/engine.md, "Orders" and "Risk limits")."""
 LISTED = 2000
 
 
@@ -90,7 +107,24 @@ def trades(run: RunFolder, detail: float) -> str:
     content = trades_chart(prices, fills, run["records"], run.products, int(9000 * detail), int(2400 * detail))
     lead = "Fills of one contract, side and day are one marker at their mean price. Below: what the strategy recorded."
     lead += _only(len(names), RECORDS, "recorded columns")
+    parts += _market_share(run)
     return section("trades", "Trades on the price", figure("trades", content, "Trades on the price"), *parts, lead=lead)
+
+
+def _market_share(run: RunFolder) -> list[str]:
+    """When the run was the market: a line a contract."""
+    shares = run.manifest.get("market_share") or []
+    if not shares:
+        return []
+    body = [
+        [escape(its["contract"]), number(its["days"]), number(its["lots"]), number(its["volume"]),
+         percent(its["lots"] / its["volume"]) if its["volume"] else "n/a", f"{percent(its['most'])} {escape(its['most_day'])}",
+         number(its["notable_days"]), number(its["alone_days"]), number(its["unknown_days"])]
+        for its in shares
+    ]  # fmt: skip
+    head = ["Contract", "Days with a fill", "Your lots", "Volume", "Your share", "Most on a day", "Days above 5%", "Days alone",
+            "Days unknown"]
+    return [details("Your share of the volume: when you were the market", table(head, body, total=True, tall=True))]
 
 
 def profit(run: RunFolder) -> str:
@@ -124,7 +158,7 @@ def profit(run: RunFolder) -> str:
 
 
 def _parts_table(what: str, rows: list[tuple[str, Profit]], places: int = 0) -> str:
-    shown = [key for key in PARTS if key != "funding" or any(part.funding for _, part in rows)]
+    shown = [key for key in PARTS if key not in ("funding", "interest") or any(getattr(part, key) for _, part in rows)]
     body = [
         [escape(name), *(usd(getattr(part, key), places) for key in shown), f"<strong>{usd(part.net, places)}</strong>"]
         for name, part in rows
@@ -224,7 +258,7 @@ def orders(run: RunFolder) -> str:
     status = table([*("What became of it", "Orders")], [[escape(n), f"{c:,}"] for n, c in _counts(each, "status")])
     refused = each.where(each.labels("status").is_any("refused"))
     if not refused.rows:
-        return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
+        return section("orders", "Orders and refusals", status, empty("No order was refused in this run."), rolls(run))
     rows = [
         [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(meaning(run, n))}</span>', f"{c:,}"]
         for n, c in _counts(refused, "code")
@@ -232,7 +266,7 @@ def orders(run: RunFolder) -> str:
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
     lead = "The same risk gate stands before every order, in backtest, paper and live."
     return section(
-        "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead
+        "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', rolls(run), lead=lead
     )
 
 

@@ -34,11 +34,14 @@ class Profit:
     settlement_fees: int
     funding: int = 0
     """Funding of perpetuals, paid and received."""
+    interest: int = 0
+    """Interest on cash."""
 
     @property
     def net(self) -> int:
         """The sum of the parts."""
-        return self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees + self.funding
+        return (self.trading + self.settlement + self.costs + self.roll + self.liquidation + self.settlement_fees + self.funding
+                + self.interest)
 
 
 PARTS = {
@@ -49,6 +52,7 @@ PARTS = {
     "liquidation": "Liquidation costs",
     "settlement_fees": "Settlement fees",
     "funding": "Funding",
+    "interest": "Interest on cash",
 }
 """The fields of :class:`Profit` in reading order, and what a reader sees."""
 
@@ -67,7 +71,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
     names = tuple(sorted({*_used(ledger), *_used(fills)}, key=lambda name: (product_of(name), month_of(name), name)))
     kind, micros = ledger.labels("kind"), ledger.integers("micros")
     booked = _rows_of(ledger.labels("contract"), names)
-    known = kind.is_any(*TRADING, *SETTLEMENT, *FEES, "settlement_fee", "funding")
+    known = kind.is_any(*TRADING, *SETTLEMENT, *FEES, "settlement_fee", "funding", "interest")
     if not known.all():
         raise DataError(f"a ledger row must be of a known kind, found {kind.text(int(np.argmin(known)))!r}")
 
@@ -92,6 +96,7 @@ def profit_by_contract(ledger: Table, fills: Table) -> dict[str, Profit]:
         -from_fills(fee + half_spread, liquidation),
         from_ledger("settlement_fee"),
         from_ledger("funding"),
+        from_ledger("interest"),
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {name: Profit(*row) for name, row in zip(names, rows, strict=True)}

@@ -13,11 +13,11 @@ import kilohour
 
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
-    "Ring", "Run", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "errors", "house", "index", "indicator", "indicators", "maths",
-    "product", "state", "sweep", "units",
+    "Ring", "RiskLimits", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "backtest_accounts", "check", "errors", "fit_adoption", "house", "index", "indicator", "indicators", "maths",
+    "product", "scenario", "state", "sweep", "units", "LeggedSpread", "Roll", "WorkFactors", "component", "continuous", "set_factors",
 ]  # fmt: skip
 INDICATORS = [
-    "Atr", "Carry", "CurveCurvature", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "RollingCorrelation", "RollingMax", "RollingMean",
+    "Atr", "Carry", "CurveCurvature", "CurveFactors", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "FreeSCurve", "KalmanHedge", "OuHalfLife", "RollingCorrelation", "RollingMax", "RollingMean",
     "RollingMedian", "RollingMin", "RollingQuantile", "RollingSlope", "RollingSum", "RollingVariance", "RollingZ", "Rsi", "SCurve", "Wilder",
 ]  # fmt: skip
 HEAVY = ("numpy", "numba", "pandas", "pyarrow", "plotly", "scipy", "exchange_calendars", "pydantic", "llvmlite")

@@ -22,7 +22,8 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels import records as r
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.tape import Index, Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY as DAY
 from tests.oracle.books import Terms

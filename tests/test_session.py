@@ -15,7 +15,7 @@ from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError, StrategyRaised, UsageError
 from kilohour.faces.reach import reach_of
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape import Index, Kind, TapeBuilder
 from kilohour.units import NANOS_PER_DAY, micros
 from tests.faces.small import CASH, MINUTE, START, market, played, session_of, tape_of_bars

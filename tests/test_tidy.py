@@ -126,5 +126,5 @@ def test_no_file_is_dead():
         if parts[-1] in ("__init__", "__main__"):
             continue
         parent, _, leaf = module.rpartition(".")
-        used = re.search(rf"{re.escape(module)}\b|from {re.escape(parent)} import [^\n]*\b{leaf}\b", text)
+        used = re.search(rf"{re.escape(module)}\b|from {re.escape(parent)} import (?:\([^)]*|[^\n(]*)\b{leaf}\b", text)
         assert used, f"{name_of(path)} is imported nowhere: delete it"

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("KILOHOUR_DATA", ROOT / ".." / "shared" / "data"))
 NEEDS = {
     "docs/data.md": (),
+    "docs/curve.md": (),
+    "docs/index-methods.md": ("neocloud_market_30min_by_provider.parquet",),
     "docs/tutorials/wti-calendar.md": ("futures_strip_energy.parquet", "futures_expiry_energy.csv"),
     "docs/tutorials/gpu-prices.md": ("gpu_price_daily.csv", "ai_adoption.csv"),
 }

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kilohour.backtests.bench import engine, indicators, process
+from kilohour.backtests.bench import curve, data, engine, indicators, process
 from kilohour.backtests.bench.page import into, number, page_of, told
 from kilohour.backtests.bench.timing import Row, Sizes, pin, processors
 from kilohour.errors import UnknownName
@@ -24,13 +24,16 @@ from kilohour.errors import UnknownName
 WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "cross": engine.one_instrument,
     "spread": engine.many_contracts,
+    "resting": engine.resting_orders,
     "sweep": engine.parameter_sweep,
     "indicators": indicators.rolling,
+    "curve": curve.work,
     "process": process.command_line,
     "memory": process.load_and_memory,
+    "data": data.import_quotes,
 }
 LIBRARIES = ("kilohour", "numpy", "numba", "pandas", "pyarrow", "vectorbt", "vectorbt-rust", "backtesting", "backtrader", "TA-Lib",
-             "bottleneck", "polars")
+             "bottleneck", "polars", "scipy", "statsmodels")
 
 
 def run(sizes: Sizes, names: list[str], show: Callable[[Row], None]) -> dict[str, Any]:

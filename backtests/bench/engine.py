@@ -9,7 +9,7 @@ from typing import Any
 from kilohour.backtests.backtest import play
 from kilohour.backtests.bench import markets, peers
 from kilohour.backtests.bench.children import child
-from kilohour.backtests.bench.strategies import Carry, Cross, Spread
+from kilohour.backtests.bench.strategies import Carry, Cross, Resting, Spread
 from kilohour.backtests.bench.timing import Peer, Row, Sizes, median_seconds
 from kilohour.backtests.prepare import Prepared, prepare
 from kilohour.session import Session
@@ -59,6 +59,18 @@ def many_contracts(sizes: Sizes) -> Iterator[Row]:
     note = f"{tape.bars:,} bars and as many marks; only the bars are counted"
     yield Row("engine", f"{work}, no tables", "M leg-bars/s", legs / _seconds(ours, sizes, quiet=True), True, 60.0, None, [], note)
     yield Row("engine", f"{work}, every table kept", "M leg-bars/s", legs / _seconds(ours, sizes, quiet=False), True, 60.0)
+
+
+def resting_orders(sizes: Sizes) -> Iterator[Row]:
+    """Bars of single contracts per second while limit and stop orders rest and margin is by scenarios."""
+    tape = markets.minutes(sizes.bars, sizes.contracts, of=markets.margined_product("A"))
+    ours = _prepared(Resting, tape)
+    found = _result(ours)
+    legs = tape.bars / 1e6
+    work = f"{sizes.contracts} contracts, minute bars, limits and stops at rest in two of them, scenario margin"
+    yield Row("engine", f"{work}, no tables", "M leg-bars/s", legs / _seconds(ours, sizes, quiet=True), True, 30.0, None, [],
+              f"{found.fills:,} fills, equity {found.equity:,.4f}")
+    yield Row("engine", f"{work}, every table kept", "M leg-bars/s", legs / _seconds(ours, sizes, quiet=False), True, 30.0)
 
 
 def parameter_sweep(sizes: Sizes) -> Iterator[Row]:

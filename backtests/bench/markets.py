@@ -34,15 +34,24 @@ def bench_product(name: str) -> Product:
         half_spread_ticks=0, margin_initial_ppm=0, margin_maintenance_ppm=0)
 
 
+def margined_product(name: str) -> Product:
+    """The same with scenario margin of two tiers and a credit for calendar spreads."""
+    moves = [[sign * front, sign * back] for front, back in ((1 / 3, 1 / 4), (2 / 3, 1 / 2), (1, 3 / 4), (1, 1 / 4)) for sign in (1, -1)]
+    return bench_product(name).replace(
+        margin_model="scenario", margin_initial_ppm=200_000, margin_maintenance_ppm=150_000, margin_tiers=[93],
+        margin_scenarios=[[f"{move:.6f}" for move in row] for row in moves], margin_calendar_credit_ppm=[800_000, 900_000],
+        margin_tier_credit_ppm=700_000)
+
+
 def walk(rng: np.random.Generator, count: int, scale: float, start: float) -> Ints:
     """A random walk in micros, never below a tenth of its start."""
     path = start + np.cumsum(rng.normal(0.0, scale, count))
     return np.asarray(np.rint(np.maximum(path, 0.1 * start) * MICROS), dtype=np.int64)
 
 
-def minutes(bars: int, contracts: int = 1, seed: int = 1) -> Tape:
+def minutes(bars: int, contracts: int = 1, seed: int = 1, of: Product | None = None) -> Tape:
     """``contracts`` contracts of one product with ``bars`` minute bars each, and a mark at the end of each day."""
-    of = bench_product("A")
+    of = of or bench_product("A")
     builder = TapeBuilder(source=f"{contracts} x {bars} minute bars", products=[of])
     ts = BEGIN + MINUTE * np.arange(1, bars + 1, dtype=np.int64)
     rng = np.random.default_rng(seed)

@@ -53,6 +53,43 @@ class Spread(Strategy):
         desk.target_spread(near, far, self.held)
 
 
+class Resting(Strategy):
+    """A limit order below and a stop order above the market at work in two contracts all the time, renewed every hour."""
+
+    product: Product = product("BENCH:A")
+    near: int = 1
+    far: int = 4
+    every: int = 60
+    away: float = 0.05
+    lots: int = 1
+    age: int = state(0)
+    limit: int = state(0)
+    stop: int = state(0)
+    far_limit: int = state(0)
+    far_stop: int = state(0)
+
+    def on_bar(self, desk: Desk) -> None:
+        if self.age % self.every == 0:
+            near, far = desk.nth(self.product, self.near), desk.nth(self.product, self.far)
+            desk.cancel(self.limit)
+            desk.cancel(self.stop)
+            desk.cancel(self.far_limit)
+            desk.cancel(self.far_stop)
+            self.limit = self.rest(desk, near)
+            self.stop = self.guard(desk, near)
+            self.far_limit = self.rest(desk, far)
+            self.far_stop = self.guard(desk, far)
+        self.age += 1
+
+    def rest(self, desk: Desk, contract: int) -> int:
+        side = -1 if desk.position(contract) > 0 else 1
+        return desk.limit(contract, side * self.lots, desk.price(contract) - side * self.away)
+
+    def guard(self, desk: Desk, contract: int) -> int:
+        side = -1 if desk.position(contract) > 0 else 1
+        return desk.stop(contract, side * self.lots, desk.price(contract) + side * self.away)
+
+
 class Carry(Strategy):
     """Long the front of each of four curves in backwardation, short in contango."""
 

@@ -60,6 +60,10 @@ class Launch:
     """Standard deviation of the log mark-down, revealed on the day of the launch."""
     ramp_days: int = dataclasses.field(default=126, metadata={"low": 1, "high": 1000})
     """Business days over which the spot price takes the mark-down."""
+    known: dt.date | None = None
+    """Day on which participants learn that it comes; without it they always knew."""
+    cancelled: dt.date | None = None
+    """Day on which participants learn that it does not come, before its own day."""
 
 
 CHIPS = (
@@ -219,7 +223,7 @@ def _values(kind: type[Any], data: Mapping[str, Any], where: str) -> dict[str, A
 
 
 def _typed(name: str, kind: str, value: Any, where: str) -> Any:
-    if kind == "dt.date":
+    if kind.startswith("dt.date"):
         return _date(name, value, where)
     if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -249,7 +253,7 @@ def _check_ranges(part: Any, where: str) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _plain(item) for name, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value.isoformat() if isinstance(value, dt.date) else value

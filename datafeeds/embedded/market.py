@@ -4,24 +4,29 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kilohour.contracts import Registry
 from kilohour.datafeeds.embedded import paths as simulated
-from kilohour.datafeeds.embedded.activity import REACH, usual_interest
+from kilohour.datafeeds.embedded.activity import REACH
 from kilohour.datafeeds.embedded.config import MarketConfig
 from kilohour.datafeeds.embedded.paths import Fair, Paths
-from kilohour.datafeeds.embedded.schedule import Schedule, make_schedule
+from kilohour.datafeeds.embedded.plan import Plan, Same, plan_of, schedule_of
+from kilohour.datafeeds.embedded.schedule import Line, Schedule
 from kilohour.errors import UsageError
 from kilohour.kernels import market as kernel
 from kilohour.kernels import session
 from kilohour.kernels.arithmetic import stream
 from kilohour.tape import Index, Tape, TapeBuilder
 from kilohour.units import MICROS, NANOS_PER_DAY, NANOS_PER_SECOND
+
+if TYPE_CHECKING:
+    from kilohour.datafeeds.embedded.scenario import Scenario
 
 Ints = npt.NDArray[np.int64]
 
@@ -46,6 +51,13 @@ class EmbeddedMarket:
     seed: int = 7
     config: MarketConfig = field(default_factory=MarketConfig)
     registry: Registry = field(default_factory=Registry.shipped)
+    scenario: Scenario | None = None
+    """What happens to the market; :meth:`under` makes its configuration too."""
+
+    @classmethod
+    def under(cls, scenario: Scenario, seed: int = 7, registry: Registry | None = None) -> EmbeddedMarket:
+        """The market of a scenario: its own base market, and what happens to it."""
+        return cls(seed=seed, config=scenario.config(), registry=registry or Registry.shipped(), scenario=scenario)
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= SEED_MAX:
@@ -53,15 +65,23 @@ class EmbeddedMarket:
 
     def schedule(self) -> Schedule:
         """Sessions, contracts and publication days; the same for every seed."""
-        return _schedule(self.config, _Same(self.registry))
+        return schedule_of(self.config, Same(self.registry))
+
+    def plan(self) -> Plan:
+        """What every seed of this market has in common; made once for each configuration."""
+        return plan_of(self.config, Same(self.registry), self.scenario)
 
     def paths(self) -> Paths:
         """The market behind the tape: what is hidden, what was known, and the fair values."""
-        return simulated.simulate(self.seed, self.config, self.schedule())
+        return simulated.simulate(self.seed, self.plan())
 
-    def tape(self) -> Tape:
-        """Daily bars, marks, volume, open interest, index prints with restatements, and adoption publications."""
-        return daily_tape(self.paths())
+    def tape(self, products: Collection[str] | None = None, series: Collection[str] | None = None) -> Tape:
+        """Daily bars, marks, volume, open interest, index prints with restatements, and adoption publications.
+
+        With ``products`` and ``series`` only the contracts of these products and the prints of these series: the same events
+        as on the whole tape, in a fraction of the time.
+        """
+        return daily_tape(simulated.simulate(self.seed, self.plan(), products), products, series)
 
     def minute_tape(self, contracts: int = 12, days: int = 20, *, product: str | None = None,
                     last: dt.date | None = None) -> Tape:
@@ -75,24 +95,6 @@ class EmbeddedMarket:
         return minute_tape(self.paths(), contracts, days, product, last or self.config.last)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """A registry as a key: the same object is the same key."""
-
-    registry: Registry
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.registry.by_code == self.registry.by_code
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.registry.by_code))
-
-
-@functools.lru_cache(maxsize=4)
-def _schedule(config: MarketConfig, registry: _Same) -> Schedule:
-    return make_schedule(config, registry.registry)
-
-
 def notes(paths: Paths) -> list[str]:
     """What a reader of the tape must know."""
     config = paths.config
@@ -102,44 +104,72 @@ def notes(paths: Paths) -> list[str]:
         f"futures stand under the expected settlement by a premium of {100 * config.premium:g} % a year on the days "
         "still to fix, which longs earn",
         *config.switches,
+        *([] if paths.plan.scenario is None else [f"scenario: {paths.plan.scenario.name}"]),
     ]
 
 
-def daily_tape(paths: Paths) -> Tape:
-    """The tape of daily bars of a simulated market."""
+def daily_tape(paths: Paths, products: Collection[str] | None = None, series: Collection[str] | None = None) -> Tape:
+    """The tape of daily bars of a simulated market, whole or of some products and series.
+
+    A product's random numbers come after those of the products before it, which are drawn and thrown away when they are not asked for.
+    """
+    lines = paths.schedule.lines
+    wanted = [products is None or line.product.code in products for line in lines]
+    fair = dict(zip([c for c, is_wanted in enumerate(wanted) if is_wanted], paths.fair, strict=True))
     builder = TapeBuilder(source=f"embedded market, seed {paths.seed}", notes=notes(paths))
     bridges = np.zeros((paths.schedule.span, len(paths.config.chips), NODES))
     activity, bars = stream(paths.seed, simulated.ACTIVITY), stream(paths.seed, simulated.BARS)
     with np.errstate(over="ignore"):
         kernel.spread_evenly(stream(paths.seed, simulated.PATHS), bridges, SHARED)
-        for c, fair in enumerate(paths.fair):
-            _add_line(builder, paths, fair, np.ascontiguousarray(bridges[:, c, :]), activity, bars)
-    add_public_series(builder, paths, 0)
+        for c in range(max(fair, default=-1) + 1):
+            if wanted[c]:
+                _add_line(builder, paths, c, fair[c], np.ascontiguousarray(bridges[:, c, :]), activity, bars)
+            else:
+                _pass_line(paths, c, bridges[:, c, :], activity, bars)
+    add_public_series(builder, paths, 0, series=series)
     return builder.build()
 
 
-def add_public_series(builder: TapeBuilder, paths: Paths, first: int, end: int | None = None) -> None:
+def add_public_series(builder: TapeBuilder, paths: Paths, first: int, end: int | None = None, *,
+                      series: Collection[str] | None = None) -> None:
     """Index prints, restatements and adoption publications known from row ``first`` on, before row ``end``."""
     end = paths.schedule.span if end is None else end
-    for c, fair in enumerate(paths.fair):
-        _add_prints(builder, paths, c, fair, first, end)
-    _add_adoption(builder, paths, first, end)
+    for c, line in enumerate(paths.schedule.lines):
+        if series is None or str(line.product.index) in series:
+            _add_prints(builder, paths, c, line, first, end)
+    if series is None or ADOPTION in series:
+        _add_adoption(builder, paths, first, end)
 
 
-def _add_line(builder: TapeBuilder, paths: Paths, fair: Fair, bridges: npt.NDArray[np.float64],
+def _lots_of(paths: Paths, c: int, k: int, activity: npt.NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """Volume and open interest of one contract on each of its days."""
+    line = paths.schedule.lines[c]
+    first, last = int(line.first[k]), int(line.last[k])
+    volume, interest = (np.zeros(last - first + 1, dtype=np.int64) for _ in range(2))
+    fixing = line.fix_day[line.fix_from[k]:line.fix_to[k]]
+    session.activity(activity, first, last, int(fixing[0]), int(fixing[-1]), paths.plan.interest[c], REACH, line.spacing, volume, interest)
+    return volume, interest
+
+
+def _pass_line(paths: Paths, c: int, bridges: npt.NDArray[np.float64], activity: npt.NDArray[np.uint64],
+               random: npt.NDArray[np.uint64]) -> None:
+    line, bridges = paths.schedule.lines[c], np.ascontiguousarray(bridges)
+    for k in range(len(line.contracts)):
+        volume, _ = _lots_of(paths, c, k, activity)
+        nothing = np.zeros(len(volume))
+        table = np.zeros((len(volume), 4), dtype=np.int64)
+        session.daily_bars(random, int(line.first[k]), bridges, nothing, nothing, nothing, volume, 1, table)
+
+
+def _add_line(builder: TapeBuilder, paths: Paths, c: int, fair: Fair, bridges: npt.NDArray[np.float64],
               activity: npt.NDArray[np.uint64], random: npt.NDArray[np.uint64]) -> None:
     line, days = fair.line, paths.schedule.days
-    tick = tick_micros(fair)
-    closes = close_times(fair, paths.schedule)
-    size = usual_interest(line.chip, paths.schedule)
+    tick, closes = tick_micros(fair), paths.plan.closes[c]
     for k, contract in enumerate(line.contracts):
         ref = builder.contract(contract)
         first, last, rows = int(line.first[k]), int(line.last[k]), fair.of(k)
         count = last - first + 1
-        volume, interest = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-        fixing = line.fix_day[line.fix_from[k]:line.fix_to[k]]
-        session.activity(activity, first, last, int(fixing[0]), int(fixing[-1]), size, REACH, line.spacing, volume,
-                         interest)
+        volume, interest = _lots_of(paths, c, k, activity)
         table, marks = np.zeros((count, 4), dtype=np.int64), np.zeros(count, dtype=np.int64)
         session.daily_bars(random, first, bridges, fair.open[rows], fair.close[rows], fair.width[rows], volume, tick,
                            table)
@@ -162,17 +192,12 @@ def tick_micros(fair: Fair) -> int:
     return int(tick)
 
 
-def close_times(fair: Fair, schedule: Schedule) -> Ints:
-    """When each session of the span closes, nanoseconds UTC."""
-    return np.array([fair.line.product.close_at(int(day)) for day in schedule.days[:schedule.span]], dtype=np.int64)
-
-
-def _add_prints(builder: TapeBuilder, paths: Paths, c: int, fair: Fair, first: int, end: int) -> None:
+def _add_prints(builder: TapeBuilder, paths: Paths, c: int, line: Line, first: int, end: int) -> None:
     schedule = paths.schedule
-    ref = builder.index(Index(code=str(fair.line.product.index), unit="USD per GPU-hour",
+    ref = builder.index(Index(code=str(line.product.index), unit="USD per GPU-hour",
                               note="synthetic daily index, printed the next business day, some values restated later"))
     business = np.flatnonzero(schedule.is_business)
-    rows = business[(business >= fair.line.release) & (business < schedule.span)]
+    rows = business[(business >= line.release) & (business < schedule.span)]
     known = np.append(business, len(schedule.days))[np.searchsorted(business, rows) + 1]
     kept = (known < end) & (known >= first)
     rows, known = rows[kept], known[kept]

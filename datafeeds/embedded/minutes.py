@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.embedded import paths as simulated
-from kilohour.datafeeds.embedded.activity import REACH, usual_interest
-from kilohour.datafeeds.embedded.market import MARK_AFTER_CLOSE, add_public_series, close_times, notes, tick_micros
+from kilohour.datafeeds.embedded.activity import REACH
+from kilohour.datafeeds.embedded.market import MARK_AFTER_CLOSE, add_public_series, notes, tick_micros
 from kilohour.datafeeds.embedded.paths import Fair, Paths
 from kilohour.errors import UnknownName, UsageError
 from kilohour.kernels import session
@@ -68,8 +68,8 @@ def _add_contracts(builder: TapeBuilder, paths: Paths, fair: Fair, days: range, 
     random = stream(paths.seed, simulated.MINUTES)
     shared = np.zeros((len(days), MINUTES * STEPS))
     fill_normals(random, shared.reshape(-1))
-    size = usual_interest(line.chip, paths.schedule)
-    closes, tick = close_times(fair, paths.schedule), tick_micros(fair)
+    c = paths.schedule.lines.index(line)
+    size, closes, tick = paths.plan.interest[c], paths.plan.closes[c], tick_micros(fair)
     for k in range(len(line.contracts)):
         # Delivery months are in order, so the ones ahead of k that have ended tell when k joins the first ones.
         begin = start if k < front else max(start, int(line.last[k - front]) + 1)

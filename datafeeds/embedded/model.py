@@ -8,7 +8,9 @@ same bits on every machine is used: no ``math.exp``, no numpy function beyond el
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,9 @@ from kilohour.datafeeds.embedded.schedule import Schedule
 from kilohour.kernels import market as kernel
 from kilohour.kernels.arithmetic import exp, log
 from kilohour.units import day_of
+
+if TYPE_CHECKING:
+    from kilohour.datafeeds.embedded.effects import Shift
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -201,34 +206,55 @@ def markdown_mean(markdown: float, surprise: float) -> float:
     return float(-log(1.0 - markdown) + 0.5 * surprise * surprise)
 
 
-def log_means(config: MarketConfig, schedule: Schedule, model: Model, sizes: Floats) -> tuple[Floats, Ints]:
-    """The deterministic part of log spot, (launches known × chips × days), and how many launches each day knows.
-
-    A launch not yet known contributes log E[exp(-m w)], a known one -m w, w being the share of its ramp that is over.
-    Launches up to a chip's release have marked it down before it began.
-    """
-    days, chips = len(schedule.days), len(config.chips)
-    launches = sorted(range(len(config.launches)), key=lambda i: config.launches[i].day)
-    rows = [schedule.row_of(config.launches[i].day) for i in launches]
-    table = np.zeros((len(launches) + 1, chips, days))
+def base_means(config: MarketConfig, schedule: Schedule, model: Model) -> Floats:
+    """Log spot before launches, chips × days: level, work factor, growth, less what the random parts add to the mean."""
+    days = len(schedule.days)
     steps = np.arange(days, dtype=np.float64)
+    out = np.zeros((len(config.chips), days))
     for c, chip in enumerate(config.chips):
         base = np.full(days, log(config.level) - _convexity(config, model, c)) + log_work(chip, schedule)
-        base = base + steps * ((config.growth - 0.5 * config.long_run_volatility * config.long_run_volatility) / YEAR)
-        table[:, c, :] = base
-        for k, i in enumerate(launches):
+        out[c] = base + steps * ((config.growth - 0.5 * config.long_run_volatility * config.long_run_volatility) / YEAR)
+    return out
+
+
+def log_means(config: MarketConfig, schedule: Schedule, base: Floats, sizes: Floats, shifts: Sequence[Shift] = (),
+              ) -> tuple[Floats, Ints]:
+    """The deterministic part of log spot, (moments known × chips × days), and how many moments each day knows.
+
+    A moment is a day on which participants learn something: that a launch comes, its size, or a shift of a scenario.
+    A launch not yet known contributes log E[exp(-m w)], a known one -m w, w being the share of its ramp that is over, and
+    one that is not announced yet, or was cancelled, nothing. Launches up to a chip's release have marked it down
+    before it began. A shift not yet known contributes the log of what its odds are worth.
+    """
+    launches = sorted(range(len(config.launches)), key=lambda i: config.launches[i].day)
+    come = {i: schedule.row_of(config.launches[i].day) for i in launches}
+    announced = {i: schedule.row_of(day) for i in launches if (day := config.launches[i].known) is not None}
+    cancelled = {i: schedule.row_of(day) for i in launches if (day := config.launches[i].cancelled) is not None}
+    moments = sorted({*come.values(), *announced.values(), *cancelled.values(), *(shift.known for shift in shifts)})
+    after = {row: k + 1 for k, row in enumerate(moments)}
+    table = np.repeat(base[None], len(moments) + 1, axis=0)
+    steps = np.arange(base.shape[1], dtype=np.float64)
+    for c, chip in enumerate(config.chips):
+        for i in launches:
             launch = config.launches[i]
             if launch.day < config.first:
                 continue
             if launch.day <= chip.release:
-                table[:, c, :] += log(1.0 - launch.markdown)
+                table[:, c, :] += 0.0 if i in cancelled else log(1.0 - launch.markdown)
                 continue
-            share = np.minimum(1.0, np.maximum(0.0, (steps - rows[k]) / float(launch.ramp_days)))
+            told, known = after.get(announced.get(i, -1), 0), after[cancelled.get(i, come[i])]
+            share = np.minimum(1.0, np.maximum(0.0, (steps - come[i]) / float(launch.ramp_days)))
             mean = markdown_mean(launch.markdown, launch.surprise)
-            table[: k + 1, c, :] += share * (0.5 * launch.surprise * launch.surprise * share - mean)
-            table[k + 1:, c, :] -= share * sizes[i, c]
-    known = np.searchsorted(np.array(rows, dtype=np.int64), np.arange(schedule.span), side="right")
-    return table, known.astype(np.int64)
+            table[told:known, c, :] += share * (0.5 * launch.surprise * launch.surprise * share - mean)
+            if i not in cancelled:
+                table[known:, c, :] -= share * sizes[i, c]
+    for shift in shifts:
+        told = after[shift.known]
+        table[told:] += shift.log_price
+        if shift.odds > 0.0:
+            table[:told] += shift.expected()
+    known_moments = np.searchsorted(np.array(moments, dtype=np.int64), np.arange(schedule.span), side="right")
+    return table, known_moments.astype(np.int64)
 
 
 def log_work(chip: Chip, schedule: Schedule) -> Floats:
@@ -253,6 +279,13 @@ def adoption_plan(config: MarketConfig, schedule: Schedule) -> Floats:
     middle = day_of(config.adoption_midpoint)
     return np.array([config.adoption_ceiling / (1.0 + exp(-config.adoption_rate * (int(day) - middle) / 365.25))
                      for day in schedule.days])
+
+
+def exps(values: Floats) -> Floats:
+    """exp of each value; shape kept."""
+    out = np.empty(values.size)
+    kernel.exp_all(np.ascontiguousarray(values).reshape(-1), out)
+    return out.reshape(values.shape)
 
 
 def season(config: MarketConfig, schedule: Schedule) -> Floats:

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.embedded import model as models
 from kilohour.datafeeds.embedded.config import MarketConfig
+from kilohour.datafeeds.embedded.plan import Plan
 from kilohour.datafeeds.embedded.schedule import Line, Schedule
 from kilohour.kernels import curve, market
-from kilohour.kernels.arithmetic import exp, fill_normals, stream, uniform
+from kilohour.kernels.arithmetic import fill_normals, stream
+
+if TYPE_CHECKING:
+    from kilohour.datafeeds.embedded.scenario import Restatement
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,9 +52,7 @@ class Paths:
     """A market of one seed. Days are rows of ``schedule.days``; only what says so was ever public."""
 
     seed: int
-    config: MarketConfig
-    schedule: Schedule
-    model: models.Model
+    plan: Plan
     state: Floats
     """Hidden state, days × n."""
     spike: Floats
@@ -65,8 +69,6 @@ class Paths:
     launches_known: Ints
     markdown: Floats
     """Realised log mark-downs, launches × chips, in the order of the configuration."""
-    adoption_plan: Floats
-    """Trillion tokens a month, on all days of the schedule."""
     published: Floats
     """Adoption as published, trillion tokens a month, one a row of ``schedule.publications``."""
     surprise: Floats
@@ -79,20 +81,40 @@ class Paths:
     fair: tuple[Fair, ...]
 
     @property
+    def config(self) -> MarketConfig:
+        """The configuration."""
+        return self.plan.config
+
+    @property
+    def schedule(self) -> Schedule:
+        """Sessions, contracts and publication days."""
+        return self.plan.schedule
+
+    @property
+    def model(self) -> models.Model:
+        """The state space."""
+        return self.plan.model
+
+    @property
+    def adoption_plan(self) -> Floats:
+        """Planned adoption, trillion tokens a month, on all days of the schedule."""
+        return self.plan.adoption
+
+    @property
     def adoption(self) -> Floats:
         """Adoption as it really was, trillion tokens a month."""
-        return self.adoption_plan[: self.schedule.span] * _exps(self.state[:, market.ADOPTION])
+        return self.adoption_plan[: self.schedule.span] * models.exps(self.state[:, market.ADOPTION])
 
     @property
     def capacity(self) -> Floats:
         """What suppliers have built, in the users it can serve at the usual price: it follows adoption with a lag."""
         off_plan = self.state[:, market.ADOPTION] - self.state[:, market.GAP]
-        return self.adoption_plan[: self.schedule.span] * _exps(off_plan)
+        return self.plan.capacity[: self.schedule.span] * models.exps(off_plan)
 
 
-def simulate(seed: int, config: MarketConfig, schedule: Schedule) -> Paths:
-    """The market of one seed: the same bytes on every machine."""
-    model = models.make_model(config, schedule)
+def simulate(seed: int, plan: Plan, products: Collection[str] | None = None) -> Paths:
+    """The market of one seed: the same bytes on every machine. With ``products`` only their contracts get fair values."""
+    config, schedule, model = plan.config, plan.schedule, plan.model
     span, chips = schedule.span, len(config.chips)
     state = np.zeros((span, len(model.transition)))
     with np.errstate(over="ignore"):
@@ -104,30 +126,23 @@ def simulate(seed: int, config: MarketConfig, schedule: Schedule) -> Paths:
         normals = np.zeros((len(config.launches), 1 + chips))
         fill_normals(stream(seed, LAUNCHES), normals.reshape(-1))
     markdown = models.markdowns(config, normals)
-    log_mean, known = models.log_means(config, schedule, model, markdown)
+    log_mean, known = models.log_means(config, schedule, plan.base, markdown, plan.effects.shifts)
     gaussian = _rows_times(state, model.spot_rows)
-    wave = models.season(config, schedule)
+    wave = plan.season
     level = np.stack([log_mean[known, c, np.arange(span)] for c in range(chips)], axis=1)
-    spot = _exps(level + gaussian + spike + wave[:span, None])
+    spot = models.exps(level + gaussian + spike + wave[:span, None])
     prints = _whole(spot)
     restated_day, restated = _restate(seed, config, schedule, prints)
-    published, off_plan, noise = _publish(seed, config, schedule, model, state)
+    for event in plan.effects.restatements:
+        _restate_all(event, plan, prints, restated_day, restated)
+    published, off_plan, noise = _publish(seed, plan, state)
     paths = _follow(config, schedule, model, gaussian, off_plan, noise)
     fair = tuple(_price(c, line, model, log_mean, known, wave, spike, paths, prints, restated_day, restated)
-                 for c, line in enumerate(schedule.lines))
+                 for c, line in enumerate(schedule.lines) if products is None or line.product.code in products)
     mean_open, cover_open, mean_close, cover_close, surprise = paths
-    return Paths(seed=seed, config=config, schedule=schedule, model=model, state=state, spike=spike, spot=spot,
-                 prints=prints, restated_day=restated_day, restated=restated, log_mean=log_mean, launches_known=known,
-                 markdown=markdown, adoption_plan=models.adoption_plan(config, schedule), published=published,
-                 surprise=surprise, mean_open=mean_open, cover_open=cover_open, mean_close=mean_close,
-                 cover_close=cover_close, fair=fair)
-
-
-def _exps(values: Floats) -> Floats:
-    out = np.empty(values.size)
-    for i, value in enumerate(values.reshape(-1)):
-        out[i] = exp(value)
-    return out.reshape(values.shape)
+    return Paths(seed=seed, plan=plan, state=state, spike=spike, spot=spot, prints=prints, restated_day=restated_day, restated=restated,
+                 log_mean=log_mean, launches_known=known, markdown=markdown, published=published, surprise=surprise,
+                 mean_open=mean_open, cover_open=cover_open, mean_close=mean_close, cover_close=cover_close, fair=fair)
 
 
 def _rows_times(state: Floats, rows: Floats) -> Floats:
@@ -148,19 +163,31 @@ def _restate(seed: int, config: MarketConfig, schedule: Schedule, prints: Ints) 
     with np.errstate(over="ignore"):
         normals = np.zeros((days, chips))
         fill_normals(random, normals.reshape(-1))
-        for t in range(days):
-            for c in range(chips):
-                draw, wait = uniform(random), uniform(random)
-                if draw < config.restated_share:
-                    when[t, c] = schedule.business_after(t, 4 + int(wait * 6.0))
-                    moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
-                    value[t, c] = int(_whole(np.array([moved]))[0])
+        pairs = np.zeros((days * chips, 2))
+        market.draw_pairs(random, pairs)
+    draw, wait = pairs.reshape(days, chips, 2).transpose(2, 0, 1)
+    for t, c in np.argwhere(draw < config.restated_share):
+        when[t, c] = schedule.business_after(t, 4 + int(wait[t, c] * 6.0))
+        moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
+        value[t, c] = int(_whole(np.array([moved]))[0])
     return when, value
 
 
-def _publish(seed: int, config: MarketConfig, schedule: Schedule, model: models.Model, state: Floats,
-             ) -> tuple[Floats, Floats, Floats]:
+def _restate_all(event: Restatement, plan: Plan, prints: Ints, restated_day: Ints, restated: Ints) -> None:
+    """A scenario's restatement: the last values of one index that are known that day. One that was restated before stays,
+    and so does the value that is first printed that day; those that chance would have restated later are not."""
+    schedule, row = plan.schedule, plan.schedule.row_of(event.day)
+    c = [chip.product for chip in plan.config.chips].index(event.product)
+    business = np.flatnonzero(schedule.is_business[:row])
+    for t in business[:-1][-event.days_back:]:
+        if restated_day[t, c] > row:
+            restated_day[t, c] = row
+            restated[t, c] = int(_whole(np.array([prints[t, c] / 1e6 * (1.0 + event.by)]))[0])
+
+
+def _publish(seed: int, plan: Plan, state: Floats) -> tuple[Floats, Floats, Floats]:
     """Published adoption, its log off the plan, and the noise variance of each number."""
+    config, schedule, model = plan.config, plan.schedule, plan.model
     publications = schedule.publications
     count = len(publications.known_day)
     normals = np.zeros(count)
@@ -173,8 +200,7 @@ def _publish(seed: int, config: MarketConfig, schedule: Schedule, model: models.
         if not publications.is_revision[i]:
             off_plan[i] += config.publication_noise * normals[i]
             variance[i] = config.publication_noise * config.publication_noise
-    plan = models.adoption_plan(config, schedule)[publications.value_day]
-    return plan * _exps(off_plan), off_plan, variance
+    return plan.adoption[publications.value_day] * models.exps(off_plan), off_plan, variance
 
 
 def _follow(config: MarketConfig, schedule: Schedule, model: models.Model, gaussian: Floats, off_plan: Floats,

@@ -16,7 +16,7 @@ import numpy as np
 from kilohour.errors import UsageError
 from kilohour.execution.bridge.library import bt
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.schema import Kind
 
 LOTS_MAX, LEGS_MAX, RATIO_MAX, ORDERS_MAX = 1_000_000, 8, 4, 256

@@ -16,7 +16,7 @@ from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order, Reas
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.session import Session as EngineSession
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape

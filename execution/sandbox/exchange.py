@@ -25,7 +25,7 @@ from kilohour.execution.sandbox.spreads import match_spread, retry_spreads
 from kilohour.execution.sandbox.triggers import Triggers
 from kilohour.kernels import order_book as kernel
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 
 POLICIES = {
     "allow": kernel.ALLOW, "cancel_resting": kernel.CANCEL_RESTING, "cancel_taker": kernel.CANCEL_TAKER, "cancel_both": kernel.CANCEL_BOTH,

@@ -16,7 +16,7 @@ from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import Holding, NewOrder, Order, Statement
 from kilohour.kernels import records as r
 from kilohour.kernels import venue_service as act
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import divide_half_even

@@ -32,7 +32,7 @@ from kilohour.execution.sandbox.model import (
 )
 from kilohour.execution.sandbox.tape_rows import raw_rows
 from kilohour.kernels import records as r
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape.schema import Kind
 from kilohour.units import divide_half_even
 

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from kilohour.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kilohour.fills import Fills
+    from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
 
 VALUES_MAX = 1_000_000
@@ -27,6 +30,8 @@ TAKEN = frozenset(
         "assume",
         "contracts",
         "fills",
+        "cash_rate",
+        "limits",
         "interpreted",
         "venue",
         "feeds",
@@ -132,3 +137,10 @@ def fills_of(assignments: list[str]) -> Fills:
         if not sign or not text:
             raise UsageError(f"--fills {name} must be given a {'name' if name == 'model' else 'number'}, found {assignment!r}")
     return Fills(**values)
+
+
+def limits_of(path: Path | None) -> RiskLimits | None:
+    """The limits of ``--limits``, if it is given. Raises :class:`~kilohour.errors.UsageError`."""
+    from kilohour.limits import RiskLimits
+
+    return None if path is None else RiskLimits.load(path)

@@ -1,43 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fits the options of ``kilohour data import`` to the importer they are for."""
+"""Fits the options of ``kilohour data import`` to the source they are for."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kilohour.errors import UsageError
+from kilohour.cli.assignments import split_assignments
+from kilohour.errors import UnknownName, UsageError
 
-SPELLINGS = {
-    "expiries": "expiries",
-    "adoption": "adoption_csv",
-    "segment": "segment",
-    "carry": "carry",
-    "release-lag": "release_lag_days",
-}
-"""Option on the command line: the importer's argument."""
+if TYPE_CHECKING:
+    from kilohour.datafeeds.feed import Feed
 
 
 def arguments_of(
-    name: str, function: Callable[..., Any], inputs: Sequence[Path], options: Mapping[str, Any]
+    source: Feed, inputs: Sequence[Path], named: Mapping[str, Any], assigned: Sequence[str]
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Positional and named arguments of an importer.
+    """Inputs and named arguments of a feed's ``run``: ``named`` by options of their own, ``assigned`` as ``--set name=value``.
 
-    Raises :class:`UsageError` for an option it does not take, one it needs, a file too many, or one that is not there.
+    Raises :class:`UsageError` for an option it does not take, one it needs, an input too many or too few, or a file that is not there.
     """
-    takes = inspect.signature(function).parameters
-    for option in options:
-        if SPELLINGS[option] not in takes:
-            fitting = ", ".join(f"--{o}" for o, argument in SPELLINGS.items() if argument in takes)
-            raise UsageError(f"{name} takes no --{option}; it takes {fitting}")
-    if len(inputs) != 1:
-        raise UsageError(f"{name} takes one INPUT, found {len(inputs)}: {', '.join(map(str, inputs))}")
-    for option, argument in SPELLINGS.items():
-        if argument in takes and takes[argument].default is inspect.Parameter.empty and option not in options:
-            raise UsageError(f"{name} needs --{option} FILE, found none")
-    for file in (*inputs, *(value for value in options.values() if isinstance(value, Path))):
-        if not file.is_file():
-            raise UsageError(f"{name}: no such file {str(file)!r}")
-    return list(inputs), {SPELLINGS[option]: value for option, value in options.items()}
+    for option in named:
+        if option not in source.options:
+            fitting = ", ".join(f"--{name}" for name in source.options) or "no options"
+            raise UsageError(f"{source.name} takes no --{option}; it takes {fitting}")
+    by_text = split_assignments(assigned)
+    for option in by_text:
+        if option not in source.options:
+            raise UnknownName("option", option, source.options, where=source.name)
+        if option in named:
+            raise UsageError(f"{source.name} is given {option} twice, as --{option} and with --set")
+    given = {**by_text, **named}
+    _check_inputs(source, inputs)
+    for option in source.needs:
+        if option not in given:
+            raise UsageError(f"{source.name} needs --{option} FILE, found none" if _is_file(source, option) else
+                             f"{source.name} needs --set {option}=..., found none: {source.options[option]}")  # fmt: skip
+    for file in (*inputs, *(Path(value) for option, value in given.items() if _is_file(source, option))):
+        if not file.is_file() and not (file in inputs and file.is_dir() and source.inputs == "folder"):
+            raise UsageError(f"{source.name}: no such file {str(file)!r}")
+    return list(inputs), {option.replace("-", "_"): value for option, value in given.items()}
+
+
+def _check_inputs(source: Feed, inputs: Sequence[Path]) -> None:
+    found = f"found {len(inputs)}" + (f": {', '.join(map(str, inputs))}" if inputs else "")
+    if source.inputs == "none" and inputs:
+        raise UsageError(f"{source.name} takes no INPUT, {found}")
+    if source.inputs in ("one", "folder") and len(inputs) != 1:
+        raise UsageError(f"{source.name} takes one INPUT, {found}")
+    if source.inputs == "some" and not inputs:
+        raise UsageError(f"{source.name} takes one INPUT or more, {found}")
+
+
+def _is_file(source: Feed, option: str) -> bool:
+    return source.options[option].startswith("FILE")

@@ -7,6 +7,7 @@ what happened                          exit code  standard error
 done                                   0
 ``data check`` found an error          1          nothing: the findings are the result
 ``certify`` found a difference         1          nothing: the difference is the result
+``check`` found a look-ahead           1          nothing: the finding is the result
 bad option, name, value, data, file    2          one line ``kilohour: error: ...``
 the user's strategy raised             2          that line, then the traceback cut to the user's lines
 kilohour is wrong                      70         the whole traceback
@@ -24,7 +25,25 @@ from collections.abc import Sequence
 
 import typer
 
-from kilohour.cli import backtest, certify, contracts, data, doctor, new, report, sandbox, sweep
+from kilohour.cli import (
+    backtest,
+    certify,
+    check,
+    contracts,
+    data,
+    data_continuous,
+    data_curve,
+    data_index,
+    doctor,
+    journal,
+    kill,
+    new,
+    paper,
+    report,
+    sandbox,
+    scenarios,
+    sweep,
+)
 from kilohour.errors import KilohourError
 
 INTERNAL, INTERRUPTED, PIPE_CLOSED = 70, 130, 141
@@ -39,8 +58,26 @@ app = typer.Typer(
     help="Trade and backtest [bold]compute futures[/bold]: contracts on the price of a GPU-hour.",
     epilog="Example: [cyan]kilohour backtest calendar-spread --set window=90[/cyan]",
 )
-for command in (backtest, sweep, certify, sandbox, contracts, data, new, report, doctor):
+COMMANDS = (
+    backtest,
+    sweep,
+    check,
+    certify,
+    paper,
+    sandbox,
+    journal,
+    kill,
+    contracts,
+    scenarios,
+    data,
+    new,
+    report,
+    doctor,
+)
+for command in COMMANDS:
     command.add_to(app)
+for subcommand in (data_index, data_curve, data_continuous):
+    subcommand.add_to(data.group)
 
 
 @app.callback(invoke_without_command=True)

@@ -39,6 +39,17 @@ Market = Annotated[
         help="The embedded market of a seed, or of a TOML file (FILE:SEED for both); seed 7 unless given.",
     ),
 ]
+ScenarioFile = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario",
+        metavar="NAME|FILE",
+        rich_help_panel="Scenario",
+        show_default=False,
+        help="What happens to the embedded market: the name of a shipped scenario ([cyan]kilohour scenarios[/cyan] lists them) "
+        "or a TOML file; --market is its seed.",
+    ),
+]
 First = Annotated[
     str | None,
     typer.Option("--from", metavar="DAY", rich_help_panel=_DATA, show_default=False, help="First day, as 2026-01-31."),
@@ -88,7 +99,28 @@ Fills = Annotated[
         metavar="NAME=VALUE",
         rich_help_panel=_RUN,
         show_default=False,
-        help="How orders fill: model=path or model=open, slippage_ticks=1, slippage_percent=0.01, latency_ms=50; may be repeated.",
+        help="How orders fill: model=path, open, quote or book, slippage_ticks=1, slippage_percent=0.01, latency_ms=50, "
+        "stale_after_s=60; may be repeated.",
+    ),
+]
+CashRate = Annotated[
+    float,
+    typer.Option(
+        "--cash-rate",
+        metavar="SHARE",
+        rich_help_panel=_RUN,
+        show_default=False,
+        help="Interest on cash a year, actual/360: 0.0433 for 4.33 %; none unless given.",
+    ),
+]
+Limits = Annotated[
+    Path | None,
+    typer.Option(
+        "--limits",
+        metavar="FILE",
+        rich_help_panel=_RUN,
+        show_default=False,
+        help="A TOML file of a risk desk's limits, such as [cyan]order_lots = 50[/cyan].",
     ),
 ]
 Interpreted = Annotated[

@@ -37,6 +37,25 @@ def tape_of(tape: Path | None, market: str | None, contracts: Path | None) -> Ta
     return cached(market_named(market, contracts), contracts)
 
 
+def scenario_tape(scenario: str, market: str | None, contracts: Path | None) -> Tape:
+    """The tape of one market of a scenario; ``market`` is its seed. Raises :class:`UsageError`."""
+    from kilohour.contracts import Registry
+    from kilohour.datafeeds.embedded import EmbeddedMarket
+    from kilohour.datafeeds.embedded.scenario import Scenario
+
+    seed = seed_of(market)
+    with Waiting(f"making the market of {scenario}, seed {seed}"):
+        return EmbeddedMarket.under(Scenario.load(scenario), seed, Registry.shipped(contracts)).tape()
+
+
+def seed_of(market: str | None) -> int:
+    """The seed that ``--market`` gives beside ``--scenario``. Raises :class:`UsageError` for a market file."""
+    text = market or str(SEED)
+    if not text.isdecimal():
+        raise UsageError(f"with --scenario, --market must be a seed (the base market stands in the scenario's [market]), found {text!r}")
+    return int(text)
+
+
 def market_named(text: str | None, contracts: Path | None = None) -> EmbeddedMarket:
     """The embedded market of a seed, a TOML file, or FILE:SEED. Raises :class:`UsageError`."""
     from kilohour.contracts import Registry

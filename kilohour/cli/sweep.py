@@ -60,6 +60,8 @@ def sweep(
     contracts: options.Contracts = None,
     venue: options.Venue = None,
     fills: options.Fills = None,
+    cash_rate: options.CashRate = 0.0,
+    limits: options.Limits = None,
     interpreted: options.Interpreted = False,
     out: options.Out = None,
     json: options.Json = False,
@@ -68,7 +70,7 @@ def sweep(
     from kilohour.backtests.resolve import strategy_class
     from kilohour.backtests.sweep import check_target
     from kilohour.backtests.sweep import sweep as run_sweep
-    from kilohour.cli.assignments import fills_of, grid_of
+    from kilohour.cli.assignments import fills_of, grid_of, limits_of
     from kilohour.cli.output import Waiting, line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.cli.source import tape_of
@@ -95,6 +97,8 @@ def sweep(
                 contracts=contracts,
                 venue=venue,
                 fills=fills_of(fills or []),
+                cash_rate=cash_rate,
+                limits=limits_of(limits),
                 interpreted=interpreted,
                 out=folder,
                 progress=waiting,

@@ -85,20 +85,21 @@ class _VenueFile(_Table):
 
 def check_venue(file: str, tables: Mapping[str, Any]) -> None:
     """Raises :class:`UsageError`, in one line, when a file of a venue has another form."""
-    _check(_VenueFile, file, tables)
+    check_form(_VenueFile, file, tables)
 
 
 def check_products(file: str, tables: Mapping[str, Any]) -> None:
     """Raises :class:`UsageError`, in one line, when a file of products has another form."""
-    _check(_ProductsFile, file, tables)
+    check_form(_ProductsFile, file, tables)
 
 
 def check_assumptions(file: str, tables: Mapping[str, Any]) -> None:
     """Raises :class:`UsageError`, in one line, when a file of assumptions has another form."""
-    _check(_AssumptionsFile, file, tables)
+    check_form(_AssumptionsFile, file, tables)
 
 
-def _check(model: type[_Table], file: str, tables: Mapping[str, Any]) -> None:
+def check_form(model: type[BaseModel], file: str, tables: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageError`, in one line, when ``tables`` are not of the form of ``model``."""
     try:
         model.model_validate(tables)
     except ValidationError as error:

@@ -47,8 +47,10 @@ SPREADS = ("calendar", "inter_product")
 """The engine's constant is the place, from 1, here and in groups."""
 GROUPS = ("oco", "oto", "bracket")
 AMEND = "amend"
+ORDER_IN_HALT, CANCEL_IN_HALT = "order_in_halt", "cancel_in_halt"
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "order kinds": KINDS, "time in force": LIVES, "flags": FLAGS, "spread orders": SPREADS, "groups": GROUPS, "changes": (AMEND,),
+    "while a contract is halted": (ORDER_IN_HALT, CANCEL_IN_HALT),
 }
 """Every feature a table speaks of, as pages show them."""
 NAMES = tuple(name for group in FEATURES.values() for name in group)
@@ -184,10 +186,21 @@ class Venue:
         """True when a working order can be changed."""
         return self.capabilities[AMEND].is_taken
 
+    @property
+    def order_in_halt(self) -> bool:
+        """True when orders are taken while a contract is halted; they wait for it to open."""
+        return self.capabilities[ORDER_IN_HALT].is_taken
+
+    @property
+    def cancel_in_halt(self) -> bool:
+        """True when orders can be cancelled while a contract is halted."""
+        return self.capabilities[CANCEL_IN_HALT].is_taken
+
     def on(self, terms: EngineTerms) -> EngineTerms:
         """The terms of a product with what this venue takes."""
         return dataclasses.replace(terms, kinds_mask=self.kinds_mask, lives_mask=self.lives_mask, flags_mask=self.flags_mask,
-                                   spreads_mask=self.spreads_mask, groups_mask=self.groups_mask, can_amend=int(self.can_amend))
+                                   spreads_mask=self.spreads_mask, groups_mask=self.groups_mask, can_amend=int(self.can_amend),
+                                   order_in_halt=int(self.order_in_halt), cancel_in_halt=int(self.cancel_in_halt))
 
     def _bits(self, names: Sequence[str]) -> int:
         return sum(1 << place for place, name in enumerate(names, 1) if self.capabilities[name].is_taken)

@@ -9,6 +9,7 @@ annotation          in memory                       default
 ``Ring``            float64 array of the capacity   none: starts at zero
 ``IntRing``         int64 array of the capacity     none: starts at zero
 an indicator        a record inside the record      ``indicator(Class, ...)``
+a component         the same                        ``component(Class, ...)``
 ``Product``         int64, the product's row        ``product("VENUE:PRODUCT")``
 ``Index``           int64, the index's row          ``index("CODE")``
 anything else       Python only (``interpreted``)   any
@@ -118,6 +119,10 @@ def indicator(face: type[T], *values: object, capacity: int = CAPACITY, **named:
             raise UnknownName("field", name, own, where=face.__name__)
         bindings[name] = value
     return cast("T", Part(face, tuple(bindings.items()), capacity))
+
+
+component = indicator
+"""The same for what trades rather than measures: ``component(Roll, days="roll_days")``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,13 @@ The table of all of them, with formulas and sources, is docs/indicators.md.
 
 from kilohour.indicators.atr import Atr
 from kilohour.indicators.curve import Carry, CurveCurvature, CurveSlope
+from kilohour.indicators.curve_factors import CurveFactors
 from kilohour.indicators.donchian import Donchian
 from kilohour.indicators.ema import Ema, Wilder
 from kilohour.indicators.ewma_volatility import EwmaVolatility
+from kilohour.indicators.free_s_curve import FreeSCurve
+from kilohour.indicators.kalman_hedge import KalmanHedge
+from kilohour.indicators.ou_half_life import OuHalfLife
 from kilohour.indicators.rolling_correlation import RollingCorrelation
 from kilohour.indicators.rolling_extremes import RollingMax, RollingMin
 from kilohour.indicators.rolling_mean import RollingMean, RollingSum
@@ -23,10 +27,14 @@ __all__ = [
     "Atr",
     "Carry",
     "CurveCurvature",
+    "CurveFactors",
     "CurveSlope",
     "Donchian",
     "Ema",
     "EwmaVolatility",
+    "FreeSCurve",
+    "KalmanHedge",
+    "OuHalfLife",
     "RollingCorrelation",
     "RollingMax",
     "RollingMean",

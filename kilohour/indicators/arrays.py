@@ -26,6 +26,9 @@ from kilohour.indicators.rules import LARGEST
 from kilohour.kernels.rolling_checks import first_unfit
 from kilohour.kernels.rolling_extremes import rolling_max as max_kernel
 from kilohour.kernels.rolling_extremes import rolling_min as min_kernel
+from kilohour.kernels.rolling_models import free_s_curve as free_kernel
+from kilohour.kernels.rolling_models import hedge_ratio as hedge_kernel
+from kilohour.kernels.rolling_models import rolling_half_life as half_life_kernel
 from kilohour.kernels.rolling_moments import rolling_variance as variance_kernel
 from kilohour.kernels.rolling_moments import rolling_z as z_kernel
 from kilohour.kernels.rolling_quantile import rolling_quantile as quantile_kernel
@@ -191,6 +194,64 @@ def s_curve_surprise(t_years: Any, values: Any, ceiling: float, *, memory: float
         s_curve_kernel(t, v, float(ceiling), float(memory), warmup, o)
 
     return _over((t_years, values), kernel, out)
+
+
+def kalman_hedge(x: Any, y: Any, *, noise: float = 0.01, level_walk: float = 0.001, beta_walk: float = 0.001, start: float = 100.0,
+                 out: Floats | None = None) -> Any:
+    """beta of y = level + beta·(x − x₀) + noise, filtered; see :class:`kilohour.indicators.KalmanHedge`."""
+    for name, number in (("noise", noise), ("start", start)):
+        if not 0.0 < number < LARGEST:
+            raise UsageError(f"{name} must be above 0 and finite, found {number!r}")
+    for name, number in (("level_walk", level_walk), ("beta_walk", beta_walk)):
+        if not 0.0 <= number < LARGEST:
+            raise UsageError(f"{name} must be 0 or more and finite, found {number!r}")
+    walks = (float(noise), float(level_walk), float(beta_walk), float(start))
+    return _over((x, y), lambda a, b, o: hedge_kernel(a, b, *walks, o), out)
+
+
+def ou_half_life(x: Any, window: int = 60, *, out: Floats | None = None) -> Any:
+    """Half-life in places of the last ``window`` steps as an Ornstein-Uhlenbeck process; NaN where it does not revert."""
+    window = _whole("window", window, 3)
+    return _over((x,), lambda a, o: half_life_kernel(a, window, o), out)
+
+
+def curve_factors(near: Any, middle: Any, far: Any, years_near: Any, years_middle: Any, years_far: Any, *,
+                  decay: float = 1.5) -> tuple[Any, Any, Any]:
+    """Level, slope and curvature of Nelson and Siegel through three points; see :class:`kilohour.indicators.CurveFactors`."""
+    if not 1e-3 < decay < 1e3:
+        raise UsageError(f"decay must be above 0.001 and below 1000, found {decay!r}")
+
+    def one(place: int) -> Any:
+        def kernel(*columns: Floats) -> None:
+            prices, years, out = columns[:3], columns[3:6], columns[6]
+            rising = (years[0] > 0.0) & (years[0] < years[1]) & (years[1] < years[2]) & (years[2] <= 1000.0)
+            _refuse_where(~rising, "the years to three deliveries must increase, from above 0 to 1000 at most", years[0])
+            slopes = [-np.expm1(-decay * t) / (decay * t) for t in years]
+            bends = [slope - np.exp(-decay * t) for slope, t in zip(slopes, years, strict=True)]
+            rows = [np.stack([np.ones_like(slope), slope, bend], axis=-1) for slope, bend in zip(slopes, bends, strict=True)]
+            loads = np.stack(rows, axis=-2)
+            out[:] = np.linalg.solve(loads, np.stack(prices, axis=-1)[..., None])[:, place, 0]
+
+        return _over((near, middle, far, years_near, years_middle, years_far), kernel, None)
+
+    return one(0), one(1), one(2)
+
+
+def free_s_curve(t_years: Any, values: Any, *, window: int = 40, warmup: int = 6) -> tuple[Any, Any]:
+    """(surprise, ceiling) of each value, the ceiling fitted; see :class:`kilohour.indicators.FreeSCurve`."""
+    window = _whole("window", window, 5)
+    warmup = _whole("warmup", warmup, 5, window)
+
+    def one(wants_ceiling: bool) -> Any:
+        def kernel(t: Floats, v: Floats, o: Floats) -> None:
+            _refuse_where(np.diff(t, prepend=t[:1]) < 0.0, "times must not fall", t)
+            _refuse_where(v <= 0.0, "values must be above 0", v)
+            other = np.empty_like(o)
+            free_kernel(t, v, window, warmup, other if wants_ceiling else o, o if wants_ceiling else other)
+
+        return _over((t_years, values), kernel, None)
+
+    return one(False), one(True)
 
 
 def _over(inputs: tuple[Any, ...], kernel: Callable[..., None], out: Floats | None) -> Any:

@@ -128,6 +128,12 @@ class RollingCorrelation(Indicator):
             return nan
         return self.sum_xy() / spread_x
 
+    def intercept(self) -> float:
+        """The least-squares line of y on x at x = 0, or NaN."""
+        mean_x = self.origin_x + (self.ring_x[self.at] + self.fresh_x) / self.window
+        mean_y = self.origin_y + (self.ring_y[self.at] + self.fresh_y) / self.window
+        return mean_y - self.beta() * mean_x
+
     def ready(self) -> bool:
         """True once ``window`` pairs are in."""
         return bool(self.filled)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from kilohour.kernels.compiling import inner
-from kilohour.kernels.gate import plain_order, submit, submit_outright
+from kilohour.kernels.gate import plain_order, submit, submit_outright, takes_cancels
 from kilohour.kernels.integers import common_divisor
 from kilohour.kernels.records import FROM_TARGET, LEGS, MARKET, REPLACED
 from kilohour.kernels.working import end_order, sweep_orders
@@ -20,17 +20,31 @@ def replace_targets(book, desk, first, last, out):
     ended = False
     for slot in range(book.orders_working):
         order = book.order[slot]
-        if order.origin != FROM_TARGET:
-            continue
-        touches = False
-        for leg in range(order.legs):
-            for request in range(first, last):
-                touches = touches or order.contract[leg] == desk.request_contract[request]
-        if touches:
+        if order.origin == FROM_TARGET and touches_basket(desk, order, first, last):
             end_order(book, desk, order, REPLACED, out)
             ended = True
     if ended:
         sweep_orders(book)
+
+
+@inner
+def can_replace(book, desk, terms, first, last):
+    """True when every working target order on a contract of requests ``first:last`` may be cancelled now."""
+    for slot in range(book.orders_working):
+        order = book.order[slot]
+        if order.origin == FROM_TARGET and touches_basket(desk, order, first, last) and not takes_cancels(desk, terms, order):
+            return False
+    return True
+
+
+@inner
+def touches_basket(desk, order, first, last):
+    """True when a leg is on one of the contracts named in requests ``first:last``."""
+    for leg in range(order.legs):
+        for request in range(first, last):
+            if order.contract[leg] == desk.request_contract[request]:
+                return True
+    return False
 
 
 @inner
@@ -59,7 +73,7 @@ def submit_basket(book, desk, terms, first, last, order, out):
         contract = desk.request_contract[request]
         if desk.held[contract] + desk.on_target[contract] != desk.request_lots[request]:
             settled = False
-    if settled:
+    if settled or not can_replace(book, desk, terms, first, last):
         return
     sort_by_contract(desk, first, last)
     replace_targets(book, desk, first, last, out)

@@ -11,6 +11,7 @@ from kilohour.kernels.records import (
     FEE,
     FUNDING_PAID,
     LIMIT,
+    POST_ONLY,
     SETTLEMENT,
     SETTLEMENT_FEE,
     SETTLEMENT_REVERSED,
@@ -24,7 +25,9 @@ RATE_UNIT = 100_000_000
 
 @inner
 def is_maker(book, order):
-    """True when an outright limit order waited for its price: its bar did not open at the limit or through it."""
+    """True when an outright limit order waited for its price: its bar did not open at the limit or through it. Post-only always did."""
+    if order.flags & POST_ONLY:
+        return True
     if order.kind != LIMIT or order.legs != 1:
         return False
     open = book.bar_open[order.contract[0]]

@@ -23,11 +23,13 @@ from kilohour.kernels.output import write_ledger
 from kilohour.kernels.records import (
     BAR,
     CALL_MARGIN,
+    CASH_INTEREST,
     DONE,
     EVERY_ORDER,
     EXPIRED,
     EXPIRY,
     FAILED,
+    FILL_AT_OPEN,
     FINAL,
     FULL,
     FUNDING,
@@ -36,15 +38,19 @@ from kilohour.kernels.records import (
     LISTING,
     MARK,
     MEET_MARKS,
+    MEET_QUOTES,
     MISSING,
     NO_FUNDING,
     NO_PRINT,
     ORDERS,
     OVERFLOW,
     PRINT,
+    QUOTE,
     ROWS,
     SERVE_REQUESTS,
+    SESSION,
     UNSETTLED,
+    WATCH_LOSSES,
     ZERO,
 )
 
@@ -222,7 +228,7 @@ def show_bars(book, began, behind, ref, open, high, low, close, volume):
 
 
 @inner
-def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
+def see_others(book, desk, terms, i, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first, first_day,
                fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address, terms_address, order_address,
                out_address):  # fmt: skip
     """Phases 2 to 4: the events of one timestamp behind its bars. Returns the event behind them, or minus a status."""
@@ -234,9 +240,10 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
             continue
         if what == MARK:
             desk.mark_count += 1
-        if what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
+        if what == QUOTE or what == FUNDING or what == MARK or (what == FINAL and volume[i] > 0):
             event = book.rare
             event.contract, event.price, event.of, event.revision, event.failed = at, close[i], ts_event[i], volume[i], 0
+            event.open, event.high, event.low = open[i], high[i], low[i]
             call_gate(rare_address, np.int64(what), book_address, desk_address, terms_address, order_address, out_address)
             if event.failed:
                 book.failed_ref = at
@@ -252,11 +259,22 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, high, close, volum
         elif what == EXPIRY:
             end_orders_of(book, desk, at, EVERY_ORDER, EXPIRED, out)
             expire_contract(desk, at)
+        elif what == SESSION:
+            desk.session[at] = volume[i]
         elif what == LISTING and not list_contract(desk, at):
             book.failed_ref = at
             return -OVERFLOW
         i += 1
     return i
+
+
+@inner
+def watch_limits(book, book_address, desk_address, terms_address, order_address, out_address):
+    """Losses and fills against the run's risk limits, behind phase 5; False when it has none."""
+    if book.risk.call == 0:
+        return False
+    call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+    return True
 
 
 @inner
@@ -266,6 +284,18 @@ def answer(desk, out, gate_address, book_address, desk_address, terms_address, o
     note_columns(desk, out)
     if desk.request_count:
         call_gate(gate_address, SERVE_REQUESTS, book_address, desk_address, terms_address, order_address, out_address)
+
+
+@inner
+def see_rest(book, has_mark, meet_address, rare_address, book_address, desk_address, terms_address, order_address, out_address):
+    """Phase 4, at its end: orders that meet marks and quotes, and interest on the cash that stood since the last mark."""
+    if book.orders_working and meet_address:
+        if has_mark:
+            call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
+        if book.fill_model > FILL_AT_OPEN:
+            call_gate(meet_address, MEET_QUOTES, book_address, desk_address, terms_address, order_address, out_address)
+    if has_mark and book.cash_rate:
+        call_gate(rare_address, CASH_INTEREST, book_address, desk_address, terms_address, order_address, out_address)
 
 
 @entry
@@ -284,8 +314,7 @@ def advance(
     open, high, low, close, volume = borrowed(open), borrowed(high), borrowed(low), borrowed(close), borrowed(volume)
     latest, first, fixing_days, fixes_from, fixes_contract = (
         borrowed(latest), borrowed(first), borrowed(fixing_days), borrowed(fixes_from), borrowed(fixes_contract))
-    n = ts.shape[0]
-    i, bars, status, wrote = book.cursor, 0, DONE, True
+    n, i, bars, status, wrote = ts.shape[0], book.cursor, 0, DONE, True
     while i < end:
         if wrote and is_full(book, out):  # most timestamps of a tape write nothing
             status = FULL
@@ -308,16 +337,14 @@ def advance(
                 wrote = True
             if behind < n and ts[np.uint64(behind)] == now:
                 marks_before = desk.mark_count
-                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, high, close, volume, latest, first, first_day,
-                                    fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
+                behind = see_others(book, desk, terms, behind, ts, ts_event, kind, ref, open, high, low, close, volume, latest, first,
+                                    first_day, fixes_from, fixes_contract, fixing_days, out, rare_address, book_address, desk_address,
                                     terms_address, order_address, out_address)
                 if behind < 0:
                     status = -behind
                     break
-                has_mark = desk.mark_count > marks_before
-                if has_mark and book.orders_working and meet_address:
-                    call_gate(meet_address, MEET_MARKS, book_address, desk_address, terms_address, order_address, out_address)
-                wrote = True
+                has_mark, wrote = desk.mark_count > marks_before, True
+            see_rest(book, has_mark, meet_address, rare_address, book_address, desk_address, terms_address, order_address, out_address)
             if now >= desk.fronts_due:
                 move_fronts(desk)
             if has_mark or desk.tracks_equity:
@@ -326,6 +353,7 @@ def advance(
                                           out_address):
                 status = FAILED
                 break
+            wrote = watch_limits(book, book_address, desk_address, terms_address, order_address, out_address) or wrote
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

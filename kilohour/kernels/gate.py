@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from kilohour.kernels.books import equity_now
+from kilohour.kernels.call import call_gate
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import share_half_even
 from kilohour.kernels.margin import requirement_with
@@ -15,10 +16,13 @@ from kilohour.kernels.records import (
     BAND,
     CAPACITY,
     DAY,
+    FILL_AT_OPEN,
     FOK,
     FROM_LIQUIDATION,
     GROUP,
     GTC,
+    IN_HALT,
+    IN_SESSION,
     IOC,
     LIFE,
     LIMIT,
@@ -26,11 +30,14 @@ from kilohour.kernels.records import (
     MARKET,
     MARKET_IF_TOUCHED,
     MISSING,
+    NO_CANCEL,
     NO_PRICE,
     NOT_LISTED,
     ORDERS,
     POSITION_LIMIT,
     POST_ONLY,
+    PRE_OPEN,
+    PRICE,
     REDUCE_ONLY,
     REDUCES,
     REFUSED,
@@ -77,6 +84,16 @@ def breaks_tick(term, order):
 
 
 @inner
+def breaks_minimum(term, order):
+    """True when a price of an outright is below what the product can be worth; MISSING is below everything."""
+    if order.legs > 1:
+        return False
+    if (order.kind == LIMIT or order.kind == STOP_LIMIT) and order.limit < term.price_minimum:
+        return True
+    return (order.kind == STOP or order.kind == STOP_LIMIT or order.kind == MARKET_IF_TOUCHED) and order.trigger < term.price_minimum
+
+
+@inner
 def breaks_life(order):
     """True for a life or a flag that the order's kind does not have."""
     immediate = order.life == IOC or order.life == FOK
@@ -109,12 +126,47 @@ def breaks_venue(desk, term, order):
 
 
 @inner
+def takes_orders(desk, term, contract):
+    """True when the contract's session state lets orders in."""
+    state = desk.session[contract]
+    return state <= NO_CANCEL or (state == IN_HALT and term.order_in_halt != 0)
+
+
+@inner
+def takes_cancels(desk, terms, order):
+    """True when the session states of all legs let an order be cancelled."""
+    for leg in range(order.legs):
+        contract = order.contract[leg]
+        state = desk.session[contract]
+        if not (state <= PRE_OPEN or (state == IN_HALT and terms[contract].cancel_in_halt)):
+            return False
+    return True
+
+
+@inner
+def wait_at_band(book, term, order):
+    """Where an order beyond the band waits at it: a purchase above gets the band's upper price, a sale below its lower one. An order
+    on its own side of the market keeps its price, the market may come to it."""
+    prior, tick = prior_price(book, order.contract[0]), term.tick
+    width = share_half_even(abs(prior), term.band_ppm, 1_000_000)
+    if order.ratio[0] > 0 and order.limit > prior:
+        order.limit = (prior + width) // tick * tick
+    elif order.ratio[0] < 0 and order.limit < prior:
+        order.limit = -((width - prior) // tick * tick)
+
+
+@inner
+def prior_price(book, contract):
+    """What a band is around: the last mark, before the first the last price."""
+    return book.mark[contract] if book.mark[contract] != MISSING else book.value_price[contract]
+
+
+@inner
 def breaks_band(book, term, order):
     """True when a limit is farther from the last mark (the last price before the first) than the venue's band."""
     if term.band_ppm == 0 or order.legs > 1 or (order.kind != LIMIT and order.kind != STOP_LIMIT):
         return False
-    contract = order.contract[0]
-    prior = book.mark[contract] if book.mark[contract] != MISSING else book.value_price[contract]
+    prior = prior_price(book, order.contract[0])
     return abs(order.limit - prior) > share_half_even(abs(prior), term.band_ppm, 1_000_000)
 
 
@@ -131,13 +183,30 @@ def breaks_position_limit(desk, terms, order):
 
 
 @inner
-def refusal(book, desk, terms, order):
-    """The first rule the order breaks, 0 when it may go. A liquidation only needs a slot: what is held must close."""
+def refusal(book, desk, terms, order, slots):
+    """The first rule the order breaks, 0 when it may go; the run's own risk limits come last.
+
+    ``slots``: how many more orders would work, none when one is amended.
+    """
+    code = broken_rule(book, desk, terms, order, slots)
+    if code == 0 and book.risk.call != 0 and order.origin != FROM_LIQUIDATION:
+        at = book.risk
+        call_gate(at.call, slots, at.book, at.desk, at.terms, at.order, at.out)
+        code = book.risk.code
+    return code
+
+
+@inner
+def broken_rule(book, desk, terms, order, slots):
+    """The first rule of ours or of the venue that the order breaks. A liquidation only needs a slot: what is held must close."""
     if order.origin == FROM_LIQUIDATION:
-        return CAPACITY if book.orders_working == ORDERS else 0
+        return CAPACITY if book.orders_working + slots > ORDERS else 0
     for leg in range(order.legs):
         if not desk.listed[order.contract[leg]]:
             return NOT_LISTED
+    for leg in range(order.legs):
+        if not takes_orders(desk, terms[order.contract[leg]], order.contract[leg]):
+            return IN_SESSION
     for leg in range(order.legs):
         if desk.seen_at[order.contract[leg]] < 0:
             return NO_PRICE
@@ -147,11 +216,15 @@ def refusal(book, desk, terms, order):
             return SIZE
     if order.kind != MARKET and breaks_tick(terms[order.contract[0]], order):
         return TICK
+    if order.kind != MARKET and breaks_minimum(terms[order.contract[0]], order):
+        return PRICE
     for leg in range(order.legs):
         if breaks_venue(desk, terms[order.contract[leg]], order):
             return VENUE
     if breaks_band(book, terms[order.contract[0]], order):
-        return BAND
+        if not terms[order.contract[0]].band_queues:
+            return BAND
+        wait_at_band(book, terms[order.contract[0]], order)
     if not order.plain:
         if breaks_life(order):
             return LIFE
@@ -159,7 +232,7 @@ def refusal(book, desk, terms, order):
             return GROUP
         if order.flags & REDUCE_ONLY and order.parent == 0 and not reduces_held(desk, order):
             return REDUCES
-    if book.orders_working == ORDERS:
+    if book.orders_working + slots > ORDERS:
         return CAPACITY
     if order.flags & REDUCE_ONLY or only_reduces(desk, order):
         return 0
@@ -173,7 +246,8 @@ def plain_order(order, kind, origin):
     """Clears a scratch order to one that needs no more than matching.py; legs and units are the caller's."""
     order.kind, order.life, order.origin, order.plain = kind, GTC, origin, 1
     order.ticket, order.flags, order.until, order.limit, order.trigger, order.distance = 0, 0, 0, 0, 0, 0
-    order.parent, order.has_children, order.group, order.looked, order.place, order.filled = 0, 0, 0, 0, 0, 0
+    order.parent, order.has_children, order.group, order.looked, order.place, order.filled, order.arrived = 0, 0, 0, 0, 0, 0, 0
+    order.ahead_at = MISSING
 
 
 @inner
@@ -184,7 +258,9 @@ def submit(book, desk, terms, order, out):
     order.size = order.units
     order.accepted_at = desk.now
     order.earliest = desk.now + max(book.latency, 1)
-    code = refusal(book, desk, terms, order)
+    if book.fill_model > FILL_AT_OPEN:
+        order.plain = 0
+    code = refusal(book, desk, terms, order, ADDED)
     if code:
         book.orders_refused += 1
     else:

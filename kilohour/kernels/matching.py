@@ -14,7 +14,7 @@ from kilohour.kernels.call import call_gate
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.integers import half_even, share_half_even
 from kilohour.kernels.output import write_fill
-from kilohour.kernels.records import FILL_AT_OPEN, FILLED, LIMIT, MISSING, TAKEN, TICKETS, ZERO
+from kilohour.kernels.records import FILL_AT_OPEN, FILLED, LIMIT, MISSING, OPEN, TAKEN, TICKETS, ZERO
 from kilohour.kernels.working import end_order, leave, sweep_orders
 
 UNLIMITED = np.int64(1 << 40)
@@ -62,7 +62,7 @@ def units_fillable(book, desk, terms, order):
     units = order.units - order.filled
     for leg in range(order.legs):
         contract = order.contract[leg]
-        if desk.seen_at[contract] != desk.now:
+        if desk.seen_at[contract] != desk.now or desk.session[contract] != OPEN:
             return 0
         offered = lots_available(book, terms[contract], contract, desk.now)
         units = min(units, offered // abs(order.ratio[leg]))
@@ -91,6 +91,8 @@ def fill_leg(book, desk, terms, order, leg, units, price, reference, out):
     fee = fee_of_fill(term, lots, price, maker)
     book.available[contract] -= abs(lots)
     book_fill(book, desk, term, contract, lots, price, fee)
+    if order.ticket:
+        desk.ticket_value[order.ticket % TICKETS] += lots * price
     if not book.quiet:
         # A limit that waited for its price gives nothing up; one the bar opened through pays like a market order.
         cost = half_even(max(lots * (price - reference), 0) * term.lot_num, term.lot_den)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies one record over another of its type."""
+"""Copies one record over another of its type, and finds the one at an address."""
 
 from __future__ import annotations
 
-from numba import types
+from numba import from_dtype, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from kilohour.kernels.records import QUOTES
 
 
 @intrinsic
@@ -19,6 +21,17 @@ def copy_record(typing_context, target, source):
         return context.get_dummy_value()
 
     return types.none(target, source), codegen
+
+
+@intrinsic
+def record_at(typing_context, address):
+    """The record of QUOTES at an address."""
+    record = from_dtype(QUOTES)
+
+    def codegen(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(record))
+
+    return record(types.int64), codegen
 
 
 @intrinsic

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from kilohour.kernels.compiling import inner
+from kilohour.kernels.records import TIED, TRIGGERED
 
 
 @inner
@@ -35,6 +36,7 @@ def write_order(out, ts, order, status, code):
         row.kind, row.limit_micros, row.tif = order.kind, order.limit, order.life
         row.origin, row.status, row.code = order.origin, status, code
         row.filled_lots = order.ratio[leg] * order.filled
+        row.flags = order.flags + (TIED if order.group else 0) + (TRIGGERED if order.parent else 0)
         out.orders += 1
 
 

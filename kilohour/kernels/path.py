@@ -54,6 +54,19 @@ def reach(path, level, rising, place):
 
 
 @inner
+def pass_beyond(path, level, rising, place):
+    """Where behind ``place`` the price leaves ``level`` for prices beyond it, as a resting limit order wants; NEVER without one.
+
+    The place is that of the level itself, so that who is woken there sees the level, on its tick.
+    """
+    price = price_at(path, place)
+    if (price > level) if rising else (price < level):
+        return place if place < abs(path[1] - path[0]) + abs(path[2] - path[1]) + abs(path[3] - path[2]) else NEVER
+    at = reach(path, level + 1 if rising else level - 1, rising, place)
+    return NEVER if at == NEVER else at - 1
+
+
+@inner
 def trail(path, level, distance, falling, place):
     """Where a trailing level is met, and the level there; (NEVER, the level at the end) when it is not.
 

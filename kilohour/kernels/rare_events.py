@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of the engine for events that few tapes hold: corrections by the venue, and funding.
+"""The part of the engine for events that few tapes hold: corrections by the venue, funding, quotes; and interest on cash.
 
-A native function of its own, compiled only for a tape that holds one. ``book.rare`` carries the event.
+A native function of its own, compiled only for a run that needs one. ``book.rare`` carries the event.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 from numba import carray
 
 from kilohour.kernels.funding import see_funding
+from kilohour.kernels.interest import pay_interest
 from kilohour.kernels.official import correct_final, correct_mark
 from kilohour.kernels.part import part_address
-from kilohour.kernels.records import FINAL, MARK
+from kilohour.kernels.quotes import see_quote
+from kilohour.kernels.records import CASH_INTEREST, FINAL, MARK, QUOTE
 
 
 def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
     book, desk, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(out_at, 1)[0]
     terms, event = carray(terms_at, desk.contract_count), book.rare
-    if what == MARK:
+    if what == QUOTE:
+        see_quote(book, desk, event)
+    elif what == MARK:
         correct_mark(book, desk, terms, event.contract, event.price, event.of, out)
     elif what == FINAL:
         correct_final(book, desk, terms, event.contract, event.price, event.revision, out)
+    elif what == CASH_INTEREST:
+        pay_interest(book, desk.now, out)
     elif not see_funding(book, desk, terms, event.contract, event.price, out):
         event.failed = 1
     return 0

@@ -22,36 +22,49 @@ ROWS = 16_384
 SCENARIOS = 16
 TIERS = 4
 PAIRS = 8
+LEVELS = 10
 MISSING = -(2**63)
 
-BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING = 1, 2, 3, 4, 5, 6, 7, 8
+BAR, MARK, FUNDING, PRINT, INTEREST, FINAL, EXPIRY, LISTING, QUOTE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+CASH_INTEREST = 0
+"""Stands for a kind of event when the part for rare ones is called to pay interest on cash."""
+SESSION = 10
+OPEN, PRE_OPEN, NO_CANCEL, IN_HALT, CLOSED = 0, 1, 2, 3, 4
 
 DONE, FAILED, FULL, NO_PRINT, OVERFLOW, NO_FUNDING = 0, 1, 2, 3, 4, 5
 """What ``advance`` returns: the end was reached, the strategy failed, an output buffer is nearly full, a fixing
 window misses a print that its rule needs, a chain holds too many contracts, a funding has no mark or no positive print."""
 
 SERVE_REQUESTS, CALL_MARGIN = 1, 2
-MEET_MARKS = -1
+MEET_MARKS, MEET_QUOTES = -1, -2
+WATCH_LOSSES, CHECK_AMENDED, CHECK_NEW = -1, 0, 1
+ACTIVE, ONLY_REDUCING, HALTED = 0, 1, 2
+RATE_RING, ASKED = 1024, 256
+"""How many sent orders, and of how many what they were, is remembered for the limits on rates and repetitions."""
 """What the part that meets orders is called with instead of a slot."""
 REQUEST_TARGET, REQUEST_ORDER, REQUEST_CANCEL, REQUEST_AMEND = 1, 2, 3, 4
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, MARKET_IF_TOUCHED, AT_SETTLEMENT = 1, 2, 3, 4, 5, 6, 7
 GTC, DAY, IOC, FOK, GTD = 1, 2, 3, 4, 5
 POST_ONLY, REDUCE_ONLY = 1, 2
-FILL_BY_PATH, FILL_AT_OPEN = 0, 1
-FILL_MODELS = ("path", "open")
-FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION = 1, 2, 3
+TIED, TRIGGERED = 4, 8
+"""How an order's row says that it is one of a group, or a child."""
+FILL_BY_PATH, FILL_AT_OPEN, FILL_AT_QUOTE, FILL_BY_BOOK = 0, 1, 2, 3
+FILL_MODELS = ("path", "open", "quote", "book")
+FROM_TARGET, FROM_ORDER, FROM_LIQUIDATION, FROM_RISK = 1, 2, 3, 4
 
 # numba compiles a function again for each plain constant it is called with, and once for all numpy ones.
 ZERO, ADDED, TAKEN, NEVER = np.int64(0), np.int64(1), np.int64(-1), np.int64(-1)
 EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
-WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED = (np.int64(i) for i in range(1, 9))
+WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED, RISK_STOP = (np.int64(i) for i in range(1, 10))
 (NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS, VENUE, BAND,
- POSITION_LIMIT) = (np.int64(i) for i in range(1, 14))
+ POSITION_LIMIT, IS_HALTED, REDUCING, RESTRICTED, NEAR_EXPIRY, POSITION_LOTS, GROSS_UNITS, NET_UNITS, ORDER_LOTS, ORDER_NOTIONAL,
+ OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION, PRICE) = (np.int64(i) for i in range(1, 30))
 CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only", "venue",
-         "band", "position_limit")
+         "band", "position_limit", "halted", "reducing", "restricted", "near_expiry", "position_lots", "product_gross", "product_net",
+         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
-VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE = (np.int64(i) for i in range(6, 10))
+VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE, INTEREST_PAID = (np.int64(i) for i in range(6, 11))
 
 REFUSE_MISSING, PREVIOUS_PRINT, SKIP_DAY = 0, 1, 2
 AT_MARK = -1
@@ -81,6 +94,7 @@ DESK = np.dtype(
         ("ticket_count", I8),
         ("column_count", I8),
         ("column_limit", I8),
+        ("quote_life", I8),
         ("request_kind", I8, (REQUESTS,)),
         ("request_contract", I8, (REQUESTS,)),
         ("request_lots", I8, (REQUESTS,)),
@@ -97,6 +111,7 @@ DESK = np.dtype(
         ("request_ticket", I8, (REQUESTS,)),
         ("ticket_status", I8, (TICKETS,)),
         ("ticket_filled", I8, (TICKETS,)),
+        ("ticket_value", I8, (TICKETS,)),
         ("column_key", I8, (COLUMNS,)),
         ("column_value", F8, (COLUMNS,)),
         ("chain_count", I8, (PRODUCTS,)),
@@ -129,6 +144,12 @@ DESK = np.dtype(
         ("units_per_lot", F8, (CONTRACTS + 8,)),
         ("tick_size", F8, (CONTRACTS + 8,)),
         ("index_micros", I8, (INDICES,)),
+        ("bid_price", F8, (CONTRACTS + 8,)),
+        ("ask_price", F8, (CONTRACTS + 8,)),
+        ("bid_lots", I8, (CONTRACTS + 8,)),
+        ("ask_lots", I8, (CONTRACTS + 8,)),
+        ("quoted_at", I8, (CONTRACTS + 8,)),
+        ("session", I8, (CONTRACTS + 8,)),
     ],
     align=True,
 )
@@ -161,7 +182,11 @@ TERMS = np.dtype(
         ("spreads_mask", I8),
         ("groups_mask", I8),
         ("can_amend", I8),
+        ("order_in_halt", I8),
+        ("cancel_in_halt", I8),
         ("band_ppm", I8),
+        ("band_queues", I8),
+        ("price_minimum", I8),
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),
@@ -226,7 +251,10 @@ ORDER = np.dtype(
         ("plain", I8),
         ("looked", I8),
         ("place", I8),
+        ("ahead", I8),
+        ("ahead_at", I8),
         ("size", I8),
+        ("arrived", I8),
         ("units", I8),
         ("filled", I8),
         ("accepted_at", I8),
@@ -237,9 +265,10 @@ ORDER = np.dtype(
     ],
     align=True,
 )
-"""``trigger``: the price of a stop, or the level of a trailing one. ``units``: what may fill; less than ``size`` while a
-parent still fills. ``plain``: needs nothing but matching.py. ``looked``: has met a bar. ``place``: where on the way of a
-price it looks from, in the bar at ``earliest``."""
+"""``trigger``: the price of a stop, or the level of a trailing one. ``arrived``: what a parent has filled, less what tied
+orders took of it; ``units``: what may fill, less than ``size`` while a parent still fills. ``plain``: needs nothing but
+matching.py. ``looked``: has met a bar. ``place``: where on the way of a price it looks from, in the bar at ``earliest``.
+``ahead``: lots displayed before it at the limit ``ahead_at`` (fill models of quotes)."""
 
 PAST = np.dtype(
     [
@@ -258,8 +287,49 @@ PAST = np.dtype(
 """What a contract's last official mark and its final settlement did, so that a correction can be booked: when the mark
 happened, the lots it margined, the cash it moved, the mark and the variance before it."""
 
-RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8)])
-"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``)."""
+RARE = np.dtype([("contract", I8), ("price", I8), ("of", I8), ("revision", I8), ("failed", I8), ("open", I8), ("high", I8),
+                 ("low", I8)])
+"""An event that few tapes hold, on its way to the part of the engine that books it (``rare_events``): the tape's columns."""
+
+QUOTES = np.dtype(
+    [
+        ("stale_after", I8),
+        ("depth", I8, (CONTRACTS + 8,)),
+        ("shown_at", I8, (CONTRACTS + 8,)),
+        *((name, I8, (CONTRACTS * LEVELS,)) for name in ("bid", "bid_left", "ask", "ask_left")),
+    ],
+    align=True,
+)
+"""What is displayed of each contract: ``depth`` levels a side, prices in micros and lots, less what own fills have taken.
+
+Only runs on tapes with quotes have one; several accounts may share it. ``shown_at``: when the quote happened. Nanoseconds, lots, micros.
+"""
+
+RISK = np.dtype([(name, I8) for name in ("call", "code", "guard", "book", "desk", "terms", "order", "out")])
+"""How the gate asks for a run's risk limits: the address of the part that knows them (0: the run has none), its answer, and the
+addresses of what it works on."""
+
+WAS_ASKED = np.dtype([(name, I8) for name in ("ts", "kind", "limit", "trigger", "distance", "size", "legs")]
+                     + [("contract", I8, (LEGS,)), ("ratio", I8, (LEGS,))], align=True)
+LIMIT_NUMBERS = ("order_lots", "position_lots", "open_orders", "orders_per_second", "orders_per_minute", "fills_most", "self_match")
+LIMIT_AMOUNTS = ("order_notional", "product_gross", "product_net", "open_notional")
+LIMIT_LOSSES = ("loss_daily", "loss_drawdown", "flat_daily", "flat_drawdown")
+LIMIT_TIMES = ("duplicate_ns", "fills_ns", "last_trade_ns")
+GUARD = np.dtype(
+    [
+        *((name, I8) for name in (*LIMIT_NUMBERS, *LIMIT_LOSSES, *LIMIT_TIMES)),
+        *((name, F8) for name in LIMIT_AMOUNTS),
+        *((name, I8) for name in ("state", "floor", "flattens", "changes", "changed_at", "day", "day_equity", "last_equity", "peak",
+                                  "sent", "fills")),
+        ("sent_at", I8, (RATE_RING,)),
+        ("fill_at", I8, (RATE_RING,)),
+        ("asked", WAS_ASKED, (ASKED,)),
+        ("restricted", I8, (CONTRACTS + 8,)),
+    ],
+    align=True,
+)
+"""A run's limits (amounts in dollars and units, losses in micros) and what they remember: the trading state, the one it falls
+back to when a day is over, equity at the end of the day before and at its highest."""
 
 BOOK = np.dtype(
     [
@@ -276,6 +346,12 @@ BOOK = np.dtype(
         ("orders_legged", I8),
         ("latency", I8),
         ("fill_model", I8),
+        ("quotes", I8),
+        ("keeps_quotes", I8),
+        ("cash_rate", I8),
+        ("interest_day", I8),
+        ("interest_base", I8),
+        ("lapsed_at", I8),
         ("path", I8, (4,)),
         ("fills", I8),
         ("lots_traded", I8),
@@ -314,6 +390,7 @@ BOOK = np.dtype(
         ("order", ORDER, (ORDERS,)),
         ("past", PAST, (CONTRACTS + 8,)),
         ("rare", RARE),
+        ("risk", RISK),
         ("in_call", I8),
         ("grace_left", I8),
         ("plan_count", I8),
@@ -331,11 +408,13 @@ BOOK = np.dtype(
     align=True,
 )
 """``may_correct``: marks are remembered in ``past``, for the tape holds corrections, or may yet.
+``quotes`` is the address of a record of QUOTES, 0 without; one of the accounts that share it ``keeps_quotes`` up to date.
+``interest_base``: the cash that has earned interest since ``interest_day``.
 From ``plan_count`` on it is working memory: the portfolio whose margin is asked, and the sums that answer it."""
 
 OUT_ORDERS = np.dtype(
     [("order", I8), ("ts", I8), ("basket", I8), ("contract", I8), ("lots", I8), ("kind", I8), ("limit_micros", I8),
-     ("tif", I8), ("origin", I8), ("status", I8), ("code", I8), ("filled_lots", I8)]
+     ("tif", I8), ("origin", I8), ("status", I8), ("code", I8), ("filled_lots", I8), ("flags", I8)]
 )
 """A row when an order is accepted (WORKING) or refused, and one more when it ends; one row a leg."""
 OUT_FILLS = np.dtype(

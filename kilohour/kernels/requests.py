@@ -7,7 +7,7 @@ import numpy as np
 
 from kilohour.kernels.baskets import submit_basket
 from kilohour.kernels.compiling import inner
-from kilohour.kernels.gate import plain_order, refusal, submit
+from kilohour.kernels.gate import plain_order, refusal, submit, takes_cancels
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
@@ -15,11 +15,15 @@ from kilohour.kernels.records import (
     CANCELLED,
     DAY,
     FROM_ORDER,
+    IN_SESSION,
     LIMIT,
     MARKET,
+    MISSING,
+    REFUSED,
     REQUEST_AMEND,
     REQUEST_CANCEL,
     REQUEST_TARGET,
+    SIZE,
     STOP_LIMIT,
     TAKEN,
     TRAILING_STOP,
@@ -27,7 +31,7 @@ from kilohour.kernels.records import (
     WORKING,
     ZERO,
 )
-from kilohour.kernels.working import end_order, leave, sweep_orders
+from kilohour.kernels.working import end_order, leave, set_units, sweep_orders
 
 
 @inner
@@ -107,58 +111,101 @@ def begin_trail(desk, order):
 def ask(book, desk, terms, request, order, out):
     """Submits one order; when it is refused, so is what is tied to it."""
     order_of(book, desk, request, order)
-    if submit(book, desk, terms, order, out) or not (order.group or order.parent):
+    if submit(book, desk, terms, order, out) or not (order.group or desk.request_parent[request]):
         return
+    group, parent = order.group, desk.request_parent[request]
     for slot in range(book.orders_working):
         other = book.order[slot]
-        if other.number and (other.number == order.parent or (order.group > 0 and other.group == order.group)):
+        if other.number and other.origin == FROM_ORDER and ((parent and other.ticket == parent) or (group > 0 and other.group == group)):
             end_order(book, desk, other, CANCELLED, out)
     sweep_orders(book)
     for later in range(request + 1, desk.request_count):
-        if order.group > 0 and desk.request_group[later] == order.group:
+        if group > 0 and desk.request_group[later] == group:
             desk.request_group[later] = -1
 
 
 @inner
-def cancel_ticket(book, desk, ticket, out):
-    """Cancels the working order of a ticket, if there still is one."""
+def cancel_ticket(book, desk, terms, ticket, order, out):
+    """Cancels the working order of a ticket, if there still is one; where its venue's session takes no cancels a row says so."""
     slot = slot_of(book, ticket)
-    if slot >= 0:
+    if slot < 0:
+        return
+    if takes_cancels(desk, terms, book.order[slot]):
         end_order(book, desk, book.order[slot], CANCELLED, out)
         sweep_orders(book)
+    else:
+        copy_record(order, book.order[slot])
+        refuse_change(book, desk, order, IN_SESSION, out)
 
 
 @inner
 def amend(book, desk, terms, request, order, out):
-    """Gives a working order another size and price; refused, the old one stays."""
+    """Gives a working order another size and price. Refused, the old one stays, and a row says what was refused."""
     slot = slot_of(book, desk.request_ticket[request])
     if slot < 0:
         return
     old = book.order[slot]
     copy_record(order, old)
     size = desk.request_lots[request] * order.ratio[0]
-    if size <= old.filled:
-        cancel_ticket(book, desk, old.ticket, out)
+    if 0 <= size <= old.filled:
+        cancel_ticket(book, desk, terms, old.ticket, order, out)
         return
-    set_price(order, micros(desk.request_price[request]), order.ratio[0] if order.legs > 1 else 1)
-    moved = size > old.size or order.limit != old.limit or order.trigger != old.trigger or order.distance != old.distance
+    reprice(order, micros(desk.request_price[request]))
     order.size = size
-    order.units = min(old.units, size) if old.parent else size
-    order.earliest = desk.now + max(book.latency, 1)
+    order.earliest, order.place = desk.now + max(book.latency, 1), 0
     leave(desk, old, TAKEN, old.units - old.filled)
-    code = refusal(book, desk, terms, order) if terms[order.contract[0]].can_amend else VENUE
+    order.units = order.filled
+    code = amendment_refusal(book, desk, terms, order)
     if code:
         leave(desk, old, ADDED, old.units - old.filled)
+        refuse_change(book, desk, order, code, out)
         return
+    moved = order.limit != old.limit or order.trigger != old.trigger or order.distance != old.distance
+    if moved:
+        order.looked = 0
     if not book.quiet:
         write_order(out, desk.now, order, WORKING, ZERO)
-    leave(desk, order, ADDED, order.units - order.filled)
-    if moved:
+    set_units(desk, order)
+    if moved or size > old.size:
+        order.ahead_at = MISSING
         old.number = 0
         sweep_orders(book)
         slot = book.orders_working
         book.orders_working += 1
     copy_record(book.order[slot], order)
+
+
+@inner
+def reprice(order, price):
+    """Puts an amended price where the order's kind has it; a trailing level stays by the distance from the best price seen."""
+    distance = order.distance
+    set_price(order, price, order.ratio[0] if order.legs > 1 else 1)
+    if order.kind == TRAILING_STOP:
+        falling = order.legs == 1 and order.ratio[0] < 0
+        order.trigger += distance - order.distance if falling else order.distance - distance
+
+
+@inner
+def amendment_refusal(book, desk, terms, order):
+    """The first rule that an amended order breaks, 0 when it may go."""
+    if order.size < 0:
+        return SIZE
+    if not takes_cancels(desk, terms, order):
+        return IN_SESSION
+    for leg in range(order.legs):
+        if not terms[order.contract[leg]].can_amend:
+            return VENUE
+    return refusal(book, desk, terms, order, ZERO)
+
+
+@inner
+def refuse_change(book, desk, order, code, out):
+    """The row of a refused amendment or cancel has a number of its own."""
+    book.orders_refused += 1
+    book.orders_made += 1
+    order.number, order.filled = book.orders_made, 0
+    if not book.quiet:
+        write_order(out, desk.now, order, REFUSED, code)
 
 
 @inner
@@ -174,7 +221,7 @@ def serve_requests(book, desk, terms, order, out):
                 last += 1
             submit_basket(book, desk, terms, request, last, order, out)
         elif kind == REQUEST_CANCEL:
-            cancel_ticket(book, desk, desk.request_ticket[request], out)
+            cancel_ticket(book, desk, terms, desk.request_ticket[request], order, out)
         elif kind == REQUEST_AMEND:
             amend(book, desk, terms, request, order, out)
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
-from kilohour.kernels.records import CANCELLED, FILLED, FROM_ORDER, TAKEN, TICKETS, ZERO
+from kilohour.kernels.records import ADDED, CANCELLED, FILLED, FROM_ORDER, REFUSED, RESTS, TAKEN, TICKETS, ZERO
 
 
 @inner
@@ -21,13 +21,21 @@ def leave(desk, order, sign, units):
 
 
 @inner
+def set_units(desk, order):
+    """Brings what may fill up to date with the order's size and, of a child, with what has arrived."""
+    units = max(min(order.size, order.arrived), order.filled) if order.parent else order.size
+    leave(desk, order, ADDED, units - order.units)
+    order.units = units
+
+
+@inner
 def finish(book, desk, order, status, out):
-    """Ends one order; its slot is swept by :func:`sweep_orders`."""
+    """Ends one order; its slot is swept by :func:`sweep_orders`. Who is refused once it works would not have rested."""
     leave(desk, order, TAKEN, order.units - order.filled)
     if order.ticket:
         desk.ticket_status[order.ticket % TICKETS] = status
     if not book.quiet:
-        write_order(out, desk.now, order, status, ZERO)
+        write_order(out, desk.now, order, status, RESTS if status == REFUSED else ZERO)
     order.number = 0
 
 

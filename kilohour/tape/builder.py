@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.errors import DataError
+from kilohour.kernels.words import SESSIONS
+from kilohour.tape.levels import bars_of_trades, checked_levels
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of
@@ -91,6 +93,22 @@ class TapeBuilder:
                             f"found one at {datetime_of(int(ts[i])):%Y-%m-%d %H:%M}")
         self._add(Kind.BAR, ref, ts, ts, open=open, high=high, low=low, close=close, volume=volume)
 
+    def trades(self, ref: int, ts: Ints, price: Ints, size: Ints) -> None:
+        """Trades of one contract in order of time; those of one time become one bar. A trade alone is a bar of one price."""
+        self._check_contract(ref, ts, "trade")
+        self.bars(ref, *bars_of_trades(self._contracts[ref].code, ts, price, size))
+
+    def quotes(self, ref: int, ts: Ints, bid: Ints, bid_size: Ints, ask: Ints, ask_size: Ints, level: Ints | None = None,
+               ts_event: Ints | None = None) -> None:
+        """What was displayed of one contract at ``ts``: prices in micros, sizes in lots, 0 where a side has none.
+
+        A row is one level of both sides, ``level`` 0 (the default) the best one; the rows of one time, levels counted up from 0,
+        are one snapshot, and a snapshot replaces the one before it. At most ten levels.
+        """
+        self._check_contract(ref, ts, "quote")
+        columns = checked_levels(self._contracts[ref], ts, bid, bid_size, ask, ask_size, level)
+        self._add(Kind.QUOTE, ref, ts, ts if ts_event is None else ts_event, **columns)
+
     def marks(self, ref: int, ts: Ints, price: Ints, ts_event: Ints | None = None) -> None:
         """Official settlement prices of one contract, seen at ``ts``."""
         self._check_contract(ref, ts, "mark")
@@ -153,10 +171,27 @@ class TapeBuilder:
         self._check_ref(ref, len(self._contracts), "contract")
         self._corrections.append((Kind.FINAL, ref, 0, ts, price))
 
-    def build(self) -> Tape:
-        """The finished tape. Raises :class:`DataError` when there is no bar."""
-        if not any(int(part["kind"][0]) == Kind.BAR for part in self._parts):
-            raise DataError("a tape needs at least one bar, found none")
+    def session(self, ref: int, ts: int, state: str) -> None:
+        """The contract's session state from ``ts`` on: ``open``, ``pre_open``, ``no_cancel``, ``halted`` or ``closed``; it is open
+        until the first."""
+        self._check_ref(ref, len(self._contracts), "contract")
+        if state not in SESSIONS:
+            raise DataError(f"{self._contracts[ref].code}: a session state must be one of {', '.join(SESSIONS)}, found {state!r}")
+        self._add(Kind.SESSION, ref, np.array([ts]), np.array([ts]), volume=np.array([SESSIONS.index(state)]))
+
+    def halt(self, ref: int, ts: int, until: int | None = None) -> None:
+        """Trading in the contract is halted from ``ts``, and opens again at ``until`` if it does."""
+        if until is not None and until <= ts:
+            raise DataError(f"{self._contracts[ref].code}: a halt must end after it begins, {_minute(ts)}, found {_minute(until)}")
+        self.session(ref, ts, "halted")
+        if until is not None:
+            self.session(ref, until, "open")
+
+    def build(self, *, prints_only: bool = False) -> Tape:
+        """The finished tape. Raises :class:`DataError` when there is no bar, or with ``prints_only`` no print."""
+        needed = Kind.PRINT if prints_only else Kind.BAR
+        if not any(int(part["kind"][0]) == needed for part in self._parts):
+            raise DataError(f"a tape needs at least one {needed.name.lower()}, found none")
         first = min(int(part["ts"].min()) for part in self._parts)
         last = max([int(part["ts"].max()) for part in self._parts] + [ts for _, _, _, ts, _ in self._corrections])
         for ref, contract in enumerate(self._contracts):

@@ -61,12 +61,12 @@ class Columns:
 def read_columns(frame: pd.DataFrame, product: Product) -> Columns:
     """The frame's columns, every value checked. Raises :class:`DataError` and :class:`UnknownName`."""
     frame = _checked_columns(frame)
-    place, names = _names(frame)
-    prices = {name: _prices(frame, name) for name in PRICES}
+    place, names = names_of(frame)
+    prices = {name: prices_of(frame, name) for name in PRICES}
     columns = Columns(
-        time=_times(frame, product), place=place, names=names, prices=prices, volume=_volumes(frame),
-        settle=_prices(frame, "settle", gaps=True) if "settle" in frame else None,
-        interest=_lots(frame, "open_interest") if "open_interest" in frame else None,
+        time=times_of(frame, product), place=place, names=names, prices=prices, volume=_volumes(frame),
+        settle=prices_of(frame, "settle", gaps=True) if "settle" in frame else None,
+        interest=lots_of(frame, "open_interest") if "open_interest" in frame else None,
         rounded=sum(_off_micro(frame, name, column) for name, column in prices.items()),
     )
     _check_bars(columns)
@@ -96,7 +96,7 @@ def _checked_columns(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _times(frame: pd.DataFrame, product: Product) -> Ints:
+def times_of(frame: pd.DataFrame, product: Product) -> Ints:
     import pandas as pd
 
     column = frame["time"]
@@ -120,7 +120,7 @@ def _times(frame: pd.DataFrame, product: Product) -> Ints:
     return closes[place]
 
 
-def _names(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
+def names_of(frame: pd.DataFrame) -> tuple[npt.NDArray[np.intp], list[str]]:
     import pandas as pd
 
     column = frame["contract"]
@@ -144,7 +144,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> npt.NDArray[np.float64]:
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _prices(frame: pd.DataFrame, name: str, *, gaps: bool = False) -> Ints:
+def prices_of(frame: pd.DataFrame, name: str, *, gaps: bool = False) -> Ints:
     values = _numbers(frame, name)
     empty = np.isnan(values)
     bad = ~(np.abs(values) < PRICE_MAX) & ~(empty & gaps)
@@ -155,7 +155,7 @@ def _prices(frame: pd.DataFrame, name: str, *, gaps: bool = False) -> Ints:
     return np.where(empty, MISSING, np.rint(np.where(empty, 0.0, values) * MICROS).astype(np.int64))
 
 
-def _lots(frame: pd.DataFrame, name: str) -> Ints:
+def lots_of(frame: pd.DataFrame, name: str) -> Ints:
     values = _numbers(frame, name)
     empty = np.isnan(values)
     bad = ~empty & ~((values >= 0) & (values < 2**53) & (values == np.rint(values)))
@@ -166,7 +166,7 @@ def _lots(frame: pd.DataFrame, name: str) -> Ints:
 
 
 def _volumes(frame: pd.DataFrame) -> Ints:
-    lots = _lots(frame, "volume")
+    lots = lots_of(frame, "volume")
     empty = lots == MISSING
     if empty.any() and not empty.all():
         row = int(np.argmax(empty))

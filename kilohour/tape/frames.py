@@ -58,11 +58,11 @@ def tape_from_bars(frame: pd.DataFrame, *, product: str | Product, assume: Seque
     Raises :class:`DataError` naming row, column and value for a value that must not be traded on,
     :class:`UnknownName` for a column or product, :class:`UsageError` for a contract the product does not have.
     """
-    terms, own = _product(product, assume)
+    terms, own = product_of(product, assume)
     columns = read_columns(frame, terms)
     builder = TapeBuilder(source=f"bars of {terms.code} from a DataFrame", days_per_year=terms.whole("days_per_year"),
                           products=(terms,) if own else (), assumptions=assume)
-    _add_contracts(builder, terms, columns)
+    add_contracts(builder, terms, columns)
     builder.notes += _notes(columns)
     return builder.build()
 
@@ -85,17 +85,18 @@ def events_frame(tape: Tape, kind: Kind | None = None) -> pd.DataFrame:
         "time": pd.to_datetime(events["ts"], utc=True), "event_time": pd.to_datetime(events["ts_event"], utc=True),
         "kind": kinds[events["kind"]], "code": code,
     }
+    is_quote = events["kind"] == Kind.QUOTE
     for name in (*PRICES, "volume"):
         unit: Any = 1 if name == "volume" else MICROS
         if name == "high":
-            unit = np.where(is_print, 1, MICROS)  # the weight of a print
+            unit = np.where(is_print | is_quote, 1, MICROS)  # the weight of a print, the lots of a quote
         if name == "close":
-            unit = np.where(events["kind"] == Kind.FUNDING, 10**8, MICROS)
+            unit = np.where(events["kind"] == Kind.FUNDING, 10**8, np.where(is_quote, 1, MICROS))
         columns[name] = np.where(events[name] == MISSING, np.nan, events[name] / unit)
     return pd.DataFrame(columns)
 
 
-def _product(product: str | Product, assume: Sequence[str]) -> tuple[Product, bool]:
+def product_of(product: str | Product, assume: Sequence[str]) -> tuple[Product, bool]:
     """The product, and whether it has to travel with the tape."""
     from kilohour.contracts import Assumptions, Registry
 
@@ -111,9 +112,11 @@ def _product(product: str | Product, assume: Sequence[str]) -> tuple[Product, bo
     return product, False
 
 
-def _add_contracts(builder: TapeBuilder, product: Product, columns: Columns) -> None:
+def add_contracts(builder: TapeBuilder, product: Product, columns: Columns) -> dict[str, int]:
+    """Adds contracts, bars and marks; returns each contract's row by the name the frame gave it."""
     end = int(columns.time.max())
     seen: dict[str, str] = {}
+    refs: dict[str, int] = {}
     early, undated, settled = 0, [], []
     for name, rows in columns.by_contract():
         first, last = int(columns.time[rows[0]]), int(columns.time[rows[-1]])
@@ -127,7 +130,7 @@ def _add_contracts(builder: TapeBuilder, product: Product, columns: Columns) -> 
             late = rows[int(np.argmax(columns.time[rows] > contract.last_trade_at))]
             raise DataError(f"row {late}, column 'time': no bar after the last trade, "
                             f"{datetime_of(contract.last_trade_at):%Y-%m-%d %H:%M}, found one ({columns.where(late)})")
-        ref = builder.contract(contract)
+        refs[name] = ref = builder.contract(contract)
         mark = _add_prices(builder, product, ref, columns, rows)
         if contract.is_perpetual and not product.is_perpetual:
             undated.append(contract.code)
@@ -135,6 +138,7 @@ def _add_contracts(builder: TapeBuilder, product: Product, columns: Columns) -> 
             builder.finals(ref, contract.settlement_at, mark)
             settled.append(contract.code)
     builder.notes += list(_contract_notes(early, undated, settled))
+    return refs
 
 
 def _listed_by(contract: Contract, first: int) -> Contract:

@@ -21,6 +21,11 @@ FINAL       contracts                 ``close`` final settlement price the venue
                                       (MISSING when that one was by rule)
 EXPIRY      contracts                 none: the last trade is over
 LISTING     contracts                 none: the contract can be traded from now on
+QUOTE       contracts                 one level of what is displayed: ``open`` bid and ``low`` ask, micros, MISSING where that
+                                      side has none; ``high`` lots bid and ``close`` lots asked, 0 where none; ``volume``
+                                      the level, 0 the best, which begins a new snapshot
+SESSION     contracts                 ``volume`` the session state from now on: 0 open, 1 pre-open, 2 pre-open without
+                                      cancels, 3 halted, 4 closed; a contract without one is open
 ==========  ========================  =======================================================================
 
 Events are sorted by (``ts``, kind, ``ref``, arrival); ``ts`` is when the event could be known (``ts_seen``),
@@ -48,6 +53,8 @@ class Kind(IntEnum):
     FINAL = 6
     EXPIRY = 7
     LISTING = 8
+    QUOTE = 9
+    SESSION = 10
 
 
 COLUMNS: dict[str, np.dtype[np.generic]] = {

@@ -20,12 +20,13 @@ CONTRACT_KINDS = tuple(int(kind) for kind in Kind if kind != Kind.PRINT)
 def between(tape: Tape, from_ns: int, to_ns: int) -> Tape:
     """Events seen from ``from_ns`` to ``to_ns``, nanoseconds UTC, both included.
 
-    What was known at the start stays known: prints seen earlier are all kept in their old order, given at the start
-    a nanosecond apart so that a strategy meets them one by one, and a settlement inside the range has its prints and
-    an adoption series its history; contracts listed earlier are listed at the start. The start is ``from_ns``, or
-    just so much earlier that those prints come before everything else. Contracts whose last trade came before the
-    start, or whose listing comes after the end, are left out with all their events. Prices are not carried in: a
-    contract has a price from its first bar in the range. A range that holds the whole tape gives the tape itself.
+    What was known at the start stays known: prints seen earlier are all kept in their old order, given at the start a
+    nanosecond apart so that a strategy meets them one by one, and a settlement inside the range has its prints and an
+    adoption series its history; contracts listed earlier are listed at the start, and the session states of then
+    hold. The start is ``from_ns``, or just so much earlier that those prints come before everything else. Contracts
+    whose last trade came before the start, or whose listing comes after the end, are left out with all their events.
+    Prices are not carried in: a contract has a price from its first bar in the range. A range that holds the whole
+    tape gives the tape itself.
 
     Raises :class:`UsageError` with both dates and the tape's own range when no bar is left.
     """
@@ -46,7 +47,9 @@ def between(tape: Tape, from_ns: int, to_ns: int) -> Tape:
     start = min(max(from_ns, tape.start), int(kept["ts"][earlier]) - earlier)
     kept["ts"][:earlier] = start + np.arange(earlier)
     listed_before = alive & np.isin(np.arange(len(alive)), events["ref"][(kind == Kind.LISTING) & (ts < from_ns)])
-    joined = {name: np.concatenate([kept[name], rows]) for name, rows in _listings(tape, listed_before, start).items()}
+    shut = _not_open(tape, from_ns) & alive
+    joined = {name: np.concatenate([kept[name], rows, states]) for (name, rows), states in zip(
+        _listings(tape, listed_before, start).items(), _sessions(tape, shut, from_ns, start).values(), strict=True)}
     joined["ref"] = _renumbered(joined, alive)
     order = np.lexsort((joined["ref"], joined["kind"], joined["ts"]))
     return replace(
@@ -76,6 +79,27 @@ def _listings(tape: Tape, listed: npt.NDArray[np.bool_], start: int) -> dict[str
     rows["ts_event"][:] = [tape.contracts[ref].listed_at for ref in refs]
     rows["kind"][:] = int(Kind.LISTING)
     rows["ref"][:] = refs
+    return rows
+
+
+def _last_state(tape: Tape, from_ns: int) -> npt.NDArray[np.int64]:
+    """Session state of each contract before a time, 0 (open) unless the tape says another."""
+    state = np.zeros(len(tape.contracts), dtype=np.int64)
+    rows = (tape.events["kind"] == Kind.SESSION) & (tape.events["ts"] < from_ns)
+    state[tape.events["ref"][rows]] = tape.events["volume"][rows]  # the last of several counts
+    return state
+
+
+def _not_open(tape: Tape, from_ns: int) -> npt.NDArray[np.bool_]:
+    shut: npt.NDArray[np.bool_] = _last_state(tape, from_ns) != 0
+    return shut
+
+
+def _sessions(tape: Tape, shut: npt.NDArray[np.bool_], from_ns: int, start: int) -> dict[str, npt.NDArray[Any]]:
+    rows = _listings(tape, shut, start)
+    rows["ts_event"][:] = start
+    rows["kind"][:] = int(Kind.SESSION)
+    rows["volume"][:] = _last_state(tape, from_ns)[shut]
     return rows
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from kilohour import Strategy, maths, state
 from kilohour.backtests.prepare import Prepared
-from kilohour.session import Market
+from kilohour.market import Market
 from kilohour.tape import TapeBuilder
 from kilohour.units import MISSING
 from tests.faces.small import CASH, MINUTE, START

@@ -25,9 +25,10 @@ def every_processor():
     timing.pin(timing.PROCESSORS)
 
 
-@pytest.mark.parametrize("name", ["cross", "spread", "memory", "indicators"])
+@pytest.mark.parametrize("name", ["cross", "spread", "resting", "memory", "indicators", "curve"])
 def test_every_piece_of_work_gives_rows_with_figures(name, monkeypatch):
     monkeypatch.setattr("kilohour.backtests.bench.peers.installed", lambda _: None)
+    monkeypatch.setattr("kilohour.backtests.bench.curve.installed", lambda _: None)
     rows: list[Row] = []
     found = bench.run(dataclasses.replace(QUICK, bars=500, floats=500), [name], rows.append)
     assert len(found["rows"]) == len(rows) > 0

@@ -61,7 +61,7 @@ def test_accounts_and_house_sum_to_zero_and_mirrored_accounts_pay_each_other():
         assert found.parties["counterparties"] == 0, f"seed {seed}"
         assert min(found.parties["exchange"], found.parties["clearing"]) >= 0
         kinds.update(kind for kind, _ in books["long"][0])
-    assert set(kinds) >= set(PARTIES) - {"unsettled"}
+    assert set(kinds) >= set(PARTIES) - {"unsettled", "interest"}
 
 
 def test_of_three_accounts_only_rounding_stays_with_the_counterparties():

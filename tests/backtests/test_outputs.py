@@ -13,7 +13,8 @@ from kilohour.backtests.outputs import tables_of
 from kilohour.contracts.terms import EngineTerms
 from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.units import NANOS_PER_DAY
 from tests.oracle.books import SKIP, Terms

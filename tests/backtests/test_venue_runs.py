@@ -19,8 +19,8 @@ from kilohour.contracts.contract import NEVER
 from kilohour.desk import Desk
 from kilohour.errors import UnknownName
 from kilohour.kernels import records as r
+from kilohour.market import Market
 from kilohour.reports.evidence import meaning
-from kilohour.session import Market
 from kilohour.strategy import Strategy
 from kilohour.tape import TapeBuilder
 from kilohour.units import NANOS_PER_DAY
@@ -198,3 +198,15 @@ def test_the_gate_refuses_what_the_venue_refuses(no_limits, interpreted):
     found = [(row["kind"], row["status"] == "refused", row["code"]) for _, row in run.orders.iterrows()]
     assert set(found) == {("market", False, ""), ("limit", True, "order_type_not_supported")}
     assert run.manifest["refused"] == {"order_type_not_supported": 20}
+
+
+def test_a_flag_or_a_tie_that_the_venue_refuses_is_named(tmp_path):
+    (tmp_path / "strict.toml").write_text('like = "sandbox"\ntitle = "Strict"\n[features]\n' + "".join(
+        f'{name} = {{ value = "refused", code = "no_{name}", source = "a test" }}\n' for name in ("post_only", "reduce_only", "oco", "oto")))
+    venue = Venue.load(tmp_path / "strict.toml")
+    contract = Contract(code="A", product="X:P", symbol="A", month=203001, listed_at=0, last_trade_at=1, settlement_at=1, fixing_days=(), rule="")
+    rows = np.zeros(5, r.OUT_ORDERS)
+    rows["order"], rows["kind"], rows["tif"], rows["code"] = range(1, 6), r.LIMIT, r.GTC, r.VENUE
+    rows["flags"] = [r.POST_ONLY, r.REDUCE_ONLY + r.TIED, r.TIED, r.TRIGGERED, 0]
+    codes, words = refusal_codes(rows, [contract], {"X:P": venue}, REFUSALS)
+    assert [words[int(code)] for code in codes] == ["no_post_only", "no_reduce_only", "no_oco", "no_oto", "venue"]

@@ -18,6 +18,7 @@ contracts show
 data
 data import
 data show
+data sources
 data check
 data embedded
 new

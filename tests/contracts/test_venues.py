@@ -36,6 +36,8 @@ oco                emulated  emulated  emulated  accepted  emulated
 oto                emulated  emulated  emulated  emulated  emulated
 bracket            emulated  emulated  emulated  accepted  emulated
 amend              accepted  accepted  accepted  accepted  accepted
+order_in_halt      unknown   unknown   REFUSED   unknown   accepted
+cancel_in_halt     unknown   unknown   accepted  unknown   accepted
 """
 
 # Reason codes: what each venue answers where we refuse, and what the first table refuses.
@@ -142,7 +144,7 @@ def test_names_stand_at_the_place_of_the_engines_constants() -> None:
     for bit, name in enumerate(FLAGS):
         assert getattr(records, name.upper(), 1 << bit) == 1 << bit
     assert (records.MARKET, records.LIMIT, records.GTC, records.DAY) == (1, 2, 1, 2)
-    assert (len(SPREADS), len(GROUPS), len(FEATURES)) == (2, 3, 6)
+    assert (len(SPREADS), len(GROUPS), len(FEATURES)) == (2, 3, 7)
 
 
 @pytest.mark.parametrize(("venue", "order", "code"), [
@@ -191,7 +193,8 @@ def test_a_table_of_ones_own_begins_from_a_shipped_one(tmp_path: Path) -> None:
     (tmp_path / "broker.toml").write_text(MINE)
     mine, ax = Venue.load(tmp_path / "broker.toml"), Venue.shipped("ax")
     assert (mine.name, mine.title) == ("broker", "Our broker")
-    assert mine.refusals() == {"stop": "order_type_not_supported", "at_settlement": "INCORRECT_ORDER_TYPE", "amend": "unknown"}
+    assert mine.refusals() == {"stop": "order_type_not_supported", "at_settlement": "INCORRECT_ORDER_TYPE", "amend": "unknown", "order_in_halt": "unknown",
+                               "cancel_in_halt": "unknown"}
     assert mine.capability("stop").source == "our broker's letter, 2026-11-20"
     assert mine.capability("limit") == ax.capability("limit")
     assert mine.reason_of("tick") == ax.reason_of("tick")

@@ -11,7 +11,8 @@ import numpy as np
 from kilohour.contracts.terms import EngineTerms
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape import Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY

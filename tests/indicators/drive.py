@@ -41,7 +41,14 @@ def _drive_5(memory: Any, a: Any, b: Any, c: Any, d: Any, e: Any, out: Any) -> N
         out[i] = indicator.update(a[i], b[i], c[i], d[i], e[i])
 
 
-_DRIVES: dict[int, Any] = {1: _drive_1, 2: _drive_2, 3: _drive_3, 5: _drive_5}
+@njit(boundscheck=True)
+def _drive_6(memory: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any, out: Any) -> None:
+    indicator = memory[0]
+    for i in range(len(out)):
+        out[i] = indicator.update(a[i], b[i], c[i], d[i], e[i], f[i])
+
+
+_DRIVES: dict[int, Any] = {1: _drive_1, 2: _drive_2, 3: _drive_3, 5: _drive_5, 6: _drive_6}
 
 
 def record_of(indicator: Any, face: type) -> npt.NDArray[Any]:

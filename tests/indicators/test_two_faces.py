@@ -17,10 +17,14 @@ from kilohour.indicators import (
     Atr,
     Carry,
     CurveCurvature,
+    CurveFactors,
     CurveSlope,
     Donchian,
     Ema,
     EwmaVolatility,
+    FreeSCurve,
+    KalmanHedge,
+    OuHalfLife,
     RollingCorrelation,
     RollingMax,
     RollingMean,
@@ -66,14 +70,35 @@ def prints(rng):
     return times, 100.0 / (1.0 + np.exp(-0.5 * (times - 30.0) + rng.normal(0.0, 0.05, SIZE))) + 1e-3
 
 
+def six(rng):
+    years = np.cumsum(rng.uniform(0.05, 1.0, (3, SIZE)), axis=0)
+    return (*(rng.normal(2.0, 1.0, SIZE) for _ in range(3)), *years)
+
+
+def reverting(rng):
+    x = np.zeros(SIZE)
+    for i in range(1, SIZE):
+        x[i] = 0.8 * x[i - 1] + rng.normal()
+    return (x,)
+
+
+def growing(rng):
+    times = np.cumsum(rng.uniform(0.2, 1.2, 80))
+    return times, 100.0 / (1.0 + np.exp(-0.5 * (times - 30.0))) * np.exp(rng.normal(0.0, 0.05, 80))
+
+
 CASES: dict[type, tuple[dict[str, Any], Any]] = {
     Atr: ({"window": 14}, lambda rng: bars(rng, SIZE)),
     Carry: ({}, curve),
     CurveCurvature: ({}, three_points),
+    CurveFactors: ({"decay": 2.0}, six),
     CurveSlope: ({}, curve),
     Donchian: ({"window": 20}, high_low),
     Ema: ({"window": 20}, price),
     EwmaVolatility: ({"decay": 0.9}, price),
+    FreeSCurve: ({"window": 12, "warmup": 6}, growing),
+    KalmanHedge: ({"noise": 0.1, "beta_walk": 0.01}, pair),
+    OuHalfLife: ({"window": 30}, reverting),
     RollingCorrelation: ({"window": 17}, pair),
     RollingMax: ({"window": 9}, price),
     RollingMean: ({"window": 20}, price),
@@ -150,7 +175,7 @@ def test_rebase_is_the_same_in_both_faces(face):
     columns = make(np.random.default_rng(4))
     indicator = face(**parameters)
     record = record_of(indicator, face)
-    two = face is RollingCorrelation
+    two = face in (RollingCorrelation, KalmanHedge)
 
     @njit
     def shift_one(memory):

@@ -16,7 +16,8 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.kernels import records as r
 from kilohour.kernels.liquidation import liquidate
 from kilohour.kernels.margin import plan_line, plan_requirement
-from kilohour.session import Market, _empty_book
+from kilohour.market import Market
+from kilohour.session import _empty_book
 from kilohour.tape import TapeBuilder
 from kilohour.units import MICROS, NANOS_PER_DAY
 

@@ -14,7 +14,8 @@ from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels import late_margin
 from kilohour.kernels.records import TABLES
-from kilohour.session import Market, Session
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.units import MICROS, NANOS_PER_DAY
 from tests.margin.margin_books import Line, table_of
 from tests.margin.margin_reference import requirement

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+from kilohour.units import MISSING
+
 MILLION = 10**6
 
 
@@ -68,6 +70,16 @@ class TermsLike(Protocol):
     def funding_divisor(self) -> int: ...
     @property
     def margin_grace_marks(self) -> int: ...
+    @property
+    def band_ppm(self) -> int: ...
+    @property
+    def band_queues(self) -> int: ...
+    @property
+    def price_minimum(self) -> int: ...
+    @property
+    def order_in_halt(self) -> int: ...
+    @property
+    def cancel_in_halt(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,11 @@ class Terms:
     funding_interest: int = 0
     funding_divisor: int = 0
     margin_grace_marks: int = 0
+    band_ppm: int = 0
+    band_queues: int = 0
+    price_minimum: int = MISSING
+    order_in_halt: int = 1
+    cancel_in_halt: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +160,7 @@ class Book:
     had_bar: bool = False
     is_listed: bool = False
     is_past_last_trade: bool = False
+    session: str = "open"
     last_price: int = 0
     """Close of the last bar."""
     room: int | None = None
@@ -187,6 +205,7 @@ class OrderRow(NamedTuple):
     status: str
     code: str
     filled_lots: int
+    flags: str = ""
 
 
 class EquityRow(NamedTuple):

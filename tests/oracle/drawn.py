@@ -21,10 +21,7 @@ ORDERS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "if_touched"
 NAMED_MOST = 64
 """The desk takes no more contracts and orders in one call."""
 KIND_ODDS = (0.15, 0.3, 0.2, 0.12, 0.08, 0.08, 0.07)
-LIVES = {"gtc": 0.5, "day": 0.2, "gtd": 0.18, "ioc": 0.06, "fok": 0.06}
-PLAIN = frozenset(("target", "target_spread", "target_only", "flat", "market", "limit", "cancel", "gtc", "day"))
-"""What a script asks for at least."""
-EVERYTHING = frozenset((*VERBS, *LIVES, "post_only", "reduce_only", "against"))
+LIVES = {"gtc": 0.47, "day": 0.2, "gtd": 0.18, "ioc": 0.07, "fok": 0.08}
 
 
 def random_rules(rng: np.random.Generator) -> FillRules:
@@ -36,18 +33,18 @@ def random_rules(rng: np.random.Generator) -> FillRules:
 
 
 def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
-                    requests: int, words: frozenset[str] = EVERYTHING) -> dict[int, list[reference.Action]]:
-    """Requests at the times of bars, in no other than the given words."""
+                    requests: int) -> dict[int, list[reference.Action]]:
+    """Requests at the times of bars."""
     bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]
     actions: dict[int, list[reference.Action]] = {}
-    drawing = Drawing(rng, tape, terms, bars, words)
+    drawing = Drawing(rng, tape, terms, bars)
     for _ in range(requests):
         bar = bars[rng.integers(len(bars))]
         asked = actions.setdefault(bar.ts, [])
         drawn = drawing.requests_at(bar)
         if drawing.weight([*asked, *drawn]) <= NAMED_MOST:
             asked.extend(drawn)
-    if requests and "bracket" in words and drawing.chance(0.1):
+    if requests and drawing.chance(0.1):
         for ts, action in drawing.crowd():
             asked = actions.setdefault(ts, [])
             if drawing.weight([*asked, action]) <= NAMED_MOST:
@@ -58,12 +55,8 @@ def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Te
 class Drawing:
     """Draws the requests of one case."""
 
-    def __init__(self, rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms], bars: list[Event],
-                 words: frozenset[str]) -> None:
-        self.rng, self.terms, self.words = rng, terms, words
-        self.odds = {verb: odds for verb, odds in VERBS.items() if verb in words}
-        self.kinds = {kind: odds for kind, odds in zip(ORDERS, KIND_ODDS, strict=True) if kind in words}
-        self.lives = {life: odds for life, odds in LIVES.items() if life in words}
+    def __init__(self, rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms], bars: list[Event]) -> None:
+        self.rng, self.terms = rng, terms
         self.codes = [contract.code for contract in tape.contracts]
         self.products = {contract.code: contract.product for contract in tape.contracts}
         self.ends = {contract.code: contract.last_trade_at for contract in tape.contracts}
@@ -76,15 +69,11 @@ class Drawing:
     def one_of(self, odds: Mapping[str, float]) -> str:
         return str(self.rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
 
-    def often(self, word: str, odds: float) -> bool:
-        """Chance of a word that the script may not know."""
-        return word in self.words and self.chance(odds)
-
     def requests_at(self, bar: Event) -> list[reference.Action]:
         rng = self.rng
         among = [code for code in self.codes if bar.ts < self.ends[code] or self.chance(0.05)] or self.codes
         near, far = (among[row] for row in rng.permutation(len(among))[[0, -1]])
-        verb = self.one_of(self.odds)
+        verb = self.one_of(VERBS)
         lots = self.lots()
         if verb in ("target_spread", "target_only"):
             return [(verb, near, far, lots) if near != far else ("target", near, lots)]
@@ -93,14 +82,14 @@ class Drawing:
         if verb == "cancel":
             return [("cancel", self.any_ticket())]
         if verb == "amend":
-            return [("amend", self.any_ticket(), abs(lots) // 2, self.price(bar, bar.code))]
+            return [("amend", self.any_ticket(), lots * int(rng.choice([0, 1, 1, 30])), self.price(bar, bar.code))]
         if verb == "bracket":
             made = [self.bracket(bar, lots or 2)]
-            return [*made, ("amend", -3, abs(lots) + 1, self.price(bar, bar.code))] if self.often("amend", 0.2) else made
+            return [*made, ("amend", -3, lots + 1, self.price(bar, bar.code))] if self.chance(0.2) else made
         if verb in ("pair", "family"):
             return self.tied(verb, bar, near, lots or 3)
         made = [self.order(verb, bar, near, lots or 1)]
-        return [*made, ("amend", -1, self.lots(), self.price(bar, bar.code))] if self.often("amend", 0.1) else made
+        return [*made, ("amend", -1, (-1 if lots < 0 else 1) * abs(self.lots()), self.price(bar, bar.code))] if self.chance(0.1) else made
 
     def weight(self, asked: list[reference.Action]) -> int:
         """Contracts and orders that the requests of a call may name."""
@@ -146,7 +135,7 @@ class Drawing:
         rng, code = self.rng, bar.code
         options: dict[str, Any] = {}
         price, limit = self.price(bar, code), self.price(bar, code)
-        if not is_tied and other != code and verb != "bracket" and self.often("against", 0.2):
+        if not is_tied and other != code and verb != "bracket" and self.chance(0.2):
             options["against"] = other
             price, limit = price - self.price(bar, other, share=0.3), limit - self.price(bar, other, share=0.3)
             if self.chance(0.85):
@@ -155,21 +144,26 @@ class Drawing:
         if verb == "stop_limit" and self.chance(0.7):
             tick = max(self.terms[self.products[code]].tick_micros, 10_000)
             limit = price + (-1 if lots < 0 else 1) * (int(self.reach(code) * rng.uniform(-0.2, 0.8)) // tick * tick)
-        life = self.one_of(self.lives)
+        life = self.one_of(LIVES)
         if life in ("ioc", "fok") and (verb not in ("market", "limit") or is_tied) and self.chance(0.9):
             life = "gtc"
         if life == "gtd" and verb in ("market", "at_settlement"):
             life = "day"
         if life == "gtd":
             options["until"] = bar.ts + int(rng.choice([-1, 0, 1, 2, 3, 5])) * NANOS_PER_DAY
-        if self.often("reduce_only", 0.15) and verb != "at_settlement":
+        if self.chance(0.15) and verb != "at_settlement":
             options["reduce_only"] = True
-        if verb == "limit" and self.often("post_only", 0.2):
+        if verb == "limit" and self.chance(0.2):
             options["post_only"] = True
         prices = {"limit": (limit,), "stop_limit": (price, limit), "stop": (price,), "if_touched": (price,),
-                  "trailing_stop": (max(self.reach(code) * int(rng.integers(1, 6)) // 6, 1),)}.get(verb, ())
+                  "trailing_stop": (self.distance(code),)}.get(verb, ())
         self.tickets += 1
         return (verb, code, lots, *prices, life, *([options] if options else []))
+
+    def distance(self, code: str) -> int:
+        """Of a trailing stop: up to a bar's reach, mostly on the tick, sometimes off it or nothing."""
+        tick = self.terms[self.products[code]].tick_micros
+        return max(self.reach(code) * int(self.rng.integers(1, 6)) // 6 // tick, 1) * tick - (tick + 1) // 2 * int(self.chance(0.04))
 
     def bracket(self, bar: Event, lots: int) -> reference.Action:
         """Mostly the profit and the loss on their sides of the entry, within a bar's reach."""
@@ -180,19 +174,18 @@ class Drawing:
         return ("bracket", bar.code, lots, entry, entry + side * near, entry - side * far)
 
     def tied(self, verb: str, bar: Event, other: str, lots: int) -> list[reference.Action]:
-        """Two or three orders of one contract and the words that tie them; some tied to orders that are not there."""
-        rng, made = self.rng, []
+        """Two or three orders, mostly of one contract, and the words that tie them."""
+        made: list[reference.Action] = []
         for place in range(2 if self.chance(0.7) else 3):
             of = bar if self.chance(0.85) or not self.bars[other] else self.bars[other][0]._replace(ts=bar.ts)
             side = -1 if verb == "family" and place and self.chance(0.8) else 1
-            kind = self.one_of(self.kinds)
+            kind = self.one_of(dict(zip(ORDERS, KIND_ODDS, strict=True)))
             made.append(self.order(kind, of, other, side * (lots if self.chance(0.7) else self.lots()), is_tied=True))
         count = len(made)
-        stray = -count - 1 - int(rng.integers(0, 3)) if self.chance(0.07) else None
         if verb == "pair":
-            ties = [("one_cancels_other", stray if stray is not None else -1 - (n + 1), -1 - n) for n in range(count - 1)]
+            ties = [("one_cancels_other", -1 - (n + 1), -1 - n) for n in range(count - 1)]
         else:
-            ties = [("triggers", stray if stray is not None else -count, -1 - n) for n in range(count - 1)]
+            ties = [("triggers", -count, -1 - n) for n in range(count - 1)]
             if count == 3 and self.chance(0.4):
                 ties.append(("one_cancels_other", -2, -1))
             elif count == 3 and self.chance(0.2):

@@ -26,6 +26,10 @@ class Order:
     ratios: dict[str, int]
     units: int
     """Size as it was last asked for, what has filled and what a tied order took included."""
+    asked: int = 0
+    """The size alone, as it was last asked for."""
+    since: int = 0
+    """When it was accepted or last amended: its latency counts from there."""
     kind: str = "market"
     limit: int | None = None
     trigger: int = 0
@@ -42,7 +46,7 @@ class Order:
     """Taken by fills of the orders that cancel this one."""
     parent: Order | None = None
     arrived: int = 0
-    """Of the units that the parent has filled, those that have reached this child."""
+    """Units that the parent has filled."""
     group: list[Order] = field(default_factory=list)
     """Orders that cancel each other, this one among them."""
     queued: int = 0
@@ -50,16 +54,12 @@ class Order:
     is_triggered: bool = False
     lowest: int = 0
     """The lowest own price that a trailing stop has seen."""
-    woken_at: tuple[int, int] = (-1, 0)
-    """Time of the bar in which it was last woken, and the place."""
+    woken_at: tuple[int, int | None] = (-1, 0)
+    """Time of the group in which it was last woken, and the place in the bar; None when it waits for the next bar."""
 
     @property
     def is_alive(self) -> bool:
         return self.status == "working"
-
-    @property
-    def is_asleep(self) -> bool:
-        return self.parent is not None and self.arrived == 0
 
     def sign(self) -> int:
         """The side of the first leg, in whose direction a trader names lots and prices."""
@@ -72,14 +72,15 @@ class Order:
 
     def is_spent(self) -> bool:
         """Nothing is left, nor will a parent bring any more."""
-        most = self.units
-        if self.parent is not None and not self.parent.is_alive:
-            most = min(most, self.parent.units_filled)
-        return most - self.units_filled - self.units_taken <= 0
+        return self.units - self.units_filled - self.units_taken <= 0
+
+    def works_as(self) -> str:
+        """Its kind, or what it has become: a stop-limit a limit order, what else is triggered a market order."""
+        return self.kind if not self.is_triggered else "limit" if self.kind == "stop_limit" else "market"
 
     def lots(self) -> dict[str, int]:
         """Signed lots by contract, as ordered."""
-        return {contract: ratio * self.units for contract, ratio in self.ratios.items()}
+        return {contract: ratio * self.asked for contract, ratio in self.ratios.items()}
 
     def lots_left(self) -> dict[str, int]:
         """Signed lots by contract that work in the market; none while it sleeps."""
@@ -99,32 +100,25 @@ class Sight(NamedTuple):
 def look(order: Order, way: Way, start: int, cost: Callable[[int], int]) -> Sight:
     """The page's table, row by row; ``cost`` of taking liquidity by own price.
 
-    Decision: a stop, a trailing stop and an order if touched have no memory of having been triggered: what the
-    volume did not let fill waits for the next place with such a price. Only a stop-limit "becomes" something.
+    Once triggered, always triggered.
     """
-    here, sight = way.price_at(start), Sight(is_triggered=order.is_triggered, lowest=order.lowest)
+    sight = Sight(is_triggered=order.is_triggered, lowest=order.lowest)
     place: int | None = start
     if order.tif in ("ioc", "fok"):
         way, start, place = way.only(start), 0, 0
-    if order.kind == "stop":
+    kind = order.works_as()
+    if kind in ("stop", "stop_limit"):
         place = way.first_at_least(start, order.trigger)
-    elif order.kind == "market_if_touched":
+    elif kind == "market_if_touched":
         place = way.first_at_most(start, order.trigger)
-    elif order.kind == "trailing_stop":
+    elif kind == "trailing_stop":
         place, lowest = way.trailed(start, order.lowest, order.trigger)
         sight = sight._replace(lowest=lowest)
-    elif order.kind == "limit":
-        return look_at_limit(order, way, start, cost, sight)
-    elif order.kind == "stop_limit":
-        if not order.is_triggered:
-            place = way.first_at_least(start, order.trigger)
-        if place is None:
-            return sight
-        return look_at_limit(order, way, place, cost, sight._replace(is_triggered=True))
-    else:
-        assert order.kind == "market", order.kind
     if place is None:
         return sight
+    sight = sight._replace(is_triggered=order.is_triggered or kind not in ("market", "limit"))
+    if kind in ("limit", "stop_limit"):
+        return look_at_limit(order, way, place, cost, sight)
     here = way.price_at(place)
     return sight._replace(place=place, price=here + cost(here))
 
@@ -140,8 +134,8 @@ def look_at_limit(order: Order, way: Way, start: int, cost: Callable[[int], int]
     if not order.has_looked:
         if here + cost(here) <= limit:
             return sight._replace(is_refused=True)
-        # Decision: between the limit less cost and the limit it rests, and any step behind the first place that is
-        # below the limit fills it, also when the price was below already.
+        # Between the limit less cost and the limit it rests, and any step behind the first place that is below the
+        # limit fills it, also when the price was below already.
         return sight._replace(place=way.first_below(start, limit), price=limit)
-    # Decision: one that rests already fills at its limit also where a bar opens beyond it: it is the maker.
+    # One that rests already fills at its limit also where a bar opens beyond it: it is the maker.
     return sight._replace(place=start if here < limit else way.first_below(start, limit), price=limit)

@@ -53,7 +53,7 @@ class Way:
     def first_below(self, start: int, level: int) -> int | None:
         """Where the price goes below ``level`` behind ``start``.
 
-        Decision: the place is the one at ``level`` itself, from which the next step is below (not one micro later),
+        The place is the one at ``level`` itself, from which the next step is below (not one micro later),
         so that who is woken there sees the price ``level``.
         """
         for at, here, there in self.behind(start):
@@ -66,11 +66,10 @@ class Way:
     def trailed(self, start: int, lowest: int, distance: int) -> tuple[int | None, int]:
         """The first place where the price has risen to the lowest price seen + ``distance``; the lowest after the bar.
 
-        Decision: the level goes on moving to the end of the way, also behind the place where it was reached. Decision: a
-        distance of nothing or less (an amendment may name one) is reached at the first place.
+        It goes on moving to the end of the way; behind the place where it was reached nothing asks for it.
         """
         here = self.price_at(start)
-        found = start if here >= lowest + distance or distance <= 0 else None
+        found = start if here >= lowest + distance else None
         lowest = min(lowest, here)
         for at, begin, there in self.behind(start):
             if found is None and there >= lowest + distance:

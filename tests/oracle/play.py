@@ -14,7 +14,9 @@ from kilohour.contracts.terms import EngineTerms
 from kilohour.desk import Desk
 from kilohour.faces.fields import dtype_of
 from kilohour.fills import Fills
-from kilohour.session import Market, Session
+from kilohour.limits import RiskLimits
+from kilohour.market import Market
+from kilohour.session import Session
 from kilohour.strategy import Strategy
 from tests.oracle.books import FillRules
 from tests.oracle.cases import Case
@@ -91,10 +93,10 @@ class Script:
         return named if named > 0 else self.last_ticket + 1 + named
 
 
-def market_of(case: Case) -> Market:
+def market_of(case: Case, limits: RiskLimits | None = None) -> Market:
     """The case's tape with its terms."""
     terms = {code: EngineTerms(**asdict(its)) for code, its in case.terms.items()}
-    return Market.of(case.tape, terms, {code: code.replace(":", "-") for code in case.tape.product_codes}, fills_of(case.rules))
+    return Market.of(case.tape, terms, {code: code.replace(":", "-") for code in case.tape.product_codes}, fills_of(case.rules), limits)
 
 
 def fills_of(rules: FillRules) -> Fills:
@@ -103,10 +105,10 @@ def fills_of(rules: FillRules) -> Fills:
                  latency_ms=rules.latency_ns / 1e6)
 
 
-def scripted(case: Case) -> Session:
+def scripted(case: Case, limits: RiskLimits | None = None) -> Session:
     """A session that is about to play the case's script."""
     state = np.zeros(1, dtype_of(Scripted))
-    session = Session(market_of(case), Scripted, state, case.cash_micros, interpreted=True)
+    session = Session(market_of(case, limits), Scripted, state, case.cash_micros, interpreted=True)
     session._step_address()
     assert session.python is not None
     session.python.strategy.script = Script(case)

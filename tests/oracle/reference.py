@@ -16,8 +16,10 @@ from kilohour.tape import Kind, Tape
 from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, half_even
 from tests.oracle.events import Event, events_of
+from tests.oracle.orders import Order
 from tests.oracle.requests import Action, Requests
 
+SESSIONS = ("open", "pre_open", "no_cancel", "halted", "closed")
 __all__ = ["Action", "Event", "Oracle", "events_of", "run"]
 
 
@@ -33,6 +35,11 @@ def run(tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequen
     for ts, group in groupby(events_of(tape), key=lambda event: event.ts):
         oracle.step(ts, list(group))
     return oracle.finish(tape.end)
+
+
+def flags_of(order: Order) -> str:
+    """As an order's row names them."""
+    return " ".join(name for name, is_set in (("post_only", order.post_only), ("reduce_only", order.reduce_only)) if is_set)
 
 
 class Oracle(Requests):
@@ -75,6 +82,9 @@ class Oracle(Requests):
             elif event.kind == Kind.EXPIRY:
                 self.books[event.code].is_past_last_trade = True
                 self.end_orders(event.code, "expired")
+        for event in group:
+            if event.kind == Kind.SESSION:
+                self.books[event.code].session = SESSIONS[event.volume]
         self.meet_marks(ts, marks)
         for event in group:
             if event.kind == Kind.LISTING:
@@ -98,13 +108,13 @@ class Oracle(Requests):
         self.result.cash_end = self.cash
         self.result.final_positions = {code: book.position for code, book in self.books.items() if book.position}
         for order in self.orders:
-            # Decision: a row shows size and limit as last accepted (amendments included, takings left aside), the limit
-            # of an outright as it was named, that of a spread as its buyer sees it, of sum of ratio x price.
+            # A row shows size and limit as last accepted (amendments included, takings left aside), the limit of an
+            # outright as it was named, that of a spread as its buyer sees it, of sum of ratio x price.
             limit = MISSING if order.limit is None else order.limit * (order.sign() if len(order.ratios) == 1 else 1)
             for code, ratio in order.ratios.items():
-                self.result.orders.append(OrderRow(order.number, order.ts, code, ratio * order.units, order.kind, limit,
+                self.result.orders.append(OrderRow(order.number, order.ts, code, ratio * order.asked, order.kind, limit,
                                                    order.tif, order.origin, order.status, order.code,
-                                                   ratio * order.units_filled))
+                                                   ratio * order.units_filled, flags_of(order)))
         return self.result
 
     # Phase 5

@@ -25,6 +25,8 @@ By ticket: ("one_cancels_other", ticket, other), ("triggers", parent, child), ("
 ("cancel", ticket). A negative ticket counts back from the last one given: -1 is that one."""
 
 LEGS_MOST = 8
+FAR = 10**18
+"""Above every price."""
 RATIO_MOST = 4
 
 PRICES = {"market": 0, "limit": 1, "stop": 1, "stop_limit": 2, "trailing_stop": 1, "if_touched": 1, "at_settlement": 0}
@@ -39,7 +41,7 @@ class Requests(Gate):
     def serve(self, ts: int, actions: Sequence[Action]) -> None:
         """The requests of one call, in order.
 
-        Decision: each request is worked out wholly (differences, what ``flat`` names, replaced orders, gate) in
+        Each request is worked out wholly (differences, what ``flat`` names, replaced orders, gate) in
         phase 7 before the next one is looked at, so a later request sees the orders of an earlier one.
         """
         ties = self.ties_of(actions)
@@ -47,31 +49,32 @@ class Requests(Gate):
             self.request(ts, action, ties)
 
     def ties_of(self, actions: Sequence[Action]) -> dict[int, Ties]:
-        """What the tying verbs of a call say, by the ticket of the order that carries the tie.
-
-        Decision: a tie is part of the request of its later order (of the child), wherever in the call it is spoken;
-        it refuses that order when the other one is not there by then: refused, done, or named after its child. A tie
-        whose carrier is not an order of this call does nothing. The last ``triggers`` of a child counts.
-        """
-        last, first_here = self.last_ticket, self.last_ticket + 1
+        """What the tying verbs of a call say, by ticket. Only orders of the call can be tied, a child to an earlier one; the
+        last ``triggers`` of a child counts."""
+        last = self.last_ticket
         ties: dict[int, Ties] = {}
+
+        def tie(one: int, two: int) -> None:
+            group = ties.setdefault(one, Ties()).group | ties.setdefault(two, Ties()).group | {one, two}
+            for ticket in group:
+                ties[ticket].group = group
+
         for verb, *of in actions:
             if verb == "bracket":
-                # Decision: a bracket is what its three orders and ties would be by single verbs; the gate sees one
-                # after the other, so a loss tied to a refused profit is refused too while the entry stays.
-                ties[last + 2], ties[last + 3] = Ties(last + 1), Ties(last + 1, [last + 2])
+                for child in (last + 2, last + 3):
+                    ties.setdefault(child, Ties()).parent = last + 1
+                tie(last + 2, last + 3)
                 last += 3
             elif verb in PRICES:
                 last += 1
             elif verb in ("one_cancels_other", "triggers"):
                 one, two = (ticket if ticket > 0 else last + 1 + ticket for ticket in of)
-                carrier = two if verb == "triggers" else max(one, two)
-                if first_here <= carrier <= last:
-                    tie = ties.setdefault(carrier, Ties())
-                    if verb == "triggers":
-                        tie.parent = one
-                    else:
-                        tie.others.append(min(one, two))
+                assert self.last_ticket < min(one, two) <= max(one, two) <= last, "a tie to an order of another call"
+                if verb == "triggers":
+                    assert one < two, "a child named before its parent"
+                    ties.setdefault(two, Ties()).parent = one
+                else:
+                    tie(one, two)
         return ties
 
     def request(self, ts: int, action: Action, ties: Mapping[int, Ties]) -> None:
@@ -85,15 +88,17 @@ class Requests(Gate):
                 if not first.month <= self.contracts[code].month <= last.month:
                     self.target(ts, {code: 0})
         elif verb == "cancel":
-            # Decision: only orders that are not targets have a ticket; cancelling anything else does nothing.
-            self.end_all(self.of_ticket(of[0]), "cancelled")
+            # Only orders that are not targets have a ticket; cancelling anything else does nothing.
+            for order in self.of_ticket(of[0]):
+                self.cancel(ts, order)
         elif verb == "amend":
             for order in self.of_ticket(of[0]):
-                self.amend(order, *of[1:])
+                self.amend(ts, order, *of[1:])
         elif verb == "bracket":
             code, lots, price, profit, loss = of
-            for kind, size, *prices in (("limit", lots, price), ("limit", -lots, profit), ("stop", -lots, loss)):
-                self.ask(ts, (kind, code, size, *prices, "gtc", {"reduce_only": size != lots}), ties)
+            self.ask(ts, ("limit", code, lots, price, "gtc"), ties)
+            for kind, at in (("limit", profit), ("stop", loss)):
+                self.ask(ts, (kind, code, -lots, at, "gtc", {"reduce_only": True}), ties)
         elif verb in PRICES:
             self.ask(ts, action, ties)
         elif verb not in ("one_cancels_other", "triggers"):
@@ -106,15 +111,16 @@ class Requests(Gate):
         options = rest.pop() if isinstance(rest[-1], Mapping) else {}
         prices, life = rest[:PRICES[verb]], rest[PRICES[verb]]
         side = -1 if lots < 0 else 1
-        # Decision: the legs of a spread stand as they are named: the contract, then the one against it.
+        # The legs of a spread stand as they are named: the contract, then the one against it.
         ratios = {code: side} | ({options["against"]: -side} if "against" in options else {})
         order = self.new_order(ts, ratios, abs(lots), kind="market_if_touched" if verb == "if_touched" else verb,
                                tif=life, until=options.get("until", 0), post_only=options.get("post_only", False),
                                reduce_only=options.get("reduce_only", False))
         if verb == "trailing_stop":
             order.trigger = prices[0]
-            # Decision: also of a child, which may sleep for long. The last price is the last close, not the mark.
-            order.lowest = sum(ratio * self.books[leg].last_price for leg, ratio in ratios.items())
+            # A child begins where it wakes. The last price is the last close, not the mark.
+            is_child = ties.get(self.last_ticket + 1, Ties()).parent is not None
+            order.lowest = FAR if is_child else sum(ratio * self.books[leg].last_price for leg, ratio in ratios.items())
         elif verb in ("limit", "stop_limit"):
             order.limit = side * prices[-1]
         if verb in ("stop", "stop_limit", "if_touched"):
@@ -128,41 +134,55 @@ class Requests(Gate):
         order = self.tickets.get(ticket if ticket > 0 else self.last_ticket + 1 + ticket)
         return [order] if order is not None and order.is_alive else []
 
-    def amend(self, order: Order, lots: int, price: int) -> None:
-        """Decision: a refused amendment leaves no row and takes no number. The sign of lots is ignored; market orders
-        and those at settlement ignore the price, a trailing stop takes it as its distance, and a stop-limit that has
-        become a limit order as its limit. Latency, lives and a trailing stop's highest price go on as before."""
-        if abs(lots) <= order.units_filled:
-            self.result.counts["cancelled by amendment"] += 1
+    def cancel(self, ts: int, order: Order) -> None:
+        if self.takes_cancels(order):
             self.end_all([order], "cancelled")
+        else:
+            self.refuse_change(ts, replace(order, asked=order.units - order.units_taken), order.works_as(), "session")
+
+    def refuse_change(self, ts: int, wish: Order, kind: str, code: str) -> None:
+        """A refused amendment or cancel has a row and a number of its own."""
+        self.orders.append(replace(wish, number=len(self.orders) + 1, ts=ts, kind=kind, is_triggered=False, status="refused",
+                                   code=code, units_filled=0))
+
+    def amend(self, ts: int, order: Order, lots: int, price: int) -> None:
+        """``lots`` are signed as the order's own. Market orders, what has become one and those at settlement ignore the
+        price, a trailing stop takes it as its distance, and a stop-limit that has become a limit order as its limit.
+        Lives and a trailing stop's best price go on as before, latency begins anew."""
+        size = order.sign() * lots
+        if 0 <= size <= order.units_filled:
+            self.result.counts["cancelled by amendment"] += 1
+            self.cancel(ts, order)
             return
         # What a tied order has taken stays taken: lots is the size that the order now is to have.
-        wish = replace(order, units=abs(lots) + order.units_taken)
-        if order.kind == "limit" or order.is_triggered:
+        wish = replace(order, units=size + order.units_taken, asked=size)
+        kind = order.works_as()
+        if kind == "limit":
             wish.limit = order.sign() * price
-        elif order.kind == "trailing_stop":
+        elif kind == "trailing_stop":
             wish.trigger = price
-        elif order.kind in ("stop", "stop_limit", "market_if_touched"):
+        elif kind in ("stop", "stop_limit", "market_if_touched"):
             wish.trigger = order.sign() * price
-        code = self.refusal(wish, instead_of=order)
+        code = "size" if size < 0 else self.refusal(wish, instead_of=order)
         if code:
             self.result.counts[f"amendment refused: {code}"] += 1
+            self.refuse_change(ts, wish, kind, code)
             return
         self.result.counts["amended"] += 1
         is_moved = (wish.limit, wish.trigger) != (order.limit, order.trigger)
         if is_moved or wish.units > order.units:
             self.queue(order)
         if is_moved:
-            # Decision: at its new price a post-only order is once more refused if it would pay cost at its first place.
+            # At its new price a post-only order is once more refused if it would pay cost at its first place.
             order.has_looked = False
-        order.units, order.limit, order.trigger = wish.units, wish.limit, wish.trigger
+        order.units, order.asked, order.limit, order.trigger, order.since = wish.units, wish.asked, wish.limit, wish.trigger, ts
 
     # Targets
 
     def named(self, verb: str, arguments: list[Any]) -> dict[str, int]:
         """Lots by contract that a verb names.
 
-        Decision: what ``flat`` and ``target_only`` name without saying so leaves out contracts past their last
+        What ``flat`` and ``target_only`` name without saying so leaves out contracts past their last
         trade: they await settlement, and one of them would have the whole basket refused as not listed.
         """
         if verb == "target":
@@ -188,8 +208,10 @@ class Requests(Gate):
         coming = {code: self.books[code].position + self.lots_coming("liquidation", code) for code in names}
         if all(coming[code] + self.lots_coming("target", code) == lots for code, lots in names.items()):
             return
+        if not all(self.takes_cancels(order) for order in touching):
+            return
         self.end_all(touching, "replaced")
-        # Decision: legs stand in contract order, whatever the order in which the verb names them.
+        # Legs stand in contract order, whatever the order in which the verb names them.
         gaps = {code: names[code] - coming[code] for code in sorted(names, key=lambda c: self.row[c])}
         gaps = {code: gap for code, gap in gaps.items() if gap}
         if not gaps:

@@ -20,7 +20,7 @@ from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
 from tests.oracle.cases import Case
-from tests.oracle.drawn import EVERYTHING, random_requests, random_rules
+from tests.oracle.drawn import random_requests, random_rules
 
 START = 21_000
 """Day of the first bar."""
@@ -35,11 +35,11 @@ def cases(days: int = 24, products: int = 2, months: int = 4, requests: int = 30
 
 
 def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, requests: int = 30,
-         plain: bool = False, words: frozenset[str] = EVERYTHING, rules: FillRules | None = None) -> Case:
+         plain: bool = False, rules: FillRules | None = None) -> Case:
     """One tape with its terms and its script; the same seed and sizes give the same case.
 
     A ``plain`` one knows targets, market and limit orders alone, filled without slippage or latency, and draws them
-    otherwise. ``words``: the vocabulary of a script that is not plain. ``rules``: how orders fill, drawn unless given.
+    otherwise. ``rules``: how orders fill, drawn unless given.
     """
     rng = np.random.default_rng(seed)
     terms = {f"TEST:{name}": random_terms(rng) for name in ("ALPHA", "BETA", "GAMMA")[:products]}
@@ -53,12 +53,13 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     for product, its in terms.items():
         ref = builder.index(Index(code=product.replace(":", "-"), unit="USD per GPU-hour"))
         add_prints(rng, builder, ref, days, other if its.weighted else None, is_whole=its.missing_rule == REFUSE)
+    add_sessions(other, builder, [refs[contract.code] for contract in contracts], days)
+    terms = {code: with_bands(other, its) for code, its in terms.items()}
     add_corrections(other, builder, [refs[contract.code] for contract in contracts])
     terms = {code: with_funding(other, its) for code, its in terms.items()}
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
-    actions = (plain_requests(rng, tape, terms, requests) if plain else
-               random_requests(rng, tape, terms, requests, words))
+    actions = (plain_requests if plain else random_requests)(rng, tape, terms, requests)
     cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
     watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
     fills = rules or (FillRules() if plain else random_rules(rng))
@@ -140,6 +141,25 @@ def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[i
         while settled < last and rng.random() < 0.3:
             settled += NANOS_PER_DAY * int(rng.integers(1, 60)) // 24
             builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
+
+
+def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int], days: int) -> None:
+    """Three contracts in ten have some session states, at the bars' time or off it, mostly for few days."""
+    for ref in refs:
+        at = 0
+        while rng.random() < 0.3 and at < days:
+            at += int(rng.integers(1, max(days // 2, 2)))
+            ts = (START + at) * NANOS_PER_DAY + (CLOSE if rng.random() < 0.5 else MARK_LATER)
+            builder.session(ref, ts, str(rng.choice(["pre_open", "no_cancel", "halted", "halted", "closed"])))
+            at += int(rng.integers(1, 4))
+            builder.session(ref, (START + at) * NANOS_PER_DAY + CLOSE, "open")
+
+
+def with_bands(rng: np.random.Generator, terms: Terms) -> Terms:
+    """A band in one product in three, that refuses or queues; a venue that takes orders and cancels in a halt, or not."""
+    band = int(rng.choice([0, 0, 0, 30_000, 100_003]))
+    return replace(terms, price_minimum=int(rng.choice([MISSING, MISSING, MISSING, 0, 50_000])), band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
+                   cancel_in_halt=int(rng.integers(2)))
 
 
 def with_funding(rng: np.random.Generator, terms: Terms) -> Terms:

@@ -56,7 +56,7 @@ def tape_of(contracts: str, events: str) -> Tape:
     """Columns ``day``, ``event`` (bar mark print final), ``of``, ``open high low close`` or ``price``, ``volume``.
 
     ``mark corrected`` has the day of the mark in ``volume``; ``final corrected`` needs none. The ``price`` of ``funding``
-    is its rate; without one it is by rule.
+    is its rate; without one it is by rule. A session state has no price.
 
     A bar with only a ``price`` has traded at that price alone. A print's ``of`` is its value date, its ``volume`` its weight.
     """
@@ -84,6 +84,8 @@ def tape_of(contracts: str, events: str) -> Tape:
         elif row["event"] == "funding":
             rate = np.array([int(Fraction(row["price"]) * 10**8)]) if "price" in row else None
             builder.funding(refs[row["of"]], ts, rate)
+        elif row["event"] in ("open", "pre_open", "no_cancel", "halted", "closed"):
+            builder.session(refs[row["of"]], int(ts[0]), row["event"])
         else:
             assert row["event"] == "final", row
             builder.finals(refs[row["of"]], int(ts[0]), micros_of(row["price"]) if "price" in row else MISSING)

@@ -152,7 +152,7 @@ def test_post_only_is_refused_where_it_would_pay_and_fills_at_its_limit_where_it
         1 | limit NEAR 1 1.96 gtc post_only=yes
         1 | limit NEAR 1 1.90 gtc post_only=yes
         1 | limit NEAR -1 1.99 gtc post_only=yes
-        1 | stop_limit NEAR 1 2.10 2.10 gtc post_only=yes
+        1 | limit NEAR 1 1.90 ioc post_only=yes
         """)
     # Day 2 opens at 2.00: 1 and 5 would pay there; 2 rests and 1.96 goes through it; 3 is touched and not filled.
     # Day 3 gaps below 3, which gets its limit as the maker it is; day 4 gaps below 4.
@@ -216,6 +216,7 @@ def test_an_amended_order_is_checked_like_a_new_one_and_goes_behind_the_others(r
         1 | 5 | 5 | filled    |
         2 | 4 | 4 | filled    |
         3 | 6 | 3 | cancelled |
+        4 | 4 | 0 | refused   | tick
         """)
 
 
@@ -227,10 +228,13 @@ def test_amending_moves_the_trigger_of_what_is_not_a_limit_order(runner):
         1 | if_touched NEAR -1 2.10 gtc
         2 | amend #1 2 2.30
         2 | amend #2 1 2.30
-        2 | amend #3 1 0.01
-        2 | amend #4 1 2.30
-        3 | amend #3 2 0.30
+        2 | amend #3 -1 0.25
+        2 | amend #4 -1 2.30
+        2 | amend #1 -2 2.30
+        2 | amend #1 2 2.305
+        3 | amend #3 -2 0.30
         """)
+    # The two amendments of 1 that are refused leave it as it is, and say so in rows of their own.
     assert shown(run.fills, *FILLS) == table("""
         4 | 1 | NEAR | 2  | 2.405
         4 | 2 | NEAR | 1  | 2.405
@@ -265,12 +269,19 @@ def test_latency_holds_an_order_back(runner, hours, ts):
     assert [(row.order, row.ts // NANOS_PER_DAY) for row in run.fills] == [(1, ts), (2, 3)]
 
 
-def test_a_stop_that_finds_too_little_volume_waits_for_its_price_again(runner):
-    run = play(runner, days("2", "2 2.1 2 2 3", "2 2.05 2 2 100", "2 2.1 2 2 100"), "1 | stop NEAR 5 2.10 gtc")
-    assert shown(run.fills, *FILLS) == table("""
-        2 | 1 | NEAR | 3 | 2.105
-        4 | 1 | NEAR | 2 | 2.105
-        """)
+@pytest.mark.parametrize("order", ["stop NEAR 5 2.10", "if_touched NEAR -5 2.10", "trailing_stop NEAR 5 0.10"])
+def test_once_triggered_always_triggered_what_the_volume_did_not_let_fill_is_a_market_order(runner, order):
+    run = play(runner, days("2", "2 2.1 2 2 3", "1.9 2.05 1.9 2 100", "2 2.1 2 2 100"), f"1 | {order} gtc")
+    side = -1 if "-5" in order else 1
+    assert shown(run.fills, "ts", "lots", "price_micros") == [
+        f"2 | {3 * side} | {'2.095' if side < 0 else '2.105'}", f"3 | {2 * side} | {'1.895' if side < 0 else '1.905'}"]
+    assert [row.kind for row in run.orders] == [order.split()[0].replace("if_touched", "market_if_touched")]
+
+
+def test_a_stop_that_was_hit_in_a_bar_without_volume_fills_at_the_next_open(runner):
+    run = play(runner, days("2", "2 2.1 2 2 0", "1.9 2.05 1.9 2 100"), "1 | stop NEAR 5 2.10 gtc\n2 | amend #1 4 2.50")
+    # Its trigger is behind it: amending gives it another size, the price is not asked for.
+    assert shown(run.fills, "ts", "lots", "price_micros") == ["3 | 4 | 1.905"]
 
 
 def test_a_stop_limit_stays_a_limit_order_once_it_was_triggered(runner):
@@ -283,3 +294,18 @@ def test_a_trailing_level_is_kept_from_bar_to_bar_and_never_falls_back(runner):
     run = play(runner, days("2", "2.2 2.4 2.2 2.35 9", "2.32 2.35 2.31 2.35 9", "2.34 2.34 2.3 2.33 9"),
                "1 | trailing_stop NEAR -5 0.10 gtc")
     assert shown(run.fills, *FILLS) == ["4 | 1 | NEAR | -5 | 2.295"]
+
+
+def test_a_post_only_order_that_is_moved_to_where_it_would_pay_is_refused_and_keeps_what_it_has(runner):
+    run = play(runner, days("2", "2 2 1.96 1.96 3", "1.94"), "1 | limit NEAR 5 1.98 gtc post_only=yes\n2 | amend #1 6 2.10")
+    assert shown(run.fills, *FILLS) == ["2 | 1 | NEAR | 3 | 1.98"]
+    assert shown(run.orders, *ENDS) == ["1 | 6 | 3 | refused | post_only"]
+
+
+def test_a_child_that_was_woken_in_a_bar_looks_from_the_next_open_once_it_is_amended(runner):
+    run = play(runner, days("2", "2 2 1.9 2 100", "2.10 2.2 1.8 2 100"), """
+        1 | market NEAR 5 gtc
+        1 | limit NEAR -5 2.50 gtc
+        1 | triggers #1 #2
+        2 | amend #2 -5 2.05""", rules=FillRules(latency_ns=NANOS_PER_DAY))
+    assert shown(run.fills, *FILLS) == ["2 | 1 | NEAR | 5 | 2.005", "3 | 2 | NEAR | -5 | 2.095"]

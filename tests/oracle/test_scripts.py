@@ -14,7 +14,7 @@ from tests.oracle.cases import Case
 from tests.oracle.explain import outcome
 from tests.oracle.play import fills_of
 from tests.oracle.scripts import case
-from tests.oracle.test_engine import full_case
+from tests.oracle.test_engine import case_of
 
 CASES = 150
 """The first of the cases that the engine is held against."""
@@ -25,7 +25,7 @@ STATUSES = {"filled", "working", "replaced", "cancelled", "lapsed", "expired", "
 
 @pytest.fixture(scope="module")
 def played() -> list[tuple[Case, Result]]:
-    pairs = ((of, outcome(of)) for of in map(full_case, range(CASES)))
+    pairs = ((of, outcome(of)) for of in map(case_of, range(CASES)))
     return [(of, run) for of, run in pairs if run is not None]
 
 
@@ -68,12 +68,12 @@ def test_ties_are_decided_either_way_and_flags_and_amendments_have_their_effect(
     counts: Counter[str] = sum((run.counts for _, run in played), Counter())
     assert not least(counts, {
         "tie: the older comes first", "tie: the younger comes first", "woken in the bar", "reduce_only capped",
-        "reduce_only cancelled", "amended", "cancelled by amendment"}, 25)
-    assert not least(counts, {"amendment refused: margin", "amendment refused: tick"}, 3)
+        "reduce_only cancelled", "amended", "cancelled by amendment"}, 20)
+    assert not least(counts, {"amendment refused: margin", "amendment refused: tick", "amendment refused: size"}, 3)
 
 
 def test_the_same_seed_draws_the_same_orders_and_rules_reach_a_session():
-    first, second = full_case(5), full_case(5)
+    first, second = case_of(5), case_of(5)
     assert (first.actions, first.rules) == (second.actions, second.rules)
     assert all(np.array_equal(first.tape.events[name], second.tape.events[name]) for name in first.tape.events)
     rules = FillRules(model="open", slippage_ticks=3, slippage_ppm=10_001, latency_ns=86_399_999_999_999)

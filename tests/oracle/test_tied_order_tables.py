@@ -192,24 +192,46 @@ def test_ties_that_are_refused(runner):
         1 | triggers #3 #4
         1 | stop NEAR -5 1.70 gtc
         1 | triggers #4 #5
+        1 | limit NEAR 5 1.90 gtc
+        1 | stop NEAR -5 1.80 gtc
+        1 | triggers #6 #7
         1 | limit NEAR 1 1.90 ioc
-        1 | triggers #3 #6
-        1 | triggers #8 #7
-        1 | limit NEAR 1 1.90 gtc
-        1 | limit NEAR 1 1.90 gtc
-        1 | triggers #8 #7
+        1 | triggers #6 #8
+        1 | stop NEAR -5 1.80 gtc
+        1 | triggers #6 #9
         """, terms=TERMS))
-    # 1 is off the tick, so 2 has nobody to cancel it; 5 would have a child for a parent; 6 has a parent and ioc;
-    # 7 is named before its parent, which is thus not there yet.
+    # 1 is off the tick, so 2 has nobody to cancel it; 5 would have a child for a parent, which is cancelled; 8 has a parent
+    # and ioc: its parent goes, with the child that was accepted, and 9 finds no parent.
     assert shown(run.orders, "order", "kind", "status", "code") == table("""
-        1 | limit | refused | tick
-        2 | limit | refused | group
-        3 | limit | working |
-        4 | stop  | working |
-        5 | stop  | refused | group
-        6 | limit | refused | life
-        7 | limit | refused | group
-        8 | limit | working |
+        1 | limit | refused   | tick
+        2 | limit | refused   | group
+        3 | limit | working   |
+        4 | stop  | cancelled |
+        5 | stop  | refused   | group
+        6 | limit | cancelled |
+        7 | stop  | cancelled |
+        8 | limit | refused   | life
+        9 | stop  | refused   | group
+        """)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_pairs_of_pairs_are_one_group_of_four_and_lose_none(runner):
+    run = rows_by(runner, case_of("contract\nNEAR", days("2 2 2 2", "2 2 1.94 1.96 3", "1.96 1.96 1.96 1.96"), """day | request
+        1 | limit NEAR 5 1.95 gtc
+        1 | limit NEAR 5 1.80 gtc
+        1 | limit NEAR 4 1.75 gtc
+        1 | limit NEAR 3 1.70 gtc
+        1 | one_cancels_other #1 #2
+        1 | one_cancels_other #3 #4
+        1 | one_cancels_other #2 #3
+        """, terms=TERMS))
+    # Three lots of 1: 2 has two left, 3 one, and 4 none.
+    assert shown(run.orders, "order", "lots", "filled_lots", "status") == table("""
+        1 | 5 | 3 | working
+        2 | 5 | 0 | working
+        3 | 4 | 0 | working
+        4 | 3 | 0 | cancelled
         """)
 
 
@@ -217,19 +239,21 @@ def test_ties_that_are_refused(runner):
 def test_sleepers_take_no_margin_when_reduce_only_and_are_asked_for_it_otherwise(runner):
     run = rows_by(runner, case_of("contract\nNEAR", days("2 2 2 2", "2 2 2 2"), """day | request
         1 | bracket NEAR 10 1.95 2.05 1.85
-        1 | stop NEAR -21 1.90 gtc
-        1 | triggers #1 #4
         1 | stop NEAR -20 1.90 gtc
-        1 | triggers #1 #5
+        1 | triggers #1 #4
+        1 | limit NEAR 1 1.90 gtc
+        1 | stop NEAR -21 1.90 gtc
+        1 | triggers #1 #6
         1 | limit NEAR 1 1.90 gtc
         """, cash="1000", terms=Terms(margin_initial_floor_micros=100_000_000)))
-    # A thousand dollars are margin for ten lots. 10 working - 21 = -11 is too much, 10 - 20 = -10 is not; neither
-    # counts afterwards, but the entry does: 10 + 1 is too much.
+    # A thousand dollars are margin for ten lots. 10 working - 20 = -10 can be borne and does not count afterwards, but the
+    # entry does: 10 + 1 is too much, and so is 10 - 21 = -11, which takes its entry with it: then 1 can be borne.
     assert shown(run.orders, "order", "lots", "status", "code") == table("""
-        1 | 10  | working |
-        2 | -10 | working |
-        3 | -10 | working |
-        4 | -21 | refused | margin
-        5 | -20 | working |
-        6 | 1   | refused | margin
+        1 | 10  | cancelled |
+        2 | -10 | cancelled |
+        3 | -10 | cancelled |
+        4 | -20 | cancelled |
+        5 | 1   | refused   | margin
+        6 | -21 | refused   | margin
+        7 | 1   | working   |
         """)

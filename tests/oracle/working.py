@@ -46,13 +46,8 @@ class Working(Account):
     # Before bars
 
     def begin_group(self, ts: int) -> None:
-        """Good-till-dates that have passed; what parents filled in earlier groups reaches their children."""
+        """Good-till-dates that have passed."""
         self.end_all((order for order in self.alive() if order.tif == "gtd" and ts > order.until), "lapsed")
-        for order in self.alive():
-            # Decision: "with the next bar" counts from the next group on, for working lots and margin too; so do the
-            # further units that a child which is awake gets from a parent on other legs.
-            if order.parent is not None:
-                order.arrived = order.parent.units_filled
 
     # Bars
 
@@ -73,16 +68,28 @@ class Working(Account):
                 self.take_turn(ts, order, bars, room)
 
     def can_look(self, ts: int, order: Order, legs: Mapping[str, Any]) -> bool:
-        """Decision: latency counts from the order's first acceptance; until it has passed nothing of the order sees
-        a price: no trigger, no trailing level, and no "first look" of ioc, fok and post-only."""
-        return (order.is_alive and not order.is_asleep and order.kind != "at_settlement"
-                and ts - order.ts >= self.rules.latency_ns and all(code in legs for code in order.ratios))
+        """Until the latency has passed nothing of the order sees a price: no trigger, no trailing level, and no "first
+        look" of ioc, fok and post-only. A child that has filled all that its parent brought sleeps."""
+        return order.kind != "at_settlement" and self.is_due(ts, order) and all(code in legs for code in order.ratios)
+
+    def takes_orders(self, code: str) -> bool:
+        """New orders are let in while it is open, before its opening, and in a halt where the venue does so."""
+        state = self.books[code].session
+        return state in ("open", "pre_open", "no_cancel") or (state == "halted" and bool(self.terms(code).order_in_halt))
+
+    def takes_cancels(self, order: Order) -> bool:
+        return all(self.books[code].session in ("open", "pre_open")
+                   or (self.books[code].session == "halted" and bool(self.terms(code).cancel_in_halt)) for code in order.ratios)
+
+    def is_due(self, ts: int, order: Order) -> bool:
+        return (order.is_alive and order.units_left() > 0 and ts - order.since >= self.rules.latency_ns
+                and order.woken_at != (ts, None) and all(self.books[code].session == "open" for code in order.ratios))
 
     def take_turn(self, ts: int, order: Order, bars: dict[str, Event], room: Room) -> None:
         chance = self.chance(ts, order, bars, room)
         sight = chance.sight
         if chance.fills and self.is_beaten(ts, order, sight, bars, room):
-            # Decision: not looked at means that not even its trailing level moves in this bar.
+            # Not looked at means that not even its trailing level moves in this bar.
             return
         order.is_triggered, order.lowest, order.has_looked = sight.is_triggered, sight.lowest, True
         if sight.is_refused:
@@ -91,7 +98,7 @@ class Working(Account):
             return
         if sight.place is not None:
             if self.is_stranded(order):
-                # Decision: cancelled where it would fill, whether or not there is volume, and before an ioc lapses.
+                # Cancelled where it would fill, whether or not there is volume, and before an ioc lapses.
                 self.result.counts["reduce_only cancelled"] += 1
                 self.end_all([order], "cancelled")
                 return
@@ -104,18 +111,21 @@ class Working(Account):
 
     def chance(self, ts: int, order: Order, bars: dict[str, Event], room: Room) -> Chance:
         way = way_of(order.ratios, bars, self.rules.model)
-        start = order.woken_at[1] if order.woken_at[0] == ts else 0
+        start = order.woken_at[1] or 0 if order.woken_at[0] == ts else 0
         sight = look(order, way, start, self.cost_of(order, bars))
         if sight.place is None:
             return Chance(sight, 0, 0)
         # An ioc's way is its first place alone and begins there with place 0.
         place = start if order.tif in ("ioc", "fok") else sight.place
-        return Chance(sight._replace(place=place), self.units_now(order, room), way.price_at(place))
+        there = way.price_at(place)
+        if order.post_only and len(order.ratios) == 1:
+            there = sight.price  # a maker gives nothing up
+        return Chance(sight._replace(place=place), self.units_now(order, room), there)
 
     def is_beaten(self, ts: int, order: Order, sight: Sight, bars: dict[str, Event], room: Room) -> bool:
         """Whether a younger order of its group would fill strictly before it.
 
-        Decision: would fill means a place and at least one unit of volume (and of position, when reduce-only) as
+        Would fill means a place and at least one unit of volume (and of position, when reduce-only) as
         things stand at the elder's turn; age is the place in the queue, so an amended order may be the younger.
         """
         assert sight.place is not None
@@ -183,7 +193,9 @@ class Working(Account):
         return prices, seen
 
     def is_maker(self, order: Order, bars: Mapping[str, Event]) -> bool:
-        """An outright limit, also of a stop-limit, where the bar did not open at it or through it."""
+        """An outright limit, also of a stop-limit, where the bar did not open at it or through it; post-only always."""
+        if order.post_only:
+            return True
         (code, ratio), *more = order.ratios.items()
         return not more and order.limit is not None and bars[code].open * ratio > order.limit
 
@@ -192,15 +204,14 @@ class Working(Account):
     def meet_marks(self, ts: int, marks: Mapping[str, int]) -> None:
         """Orders at settlement, after finals and expiries.
 
-        Decision: each takes up to its share of the last bar's volume for itself, at every mark anew, whatever orders
+        Each takes up to its share of the last bar's volume for itself, at every mark anew, whatever orders
         in the bar or other orders at settlement took of it.
         """
         for order in list(self.alive()):
-            if order.kind != "at_settlement" or not any(code in marks for code in order.ratios):
+            if order.kind != "at_settlement" or not order.is_alive or not any(code in marks for code in order.ratios):
                 continue
-            is_due = not order.is_asleep and ts - order.ts >= self.rules.latency_ns
             units = self.units_now(order, {code: self.books[code].room for code in order.ratios})
-            if is_due and units and order.is_alive and all(code in marks for code in order.ratios):
+            if self.is_due(ts, order) and units and all(code in marks for code in order.ratios):
                 seen = {code: marks[code] for code in order.ratios}
                 prices = {code: seen[code] + (1 if ratio > 0 else -1) * self.cost(code, seen[code])
                           for code, ratio in order.ratios.items()}
@@ -216,38 +227,39 @@ class Working(Account):
         for code, ratio in order.ratios.items():
             self.book_fill(ts, order.number, code, units * ratio, prices[code], seen[code], is_maker=is_maker)
         order.units_filled += units
+        others = [other for other in order.group if other is not order and other.is_alive]
         for child in self.children_of(order):
-            # Decision: each fill of the parent wakes a child of the same one contract at its place, also one that is
-            # awake: what the child might have done earlier in this bar is not looked at.
-            if place is not None and len(order.ratios) == 1 and list(child.ratios) == list(order.ratios):
-                self.result.counts["woken in the bar"] += 1
-                child.arrived, child.woken_at = order.units_filled, (ts, place)
-        for other in order.group:
-            if other is not order and other.is_alive:
-                other.units_taken += units
-                if other.is_spent():
-                    self.end_all([other], "cancelled")
+            # Each fill of the parent wakes the child, also one that is awake: what it might have done earlier in this bar
+            # is not looked at.
+            if child not in others:
+                child.arrived += units
+                is_here = (place is not None and len(order.ratios) == 1 and list(child.ratios) == list(order.ratios)
+                           and ts - child.since >= self.rules.latency_ns)
+                self.result.counts["woken in the bar"] += is_here
+                child.woken_at = (ts, place if is_here else None)
+        for other in others:
+            other.units_taken += units
+            if other.is_spent():
+                self.end_all([other], "cancelled")
         if order.is_spent():
             self.end_all([order], "filled")
         elif self.is_stranded(order):
-            # Decision: what is left of a reduce-only order is cancelled as soon as its own fill has closed the position.
+            # What is left of a reduce-only order is cancelled as soon as its own fill has closed the position.
             self.result.counts["reduce_only cancelled"] += 1
             self.end_all([order], "cancelled")
 
     # How orders end
 
     def end_all(self, orders: Iterable[Order], status: str) -> None:
-        """Decision: sleeping orders live as others do (their own lapse, expiry, margin call, count of 256); what ends
-        parent and child alike is written of both, and only then do children end for want of a parent."""
-        ended = list(orders)
-        for order in ended:
+        """Oldest first: a child that never woke is cancelled with its parent, whatever else would have ended it then;
+        one that has filled all that its parent could bring is filled; one with something left stands alone."""
+        for order in sorted(orders, key=lambda its: its.queued):
+            if not order.is_alive:
+                continue
             order.status = status
-        for order in ended:
             for child in self.children_of(order):
-                if order.units_filled == 0:
-                    child.status = "cancelled"
-                elif child.is_spent():
-                    # Decision: a child that has filled all that its parent could bring is filled.
+                child.parent, child.units = None, min(child.units, max(child.arrived, child.units_filled + child.units_taken))
+                if child.is_spent():
                     child.status = "filled" if child.units_filled else "cancelled"
 
     def end_orders(self, code: str, status: str) -> None:
@@ -261,12 +273,12 @@ class Working(Account):
     # Small words
 
     def alive(self) -> list[Order]:
-        """Working and asleep, oldest first; an order that was amended is as old as its amendment."""
+        """Working and asleep, oldest first; an order that was amended may be as old as its amendment."""
         self.unfinished = sorted((order for order in self.unfinished if order.is_alive), key=lambda order: order.queued)
         return self.unfinished
 
     def working(self) -> list[Order]:
-        return [order for order in self.alive() if not order.is_asleep]
+        return [order for order in self.alive() if order.units_left()]
 
     def working_from(self, origin: str) -> list[Order]:
         return [order for order in self.working() if order.origin == origin]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candles of one market from an exchange object in the manner of ccxt: page by page, slowed down, resumed, and checked for gaps.
+
+``exchange`` is anything with ``fetch_ohlcv(symbol, timeframe, since, limit)`` that returns rows ``[opened in milliseconds, open, high, low,
+close, volume]``, oldest first. Nothing here reads a clock: the end is given, and waiting is a function that is handed in.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from kilohour.errors import DataError, UsageError
+from kilohour.units import datetime_of
+
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+RETRIES = 6
+FIRST_WAIT_SECONDS = 1.0
+NANOS_PER_MILLI = 1_000_000
+
+PRICE_MAX = 1e9
+Wait = Callable[[float], None]
+Passing = tuple[type[Exception], ...]
+
+Candle = tuple[int, float, float, float, float, float | None]
+"""Opened (milliseconds), open, high, low, close, volume."""
+
+
+class StillRefused(DataError):
+    """An exchange did not answer after all waits: what is fetched so far is kept, and the import can go on later."""
+
+
+class Exchange(Protocol):
+    """What is asked of an exchange object."""
+
+    def fetch_ohlcv(self, symbol: str, timeframe: str, since: int | None = None, limit: int | None = None) -> list[list[Any]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which candles: those that open at ``since`` or later and end by ``until``, milliseconds since 1970."""
+
+    symbol: str
+    timeframe: str
+    since: int
+    until: int
+    limit: int = 500
+    """Candles a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Candles that are missing between two others."""
+
+    after: int
+    """Opening of the last candle before, milliseconds."""
+    count: int
+
+
+def step_of(timeframe: str) -> int:
+    """Milliseconds of a timeframe.
+
+    >>> step_of("15m")
+    900000
+
+    Raises :class:`UsageError` for one that is not a whole number of seconds, minutes, hours, days or weeks.
+    """
+    number, unit = timeframe[:-1], timeframe[-1:]
+    if unit not in UNITS or not number.isdigit() or int(number) < 1:
+        raise UsageError(f"timeframe must be a number and s, m, h, d or w, as 1h, found {timeframe!r}")
+    return int(number) * UNITS[unit] * 1_000
+
+
+def pages(exchange: Exchange, wanted: Wanted, *, wait: Wait, passing: Passing = ()) -> Iterator[list[Candle]]:
+    """Pages of checked candles, each beginning after the last; a candle that both pages have comes once.
+
+    An error of a kind in ``passing`` (a limit on requests, a lost connection) is waited out, twice as long each time, :data:`RETRIES`
+    times; then :class:`StillRefused`. A candle that has not ended by ``until`` is left out. Raises :class:`DataError` for rows that are no
+    candles, or out of order.
+    """
+    step, since = step_of(wanted.timeframe), wanted.since
+    while since + step <= wanted.until:
+        rows = _asked(exchange, wanted, since, wait, passing)
+        fresh = [candle for candle in _checked(wanted, rows) if since <= candle[0] and candle[0] + step <= wanted.until]
+        if fresh:
+            yield fresh
+            since = fresh[-1][0] + step
+            continue
+        # An empty stretch: some exchanges then give nothing, others the next candles there are. Go on a page at a time.
+        later = [row[0] for row in rows if row[0] > since]
+        since = min(later) if later else since + step * wanted.limit
+
+
+def gaps_of(candles: Sequence[Candle], step: int) -> list[Gap]:
+    """The holes between candles."""
+    found = []
+    for before, after in itertools.pairwise(candles):
+        if after[0] - before[0] != step:
+            found.append(Gap(before[0], (after[0] - before[0]) // step - 1))
+    return found
+
+
+class Held:
+    """Candles on the disk while an import goes on: a line each, appended page by page, so that it can go on after an interruption."""
+
+    def __init__(self, file: Path, wanted: Wanted, exchange: str) -> None:
+        self.file = file
+        key = [exchange, wanted.symbol, wanted.timeframe, wanted.since]
+        self.candles = self._read(key)
+        if not self.candles:
+            file.write_text(json.dumps(key) + "\n", encoding="utf-8")
+
+    def add(self, page: Sequence[Candle]) -> None:
+        """Keeps a page."""
+        with self.file.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(candle) + "\n" for candle in page)
+        self.candles += page
+
+    def _read(self, key: list[Any]) -> list[Candle]:
+        text = self.file.read_text(encoding="utf-8") if self.file.is_file() else ""
+        lines = text[: text.rfind("\n") + 1].splitlines()
+        if not lines or json.loads(lines[0]) != key:
+            return []
+        if len(text) > text.rfind("\n") + 1:  # a line torn by a crash
+            self.file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
+        return [tuple(json.loads(line)) for line in lines[1:]]
+
+
+def _asked(exchange: Exchange, wanted: Wanted, since: int, wait: Wait, passing: Passing) -> list[list[Any]]:
+    pause = FIRST_WAIT_SECONDS
+    for attempt in range(RETRIES + 1):
+        try:
+            return exchange.fetch_ohlcv(wanted.symbol, wanted.timeframe, since, wanted.limit)
+        except passing as error:
+            if attempt == RETRIES:
+                said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+                raise StillRefused(f"{wanted.symbol}: the exchange still refused after {RETRIES} waits: {said}") from None
+            wait(pause)
+            pause *= 2
+    raise AssertionError("the loop returns or raises")
+
+
+def _checked(wanted: Wanted, rows: Sequence[Sequence[Any]]) -> Iterator[Candle]:
+    last = -1
+    for row in rows:
+        prices = row[1:5] if len(row) >= 5 else []
+        if len(prices) != 4 or not all(isinstance(value, int | float) and abs(value) < PRICE_MAX for value in prices):
+            found = str(list(row))[:120]
+            raise DataError(f"{wanted.symbol}: a candle must be [time, open, high, low, close, volume] in numbers, found {found}")
+        if row[0] <= last:
+            raise DataError(f"{wanted.symbol}: candles must come in order, found {_time(row[0])} after {_time(last)}")
+        last = int(row[0])
+        first, high, low, close = (float(value) for value in prices)
+        yield last, first, high, low, close, None if len(row) < 6 or row[5] is None else float(row[5])
+
+
+def _time(millis: int) -> str:
+    return f"{datetime_of(millis * NANOS_PER_MILLI):%Y-%m-%d %H:%M}"

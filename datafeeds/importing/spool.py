@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sorts more rows than memory holds: runs on disk, read back as buckets of rows that follow one another in time.
+
+A run is one file of raw columns one after another. Cuts between buckets are times, taken from samples of all runs, so that a bucket
+holds about :data:`BUCKET_ROWS` rows whatever order the input had; rows of one time are never cut apart. Within a bucket the rows
+have no order: whoever takes it puts them in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+RUN_ROWS = 1 << 20
+BUCKET_ROWS = 1 << 20
+SAMPLE_EVERY = 4_096
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+class Spool:
+    """Takes columns of one length in any order and gives them back in stretches of the column ``time``.
+
+    ``dtypes`` names every column. ``runs`` of an import that was interrupted are taken up again.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        dtypes: Mapping[str, npt.DTypeLike],
+        *,
+        time: str,
+        runs: list[int] | None = None,
+        run_rows: int = RUN_ROWS,
+        bucket_rows: int = BUCKET_ROWS,
+    ) -> None:
+        self.folder, self.time = folder, time
+        self.dtypes = {name: np.dtype(dtype) for name, dtype in dtypes.items()}
+        self.runs = list(runs or [])
+        """Rows of each run on disk."""
+        self.run_rows, self.bucket_rows = run_rows, bucket_rows
+        self._held: list[Columns] = []
+        self._rows = 0
+
+    def add(self, columns: Columns) -> None:
+        """Takes more rows; the arrays are kept until :meth:`spill`."""
+        if len(columns[self.time]):
+            self._held.append(columns)
+            self._rows += len(columns[self.time])
+
+    @property
+    def is_full(self) -> bool:
+        """So many rows are held in memory that they should be spilled."""
+        return self._rows >= self.run_rows
+
+    def spill(self) -> None:
+        """Writes what is held as one run, sorted by time."""
+        if not self._held:
+            return
+        columns = self._taken()
+        order = np.argsort(columns[self.time], kind="stable")
+        with self._path(len(self.runs)).open("wb") as file:
+            for name, dtype in self.dtypes.items():
+                np.ascontiguousarray(columns[name][order], dtype).tofile(file)
+        self.runs.append(len(columns[self.time]))
+
+    def buckets(self) -> Iterator[Columns]:
+        """All rows, bucket by bucket. Without a run on disk that is one bucket from memory."""
+        if not self.runs:
+            if self._held:
+                yield self._taken()
+            return
+        self.spill()
+        cuts = [-(2**63), *self._cuts()]
+        times = [self._times(run) for run in range(len(self.runs))]
+        for at, first in enumerate(cuts):
+            ends = [len(column) if at + 1 == len(cuts) else int(np.searchsorted(column, cuts[at + 1])) for column in times]
+            starts = [int(np.searchsorted(column, first)) for column in times]
+            parts = [self._slice(run, start, end) for run, (start, end) in enumerate(zip(starts, ends, strict=True)) if end > start]
+            if parts:
+                yield {name: np.concatenate([part[name] for part in parts]) for name in self.dtypes}
+
+    def _taken(self) -> Columns:
+        held, self._held, self._rows = self._held, [], 0
+        if len(held) == 1:
+            return {name: held[0][name] for name in self.dtypes}
+        return {name: np.concatenate([part[name] for part in held]) for name in self.dtypes}
+
+    def _path(self, run: int) -> Path:
+        return self.folder / f"run-{run:05d}.columns"
+
+    def _times(self, run: int) -> npt.NDArray[np.int64]:
+        # Mapped, not read: a search for a cut touches a few pages.
+        return np.memmap(self._path(run), np.int64, "r", self._offset(run, self.time), (self.runs[run],))
+
+    def _offset(self, run: int, wanted: str) -> int:
+        widths = [dtype.itemsize for name, dtype in self.dtypes.items()]
+        return sum(widths[: list(self.dtypes).index(wanted)]) * self.runs[run]
+
+    def _slice(self, run: int, start: int, end: int) -> Columns:
+        columns = {}
+        for name, dtype in self.dtypes.items():
+            offset = self._offset(run, name) + start * dtype.itemsize
+            columns[name] = np.fromfile(self._path(run), dtype, end - start, offset=offset)
+        return columns
+
+    def _cuts(self) -> list[int]:
+        samples = np.sort(np.concatenate([np.array(self._times(run)[::SAMPLE_EVERY]) for run in range(len(self.runs))]))
+        step = max(self.bucket_rows // SAMPLE_EVERY, 1)
+        return [int(cut) for cut in np.unique(samples[step::step])]

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts of a venue enter the orders and the books: each trade once, counts only grow, what ended stays ended."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from kilohour.execution.orders import ENDS, State, VenueOrder
+from kilohour.execution.port import (
+    Absent,
+    Account,
+    Acknowledged,
+    CancelRefused,
+    Ended,
+    Fact,
+    Filled,
+    Found,
+    LegFill,
+    LookUp,
+    LookUpFills,
+    Rejected,
+    Unsure,
+)
+from kilohour.execution.risk import Trading
+from kilohour.kernels import records as r
+from kilohour.units import MISSING
+
+if TYPE_CHECKING:
+    from kilohour.execution.trader import Trader
+
+AGAIN_BY = (State.CANCELED, State.EXPIRED)
+"""Ends after which an order of the engine that still wants to trade is sent again."""
+
+
+def enter(trader: Trader, fact: Fact, now: int) -> None:
+    """One fact about one order or trade."""
+    if isinstance(fact, Filled):
+        enter_fill(trader, fact)
+        return
+    oid = fact.oid if isinstance(fact, Acknowledged | Ended | Found) else ""
+    order = trader.order_of(getattr(fact, "cid", 0), oid)
+    if order is None:
+        trader.foreign_orders += 1
+        trader.record("foreign", what=type(fact).__name__, oid=oid)
+        return
+    before = order.state
+    if isinstance(fact, Acknowledged):
+        order.acknowledged(fact.oid)
+    elif isinstance(fact, Unsure):
+        order.unsure()
+    elif isinstance(fact, Rejected):
+        if order.state <= State.UNKNOWN:  # what the venue has shown to live was not refused: the answer is of another attempt
+            order.end(State.REJECTED, fact.reason or "rejected")
+    elif isinstance(fact, Ended):
+        order.oid = order.oid or fact.oid
+        if fact.filled is not None:
+            order.told_filled(fact.filled)
+        order.end(ENDS[fact.state], fact.reason or fact.state)
+    elif isinstance(fact, Found):
+        found(order, fact)
+    elif isinstance(fact, Absent):
+        if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.absence_wait:
+            order.end(State.REJECTED, "absent")
+    elif isinstance(fact, CancelRefused):
+        order.cancel_at = now  # it is asked again after a while, unless the order turns out to be over
+        if order.is_open:
+            trader.ask(LookUp(cid=order.place.cid))
+    if order.state != before:
+        trader.record("order", cid=order.place.cid, state=order.state.name, why=order.ended_by)
+    check_order(trader, order)
+
+
+def found(order: VenueOrder, fact: Found) -> None:
+    """What a question brought: never less than is known."""
+    order.told_filled(fact.filled)
+    if fact.state == "live":
+        order.acknowledged(fact.oid)
+    else:
+        order.oid = order.oid or fact.oid
+        order.end(ENDS[fact.state], fact.state)
+
+
+def check_order(trader: Trader, order: VenueOrder) -> None:
+    """More filled than ordered stops all trading; the end of an order reaches the engine once its fills are booked."""
+    if order.is_overfilled:
+        trader.halt(f"order {order.place.cid} filled {max(order.filled, order.cumulative)} of {order.place.units} units")
+    if order.state.is_over and not order.owes_fills and not order.engine_knows:
+        order.engine_knows = True
+        tell_engine(trader, order)
+
+
+def tell_engine(trader: Trader, order: VenueOrder) -> None:
+    """What the end of a venue's order means to the order of the engine."""
+    working = {one.number: one for one in trader.session.working()}.get(order.number)
+    if working is None:
+        return
+    refused = order.state in (State.REJECTED, State.DENIED)
+    if refused and order.ended_by != "absent" and order.filled == 0 and working.filled == 0:
+        code = r.RESTS if order.place.post_only else r.VENUE
+        trader.session.refuse(order.number, int(code), trader.session.now)
+        return
+    if order.state == State.CANCELED and order.cancel_at == 0:
+        trader.progress[order.number].tries += 1
+    stays = order.state in AGAIN_BY and working.life in (r.GTC, r.DAY, r.GTD)
+    if order.state == State.FILLED or (stays and not _venue_ended_resting(working.kind, order)):
+        return
+    end_engine(trader, order.number, int(r.CANCELLED if order.state != State.EXPIRED else r.LAPSED))
+
+
+def _venue_ended_resting(kind: int, order: VenueOrder) -> bool:
+    """True when the venue ended a resting limit order that nobody here cancelled."""
+    return kind == r.LIMIT and order.place.life != "ioc" and order.cancel_at == 0
+
+
+def end_engine(trader: Trader, number: int, status: int) -> None:
+    """Ends an order of the engine, with what filled without a whole unit."""
+    progress = trader.progress.get(number)
+    beyond: dict[int, int] = {}
+    if progress is not None:
+        for code, ratio in progress.legs:
+            lots = progress.lots.get(code, 0) - ratio * progress.counted
+            if lots:
+                beyond[trader.rows[code]] = lots
+    trader.session.end(number, status, trader.session.now, beyond=beyond)
+
+
+def enter_fill(trader: Trader, fact: Filled) -> None:
+    """A fill with its legs, each trade once."""
+    order = trader.order_of(fact.cid, fact.oid)
+    for leg in fact.legs:
+        correct_fee(trader, leg, fact.ts)
+    fresh = trader.trades.new_legs(fact)
+    if not fresh:
+        return
+    number = order.number if order is not None else 0
+    if order is None:
+        trader.foreign_fills += 1
+    for leg in fresh:
+        book_leg(trader, number, leg, fact.is_maker, fact.ts)
+    trader.record("fill", number=number, cid=fact.cid, legs=[[leg.contract, leg.trade, leg.lots, leg.price] for leg in fresh],
+                  ts=fact.ts, cash=trader.cash())
+    if order is None:
+        return
+    was_over = number not in {one.number for one in trader.session.working()}
+    order.fill(fresh)
+    if fact.cumulative is not None:
+        order.told_filled(fact.cumulative)
+    if was_over:
+        drop_stale(trader, [leg.contract for leg in fresh])
+    else:
+        count_units(trader, number, fact.ts)
+    check_order(trader, order)
+
+
+def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int) -> None:
+    """One leg's lots, cash and fee."""
+    session, row = trader.session, trader.rows.get(leg.contract)
+    if row is None:
+        trader.halt(f"a fill of {leg.contract}, which this run does not trade")
+        return
+    before = session.fees
+    session.book_fill(number, row, leg.lots, leg.price, ts, fee=MISSING if leg.fee is None else leg.fee, maker=is_maker,
+                      reference=trader.opens.get(row))
+    trader.trades.note_fee(leg.contract, leg.trade, leg.lots, session.fees - before)
+    progress = trader.progress.get(number)
+    if progress is not None:
+        progress.lots[leg.contract] = progress.lots.get(leg.contract, 0) + leg.lots
+
+
+def count_units(trader: Trader, number: int, ts: int) -> None:
+    """Tells the engine of whole units: those of which every leg has filled."""
+    progress = trader.progress[number]
+    whole = min(abs(progress.lots.get(code, 0)) // abs(ratio) for code, ratio in progress.legs)
+    if whole > progress.counted:
+        units, progress.counted = whole - progress.counted, whole
+        trader.session.count_units(number, units, ts)
+
+
+def drop_stale(trader: Trader, contracts: list[str]) -> None:
+    """An order that the engine had given up filled after all: targets on its contracts that wait to be sent were
+    worked out without it, so they are dropped and the strategy decides anew at its next bar."""
+    touched = {trader.rows[code] for code in contracts if code in trader.rows}
+    sent = {order.number for order in trader.open_orders()}
+    for working in trader.session.working():
+        if working.origin == r.FROM_TARGET and working.number not in sent and touched & set(working.contracts):
+            end_engine(trader, working.number, int(r.REPLACED))
+
+
+def correct_fee(trader: Trader, leg: LegFill, ts: int) -> None:
+    """The venue's own fee of a trade that was booked before: the difference is booked now."""
+    booked = trader.trades.fee_of(leg.contract, leg.trade, leg.lots)
+    if leg.fee is None or booked is None or booked == leg.fee or leg.contract not in trader.rows:
+        return
+    trader.session.correct_fee(trader.rows[leg.contract], leg.fee - booked, max(ts, trader.session.now))
+    trader.trades.note_fee(leg.contract, leg.trade, leg.lots, leg.fee)
+    trader.record("fee", contract=leg.contract, trade=leg.trade, booked=booked, fee=leg.fee)
+
+
+def compare(trader: Trader, account: Account, now: int) -> None:
+    """Orders, positions and cash of the venue against ours. Twice apart with nothing in flight, trading stops."""
+    for seen in account.open_orders:
+        order = trader.order_of(seen.cid, seen.oid)
+        if order is None:
+            trader.foreign_orders += 1
+        else:
+            enter(trader, seen, now)
+    listed = {seen.cid for seen in account.open_orders} | {seen.oid for seen in account.open_orders}
+    for order in trader.open_orders():
+        gone = order.place.cid not in listed and order.oid not in listed
+        if gone and order.state in (State.LIVE, State.PARTIAL) and order.looked_at < account.ts:
+            order.state, order.looked_at = State.UNKNOWN, 0  # what became of it is asked next; it counts in full until then
+    ours = trader.positions()
+    differs = {code: (ours.get(code, 0), account.positions.get(code, 0)) for code in sorted({*ours, *account.positions})
+               if ours.get(code, 0) != account.positions.get(code, 0)}
+    cash = trader.compares_cash and account.cash is not None and account.cash != trader.cash()
+    if not differs and not cash:
+        trader.mismatches, trader.risk.is_reconciled = 0, not trader.unknown()
+        return
+    trader.mismatches += 1
+    trader.record("mismatch", positions={code: list(pair) for code, pair in differs.items()}, cash=[trader.cash(), account.cash])
+    trader.ask(LookUpFills())
+    in_flight = any(order.state in (State.SENT, State.UNKNOWN) or order.owes_fills for order in trader.orders.values())
+    if trader.mismatches >= 2 and not in_flight and trader.risk.is_reconciled:
+        trader.raise_to(Trading.REDUCE_ONLY, f"the account differs: {differs or 'cash'}")
+
+
+def adopt(trader: Trader, account: Account) -> None:
+    """The operator accepts the venue's positions: each difference becomes a fill at the last value price, under a number that
+    is the same whenever it is done again."""
+    for code in sorted({*trader.positions(), *account.positions}):
+        lots = account.positions.get(code, 0) - trader.positions().get(code, 0)
+        row = trader.rows.get(code)
+        if lots == 0 or row is None:
+            continue
+        trade = "adjust-" + hashlib.blake2b(f"{code}|{lots}|{account.positions.get(code, 0)}".encode(), digest_size=8).hexdigest()
+        leg = LegFill(contract=code, trade=trade, lots=lots, price=trader.session.value_price(row), fee=0)
+        enter_fill(trader, Filled(cid=0, oid="", legs=(leg,), cumulative=None, is_maker=False, ts=max(account.ts, trader.session.now)))
+    trader.risk.is_reconciled, trader.mismatches = True, 0

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any venue that ccxt reaches, as the runner's port. REST is truth; a stream only says that it is time to ask.
+
+ccxt's streams lose wake-ups, change what they delivered, drop and double fills (hazards H3 to H8), so nothing is booked from
+them: a task of its own pumps each one, and whatever it says makes the next poll come at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from kilohour.execution import ccxt_rules as rules
+from kilohour.execution.port import (
+    Absent,
+    Account,
+    Acknowledged,
+    Cancel,
+    CancelAll,
+    CancelRefused,
+    Command,
+    Ended,
+    Filled,
+    Found,
+    Inbox,
+    Linked,
+    LookUp,
+    LookUpFills,
+    Place,
+    Rejected,
+    Unsure,
+)
+from kilohour.units import MICROS
+
+POLL_SECONDS = 1.0
+NANOS_PER_MILLISECOND = 1_000_000
+OVERLAP_MS = 60_000
+"""Trades are asked for again so far back: a venue may show one late."""
+PAGE = 100
+DEAD_MAN_MS = 60_000
+
+
+class CcxtVenue:
+    """``exchange``: an instance of a class of ccxt.pro or ccxt.async_support. ``symbols``: unified symbol to contract code;
+    ``lots``: units in a lot by code; ``kind``: ``swap`` or ``future``.
+
+    Raises :class:`~kilohour.errors.UsageError` at :meth:`open` for a class or a market it cannot trade safely.
+    """
+
+    def __init__(self, exchange: Any, symbols: Mapping[str, str], lots: Mapping[str, Fraction], clock: Callable[[], int], *,
+                 kind: str = "swap", currency: str = "USDT") -> None:
+        rules.check_class(exchange)
+        rules.harden(exchange)
+        self.exchange, self.clock, self.kind, self.currency = exchange, clock, kind, currency
+        self.code_of, self.symbol_of, self.lots = dict(symbols), {code: symbol for symbol, code in symbols.items()}, dict(lots)
+        self.name = f"ccxt:{exchange.id}"
+        self.expresses = rules.capability(exchange, kind)
+        self._orders: dict[int, str] = {}
+        """Unified symbol of each order of ours that may still change."""
+        self._told: dict[int, tuple[str, int]] = {}
+        self._cid_of: dict[str, int] = {}
+        self._since: dict[str, int] = {}
+        self._news = asyncio.Event()
+        self._jobs: list[asyncio.Task[None]] = []
+
+    async def open(self, inbox: Inbox) -> None:
+        """Loads the markets, checks them, and begins to ask."""
+        self.inbox = inbox
+        rules.assert_hardened(self.exchange)
+        await self.exchange.load_markets()
+        rules.check_markets(self.exchange, self.code_of, self.lots)
+        start = self.clock() // NANOS_PER_MILLISECOND
+        self._since = dict.fromkeys(self.code_of, start)
+        self._jobs = [asyncio.create_task(self._poll())]
+        for name in ("watch_orders", "watch_my_trades"):
+            if self.exchange.has.get("".join(part.title() if i else part for i, part in enumerate(name.split("_")))):
+                self._jobs.append(asyncio.create_task(self._pump(getattr(self.exchange, name))))
+        if self.exchange.has.get("cancelAllOrdersAfter"):
+            self._jobs.append(asyncio.create_task(self._hold_dead_man()))
+        inbox(Linked(is_up=True))
+
+    async def close(self) -> None:
+        """Stops asking and closes the library's sessions."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await self.exchange.close()
+
+    async def do(self, command: Command) -> None:
+        """Sends one command, once."""
+        if isinstance(command, Place):
+            await self._place(command)
+        elif isinstance(command, Cancel):
+            await self._cancel(command)
+        elif isinstance(command, CancelAll):
+            for cid, symbol in list(self._orders.items()):
+                await self._cancel(Cancel(cid=cid, oid=""), symbol)
+        elif isinstance(command, LookUp):
+            await self._look_up(command.cid)
+        elif isinstance(command, LookUpFills):
+            for symbol in self.code_of:
+                await self._trades(symbol)
+
+    async def _place(self, place: Place) -> None:
+        rules.assert_hardened(self.exchange)
+        code, ratio = place.legs[0]
+        symbol, cid = self.symbol_of[code], place.cid
+        try:
+            amount = rules.amount_of(self.exchange, symbol, place.units)
+            price = rules.price_of(self.exchange, symbol, place.limit)
+            params: dict[str, Any] = {rules.CLIENT_ID.get(self.exchange.id, "clientOrderId"): str(cid)}
+            if place.life == "ioc":
+                params["timeInForce"] = "IOC"
+            if place.post_only:
+                params["postOnly"] = True
+            self._orders[cid] = symbol
+            answer = await self.exchange.create_order(symbol, "limit", "buy" if ratio > 0 else "sell", amount, price, params)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error)[:150]}"
+            self.inbox(Rejected(cid=cid, reason=reason, ts=self.clock()) if rules.is_definite(error) else Unsure(cid=cid, why=reason))
+            return
+        if answer.get("id"):
+            self._cid_of[str(answer["id"])] = cid
+            self.inbox(Acknowledged(cid=cid, oid=str(answer["id"]), ts=self.clock()))
+        self._news.set()
+
+    async def _cancel(self, cancel: Cancel, symbol: str = "") -> None:
+        symbol = symbol or self._orders.get(cancel.cid, "")
+        name = rules.CLIENT_ID.get(self.exchange.id, "clientOrderId")
+        try:
+            oid = cancel.oid or next((oid for oid, cid in self._cid_of.items() if cid == cancel.cid), None)
+            await self.exchange.cancel_order(oid, symbol, {} if oid else {name: str(cancel.cid)})
+        except Exception as error:
+            self.inbox(CancelRefused(cid=cancel.cid, reason=f"{type(error).__name__}: {str(error)[:150]}"))
+        self._news.set()
+
+    async def _look_up(self, cid: int) -> None:
+        import ccxt
+
+        for symbol in [self._orders[cid]] if cid in self._orders else self.code_of:
+            try:
+                self._tell(await self._order_of(cid, symbol), cid, is_asked=True)
+                return
+            except ccxt.OrderNotFound:
+                continue
+            except ccxt.BaseError as error:
+                raise ConnectionError(f"{self.name}: {type(error).__name__}") from None
+        self.inbox(Absent(cid=cid))
+
+    async def _order_of(self, cid: int, symbol: str) -> Mapping[str, Any]:
+        """An order by our number, the way the class has for it."""
+        import ccxt
+
+        if self.exchange.id == "deribit":
+            asked = {"label": str(cid), "currency": self.exchange.options["code"]}
+            found = await self.exchange.private_get_get_order_state_by_label(asked)
+            rows = found.get("result") or []
+            if not rows:
+                raise ccxt.OrderNotFound(f"label {cid}")
+            parsed: Mapping[str, Any] = self.exchange.parse_order(rows[0], self.exchange.market(symbol))
+            return parsed
+        fetched: Mapping[str, Any] = await self.exchange.fetch_order(None, symbol, {"clientOrderId": str(cid)})
+        return fetched
+
+    def _tell(self, order: Mapping[str, Any], cid: int, *, is_asked: bool) -> None:
+        symbol = order["symbol"]
+        filled = rules.lots_of(self.exchange, symbol, order.get("filled"))
+        state = rules.ENDS.get(str(order.get("status")), "live")
+        self._cid_of[str(order["id"])] = cid
+        if not is_asked and self._told.get(cid) == (state, filled):
+            return
+        self._told[cid] = (state, filled)
+        if state != "live":
+            self._orders.pop(cid, None)
+        if is_asked:
+            self.inbox(Found(cid=cid, oid=str(order["id"]), state=state, filled=filled, ts=self.clock()))
+        elif state == "live":
+            self.inbox(Acknowledged(cid=cid, oid=str(order["id"]), ts=self.clock()))
+        else:
+            self.inbox(Ended(cid=cid, oid=str(order["id"]), state=state, filled=filled, reason=state, ts=self.clock()))
+
+    async def _trades(self, symbol: str) -> None:
+        """Every trade since the last, page by page, each with its fee; those already told are told again, and count once."""
+        import ccxt
+
+        since = self._since[symbol] - OVERLAP_MS
+        try:
+            while True:
+                page = await self.exchange.fetch_my_trades(symbol, since, PAGE)
+                for trade in page:
+                    self._tell_trade(trade, symbol)
+                latest = max((int(trade["timestamp"]) for trade in page), default=since)
+                if len(page) < PAGE or latest <= since:
+                    break
+                since = latest
+        except ccxt.BaseError as error:
+            raise ConnectionError(f"{self.name}: {type(error).__name__}") from None
+
+    def _tell_trade(self, trade: Mapping[str, Any], symbol: str) -> None:
+        code, oid = self.code_of[symbol], str(trade.get("order") or "")
+        leg = rules.leg_of(self.exchange, trade, code, self.lots[code], self.currency)
+        cid = self._cid_of.get(oid) or rules.client_id_of(self.exchange, trade)
+        self.inbox(Filled(cid=cid, oid=oid, legs=(leg,), cumulative=None, is_maker=trade.get("takerOrMaker") == "maker",
+                          ts=int(trade["timestamp"]) * NANOS_PER_MILLISECOND))
+        self._since[symbol] = max(self._since[symbol], int(trade["timestamp"]))
+
+    async def account(self) -> Account:
+        """Positions, cash and open orders now. Raises ConnectionError while the venue does not answer."""
+        import ccxt
+
+        try:
+            positions = await self.exchange.fetch_positions(list(self.code_of))
+            balance = await self.exchange.fetch_balance()
+            orders = [order for symbol in self.code_of for order in await self.exchange.fetch_open_orders(symbol)]
+        except ccxt.BaseError as error:
+            raise ConnectionError(f"{self.name}: {type(error).__name__}: {str(error)[:100]}") from None
+        held: dict[str, int] = {}
+        for row in positions:
+            if row.get("contracts") and row["symbol"] in self.code_of:
+                lots = rules.lots_of(self.exchange, row["symbol"], row["contracts"])
+                held[self.code_of[row["symbol"]]] = -abs(lots) if row.get("side") == "short" else lots
+        cash = (balance.get(self.currency) or {}).get("total")
+        return Account(positions=held, cash=None if cash is None else round(Fraction(str(cash)) * MICROS),
+                       open_orders=tuple(map(self._open, orders)), ts=self.clock())
+
+    def _open(self, order: Mapping[str, Any]) -> Found:
+        """An open order; one of ours is followed from here on, also after a restart."""
+        cid, oid = rules.client_id_of(self.exchange, order), str(order["id"])
+        if cid:
+            self._orders[cid], self._cid_of[oid] = order["symbol"], cid
+        return Found(cid=cid, oid=oid, state="live", filled=rules.lots_of(self.exchange, order["symbol"], order.get("filled")),
+                     ts=self.clock())
+
+    async def _poll(self) -> None:
+        """Asks for trades and orders: when a stream has said something, and else once a second while an order is open."""
+        is_up = True
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), POLL_SECONDS)
+            self._news.clear()
+            if not self._orders:
+                continue
+            try:
+                for symbol in dict.fromkeys(self._orders.values()):
+                    await self._trades(symbol)
+                for cid, symbol in list(self._orders.items()):
+                    if cid in self._cid_of.values():
+                        self._tell(await self._order_of(cid, symbol), cid, is_asked=False)
+                if not is_up:
+                    self.inbox(Linked(is_up=True))
+                is_up = True
+            except Exception as error:
+                if is_up:
+                    self.inbox(Linked(is_up=False, why=f"{type(error).__name__}: {str(error)[:100]}"))
+                is_up = False
+
+    async def _pump(self, watch: Callable[[], Awaitable[Any]]) -> None:
+        """One stream: nothing else is awaited between two looks at it, and what it says is only a reason to ask (H3 to H8)."""
+        import ccxt
+
+        while True:
+            try:
+                rules.copied(await watch())
+                self._news.set()
+            except ccxt.BaseError:
+                self._news.set()
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _hold_dead_man(self) -> None:
+        """Keeps the venue's timer from running out; when this process is gone it cancels everything."""
+        import ccxt
+
+        while True:
+            with contextlib.suppress(ccxt.BaseError):
+                await self.exchange.cancel_all_orders_after(DEAD_MAN_MS)
+            await asyncio.sleep(DEAD_MAN_MS / 4000)
+
+
+def unrepeated_session() -> Any:
+    """An aiohttp session that never sends a request twice: by itself it resends GETs when the line drops, and some venues place
+    orders by GET (H1). Give it to a ccxt class as ``session``."""
+    import aiohttp
+
+    async def once(request: Any, handler: Any) -> Any:
+        try:
+            return await handler(request)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            raise aiohttp.ClientConnectionError(f"the line dropped: {error}") from error
+
+    return aiohttp.ClientSession(middlewares=(once,))

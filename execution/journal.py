@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of a run: one SQLite file, only ever appended to, each record chained to the one before by a hash.
+
+What a run was told (inputs) and what it decided (outputs) are records of one table, in the order in which they happened. An
+input is committed together with the outputs it led to, so a run that was killed anywhere can be played again to its last
+commit. One thread writes; whatever has queued up is one commit (SQLite WAL, ``synchronous=FULL``). Money is integer micros.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kilohour.errors import DataError, UsageError
+
+SCHEMA = 1
+FILE = "journal.db"
+LOCK = "journal.lock"
+INPUTS = ("start", "feed", "fact", "time", "word", "end")
+"""Records of what a run was told; all others are what it decided."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS state (seq INTEGER PRIMARY KEY, memory BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line. ``at`` is the driver's clock when the input came, nanoseconds."""
+
+    seq: int
+    at: int
+    kind: str
+    body: dict[str, Any]
+    hash: bytes
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """The one text of a body: keys sorted, no spaces."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def chained(before: bytes, seq: int, at: int, kind: str, body: str) -> bytes:
+    """The hash of a record on top of the one before it."""
+    return hashlib.blake2b(f"{seq}|{at}|{kind}|{body}".encode(), key=before[:64], digest_size=16).digest()
+
+
+class Lock:
+    """Keeps a second runner out: an advisory lock of the system on a file, which ends with the process however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        import fcntl
+
+        self._file = open(folder / LOCK, "a+b")  # noqa: SIM115 held as long as the journal
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise UsageError(f"{folder}: another runner writes this journal") from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()).encode())
+        self._file.flush()
+
+    def release(self) -> None:
+        """Lets another in."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+class Journal:
+    """The one writer. Raises :class:`UsageError` when another holds it, :class:`DataError` for a file that is damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = Lock(folder)
+        try:
+            self._db = _open(folder / FILE)
+            self.records = list(checked(self._db, folder))
+        except BaseException:
+            self._lock.release()
+            raise
+        self.seq = self.records[-1].seq if self.records else 0
+        self.hash = self.records[-1].hash if self.records else b""
+        self.fault: BaseException | None = None
+        self._queue: queue.SimpleQueue[tuple[list[tuple[Any, ...]], tuple[int, bytes] | None, Future[None]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, at: int, entries: Sequence[tuple[str, Mapping[str, Any]]], memory: bytes | None = None) -> Future[None]:
+        """Queues records that belong together; the future is done when they are on disk, and raises when they cannot be.
+
+        ``memory``: the strategy's bytes after them.
+        """
+        rows: list[tuple[Any, ...]] = []
+        for kind, body in entries:
+            self.seq += 1
+            text = canonical(body)
+            self.hash = chained(self.hash, self.seq, at, kind, text)
+            rows.append((self.seq, at, kind, text, self.hash))
+        done: Future[None] = Future()
+        if self.fault is not None:
+            done.set_exception(self.fault)
+            return done
+        self._queue.put((rows, (self.seq, memory) if memory is not None else None, done))
+        return done
+
+    def close(self) -> None:
+        """Writes what is queued and lets go of the file."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._db.close()
+        self._lock.release()
+
+    def _write(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            while not self._queue.empty() and len(batch) < 1000:
+                batch.append(self._queue.get())
+            work = [item for item in batch if item is not None]
+            try:
+                if self.fault is None:
+                    self._commit(work)
+            except (sqlite3.Error, OSError) as error:
+                self.fault = error
+            for _, _, done in work:
+                if self.fault is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(self.fault)
+            if len(work) < len(batch):
+                return
+
+    def _commit(self, work: Sequence[tuple[list[tuple[Any, ...]], tuple[int, bytes] | None, Future[None]]]) -> None:
+        with self._db:
+            self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", [row for rows, _, _ in work for row in rows])
+            states = [state for _, state, _ in work if state is not None]
+            if states:
+                self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", states[-1])
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level="IMMEDIATE")
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.executescript(_TABLES)
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA),))
+        db.commit()
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise DataError(f"{path}: not a journal that can be written: {error}") from None
+    return db
+
+
+def checked(db: sqlite3.Connection, folder: Path) -> Iterator[Record]:
+    """Every record, its hash and number checked. Raises :class:`DataError` at the first that does not fit."""
+    try:
+        (version,) = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() or ("none",)
+        if version != str(SCHEMA):
+            raise DataError(f"{folder}: the journal's schema must be {SCHEMA}, found {version}")
+        (fit,) = db.execute("PRAGMA quick_check").fetchone()
+        if fit != "ok":
+            raise DataError(f"{folder}: the journal is damaged: {fit}")
+        before = b""
+        rows = db.execute("SELECT seq, at, kind, body, hash FROM event ORDER BY seq")
+        for number, (seq, at, kind, body, found) in enumerate(rows, 1):
+            if seq != number or chained(before, seq, at, kind, body) != found:
+                raise DataError(f"{folder}: record {number} does not follow from the one before it: the journal was changed or cut")
+            before = found
+            yield Record(seq, at, kind, json.loads(body), found)
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"{folder}: the journal cannot be read: {error}") from None
+
+
+def read(folder: Path, after: int = 0) -> list[Record]:
+    """The records of a journal from number ``after`` on, read without disturbing its writer. Raises :class:`DataError`."""
+    path = folder / FILE
+    if not path.is_file():
+        raise UsageError(f"{folder}: it has no {FILE}")
+    with contextlib.closing(_reader(path)) as db:
+        return [record for record in checked(db, folder) if record.seq > after]
+
+
+def tail(folder: Path, after: int) -> list[Record]:
+    """The records behind number ``after``, for who watches: unchecked, in order, none missing. Raises :class:`DataError`."""
+    with contextlib.closing(_reader(folder / FILE)) as db:
+        rows = [Record(seq, at, kind, json.loads(body), found) for seq, at, kind, body, found in db.execute(
+            "SELECT seq, at, kind, body, hash FROM event WHERE seq > ? ORDER BY seq", (after,))]
+    for place, record in enumerate(rows, after + 1):
+        if record.seq != place:
+            raise DataError(f"{folder}: record {place} is missing")
+    return rows
+
+
+def first_record(folder: Path) -> dict[str, Any]:
+    """What a run began with, read without checking the rest. Raises :class:`UsageError` for a folder without a journal."""
+    if not (folder / FILE).is_file():
+        raise UsageError(f"{folder}: it has no {FILE}")
+    with contextlib.closing(_reader(folder / FILE)) as db:
+        row = db.execute("SELECT body FROM event WHERE seq = 1").fetchone()
+    if row is None:
+        raise UsageError(f"{folder}: its journal is empty")
+    found: dict[str, Any] = json.loads(row[0])
+    return found
+
+
+def holder_of(folder: Path) -> int | None:
+    """The process that writes the journal now, None when nobody does."""
+    import fcntl
+
+    try:
+        with open(folder / LOCK, "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return int(file.read() or 0) or None
+    except OSError:
+        return None
+    return None
+
+
+def last_memory(folder: Path) -> tuple[int, bytes] | None:
+    """The strategy's bytes as last saved, with the number of the record they belong to."""
+    with contextlib.closing(_reader(folder / FILE)) as db:
+        found = db.execute("SELECT seq, memory FROM state ORDER BY seq DESC LIMIT 1").fetchone()
+    return None if found is None else (int(found[0]), bytes(found[1]))
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{os.fspath(path)}?mode=ro", uri=True)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine wants to have working, and what the venue has: the difference becomes commands, cancels first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kilohour.execution.booking import tell_engine
+from kilohour.execution.orders import State, VenueOrder
+from kilohour.execution.port import Legs
+from kilohour.execution.risk import Trading
+from kilohour.kernels import records as r
+from kilohour.live import Event, Working
+from kilohour.tape.schema import Kind
+from kilohour.units import MISSING
+
+if TYPE_CHECKING:
+    from kilohour.execution.trader import Trader
+
+LIVES = {r.GTC: "gtc", r.DAY: "day", r.IOC: "ioc", r.GTD: "gtc"}
+TRIES = 4
+HELD_BACK = (r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED)
+"""Kinds that wait here until their price was seen."""
+
+
+def plan(trader: Trader, now: int) -> None:
+    """Cancels what the engine gave up, then sends what it wants and the venue does not have."""
+    working = {one.number: one for one in trader.session.working()}
+    for order in trader.open_orders():
+        if is_unwanted(trader, order, working.get(order.number)) and can_cancel(trader, order, now):
+            trader.cancel(order, now)
+    if trader.risk.trading == Trading.HALTED or trader.stop_all:
+        return
+    waits = trader.risk.may_wait()
+    for wanted in working.values():
+        if not waits:
+            send_missing(trader, wanted, now)
+
+
+def is_unwanted(trader: Trader, order: VenueOrder, wanted: Working | None) -> bool:
+    """True when the engine no longer has the order, has it otherwise, or trading is halted."""
+    if wanted is None or trader.risk.trading == Trading.HALTED or trader.stop_all:
+        return True
+    if order.place.life == "ioc":
+        return False
+    left = units_wanted(trader, wanted)
+    return order.place.limit != limit_of(wanted) or any(
+        abs(lots) > abs(ratio) * left for lots, (_, ratio) in zip(order.lots_at_risk.values(), order.place.legs, strict=True))
+
+
+def can_cancel(trader: Trader, order: VenueOrder, now: int) -> bool:
+    """A cancel is sent once, for an order that the venue is known to have or may have, while the rate allows."""
+    return not order.pending_cancel and order.state in (State.LIVE, State.PARTIAL) and trader.risk.has_room(now, cancel=True)
+
+
+def units_wanted(trader: Trader, wanted: Working) -> int:
+    """Units that may work now: what is left; of a reduce-only order no more than what it can reduce."""
+    left = wanted.units_left
+    if wanted.flags & r.REDUCE_ONLY:
+        for contract, ratio in zip(wanted.contracts, wanted.ratios, strict=True):
+            held = trader.session.position(contract)
+            left = min(left, abs(held) // abs(ratio) if (held > 0) != (ratio > 0) else 0)
+    return left
+
+
+def send_missing(trader: Trader, wanted: Working, now: int) -> None:
+    """Sends what of an order the venue does not have; legs one by one where it takes no spreads."""
+    progress = trader.progress.get(wanted.number)
+    if progress is None:
+        from kilohour.execution.trader import Progress
+
+        legs = tuple((trader.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True))
+        progress = trader.progress[wanted.number] = Progress(legs)
+    left = units_wanted(trader, wanted)
+    if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
+        return
+    limit = limit_of(wanted)
+    immediate = limit is None or wanted.life == r.IOC
+    if immediate and progress.tried_at == trader.steps and not 0 < progress.tries < TRIES:
+        return
+    if trader.can_spread or len(progress.legs) == 1:
+        parts = [(progress.legs, left)]
+    else:
+        parts = [(((code, 1 if ratio > 0 else -1),), abs(ratio) * (progress.counted + left) - abs(progress.lots.get(code, 0)))
+                 for code, ratio in progress.legs]
+    if progress.tried_at != trader.steps:
+        progress.tried_at, progress.tries = trader.steps, 0
+    for legs, units in parts:
+        if units > 0:
+            send(trader, wanted, legs, units, limit, immediate, now)
+
+
+def is_blocked(trader: Trader, wanted: Working) -> bool:
+    """True while the venue has it already, or something on its contracts is being cancelled or is UNKNOWN."""
+    codes = {trader.codes[contract] for contract in wanted.contracts}
+    for order in trader.orders.values():
+        if order.number == wanted.number and (order.is_open or order.owes_fills):
+            return True
+        if (order.pending_cancel or order.state == State.UNKNOWN) and order.is_open and codes & {code for code, _ in order.place.legs}:
+            return True
+    return False
+
+
+def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | None, immediate: bool, now: int) -> None:
+    """One order through the run-time controls: sent, put off for the rate, or denied."""
+    if not trader.risk.has_room(now, cancel=False):
+        trader.progress[wanted.number].tried_at = -1
+        return
+    reduces = all((held := trader.session.position(trader.rows[code])) and (held > 0) != (ratio > 0) and abs(ratio) * units <= abs(held)
+                  for code, ratio in legs)
+    refused = trader.risk.refusal(now, reduces=reduces, lots=max(abs(ratio) * units for _, ratio in legs),
+                                  open_orders=len(trader.open_orders()))
+    if limit is None:
+        limit = collar(trader, legs)
+    post_only = bool(wanted.flags & r.POST_ONLY)
+    if trader.is_dry:
+        refused = "dry run: nothing is sent"
+    if refused or limit is None:
+        deny(trader, wanted, refused or "no price to put a limit to", now)
+        return
+    trader.make(wanted.number, legs, units, limit, "ioc" if immediate else LIVES[wanted.life], post_only, now)
+
+
+def deny(trader: Trader, wanted: Working, why: str, now: int) -> None:
+    """An order that is not sent; the engine hears of it."""
+    from kilohour.execution.port import Place
+
+    trader.record("deny", number=wanted.number, why=why)
+    place = Place(cid=0, legs=trader.progress[wanted.number].legs, units=wanted.units_left, limit=0, life="ioc")
+    tell_engine(trader, VenueOrder(wanted.number, place, now, State.DENIED, ended_by=why))
+
+
+def limit_of(wanted: Working) -> int | None:
+    """The limit to work with; None for what trades at the market."""
+    return wanted.limit if wanted.kind in (r.LIMIT, r.STOP_LIMIT) else None
+
+
+def collar(trader: Trader, legs: Sequence[tuple[str, int]]) -> int | None:
+    """The limit that stands for the market: so far from each leg's mark that it fills, and no farther than the venue's band."""
+    total = 0
+    for code, ratio in legs:
+        row = trader.rows[code]
+        term = trader.session.market.terms[row]
+        mark, value = int(trader.session.book["mark"][0][row]), trader.session.value_price(row)
+        prior, band = (mark if mark != MISSING else value, int(term["band_ppm"])) if term["band_ppm"] else (value, trader.limits.collar_ppm)
+        if trader.session.desk["seen_at"][0][row] < 0:
+            return None
+        reach, tick = abs(prior) * band // 1_000_000, int(term["tick"])
+        edge = prior + reach if ratio > 0 else prior - reach
+        total += (ratio if len(legs) > 1 else 1) * (edge // tick * tick if ratio > 0 else -(-edge // tick) * tick)
+    return total
+
+
+def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
+    """Orders that wait here for a price: what the bars of this timestamp have reached goes to the market, or to its limit.
+
+    A trailing stop's level follows the extremes of the bars, after it was held against them: within a bar it is not known
+    which came first.
+    """
+    bars = {event.ref: event for event in events if event.kind == Kind.BAR}
+    for wanted in trader.session.working():
+        if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1:
+            continue
+        bar = bars.get(wanted.contracts[0])
+        progress = trader.progress.get(wanted.number)
+        if bar is None or (progress is not None and progress.is_triggered):
+            continue
+        if progress is None:  # accepted in this step: it looks from the next bar on
+            continue
+        rises = (wanted.ratios[0] > 0) != (wanted.kind == r.MARKET_IF_TOUCHED)
+        level = trader.session.trigger_of(wanted.number)
+        progress.is_triggered = bar.high >= level if rises else bar.low <= level
+        if wanted.kind == r.TRAILING_STOP and not progress.is_triggered:
+            follows = min(level, bar.low + wanted.distance) if rises else max(level, bar.high - wanted.distance)
+            trader.session.set_trigger(wanted.number, follows)
+

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run once more from its journal: the same inputs, the same decisions, the same chain of hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kilohour.errors import DataError
+from kilohour.execution.journal import INPUTS, Record, canonical, chained
+from kilohour.execution.port import from_json, to_json
+from kilohour.execution.trader import Trader
+from kilohour.live import Event
+from kilohour.units import MISSING
+
+COLUMNS = ("ts", "ts_event", "kind", "open", "high", "low", "close", "volume")
+
+
+def feed_body(trader: Trader, events: Sequence[Event], facts: Sequence[Any] = ()) -> dict[str, Any]:
+    """A timestamp as the journal holds it: contracts and indices by code, nothing where the tape has no value."""
+    indices = [index.code for index in trader.session.market.tape.indices]
+    rows = [[indices[e.ref] if e.kind == 4 else trader.codes[e.ref],
+             *(None if getattr(e, name) == MISSING else getattr(e, name) for name in COLUMNS)] for e in events]
+    return {"events": rows, **({"facts": [to_json(fact) for fact in facts]} if facts else {})}
+
+
+def events_of(trader: Trader, body: dict[str, Any]) -> list[Event]:
+    """The timestamp back."""
+    indices = {index.code: row for row, index in enumerate(trader.session.market.tape.indices)}
+    found = []
+    for code, *values in body["events"]:
+        named = dict(zip(COLUMNS, (MISSING if value is None else value for value in values), strict=True))
+        found.append(Event(ref=(indices if named["kind"] == 4 else trader.rows)[code], **named))
+    return found
+
+
+def take(trader: Trader, kind: str, body: dict[str, Any], at: int) -> list[Any]:
+    """Gives one input to the trader; returns its commands."""
+    if kind == "feed":
+        facts = [from_json(fact) for fact in body.get("facts", ())]
+        return trader.take_group(facts, events_of(trader, body), at)
+    if kind == "fact":
+        return trader.take_fact(from_json(body), at)
+    if kind == "time":
+        return trader.take_time(at)
+    if kind == "word":
+        return trader.take_word(body["word"], at)
+    if kind in ("start", "end"):
+        return []
+    raise DataError(f"an input must be one of {', '.join(INPUTS)}, found {kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where a replay parts from the run."""
+
+    seq: int
+    recorded: str
+    replayed: str
+
+    def __str__(self) -> str:
+        return f"record {self.seq}: the run has {self.recorded[:200]}, the replay {self.replayed[:200]}"
+
+
+def replay(trader: Trader, records: Sequence[Record]) -> Difference | None:
+    """Plays every input of a journal into a fresh trader; the first difference in what it decided, None when all is equal."""
+    before, number = b"", 0
+    for group in inputs_of(records):
+        given = group[0]
+        take(trader, given.kind, given.body, given.at)
+        expected = [(record.kind, canonical(record.body)) for record in group[1:]]
+        found = [(kind, canonical(body)) for kind, body in trader.drain()]
+        for place in range(max(len(expected), len(found))):
+            ran = expected[place] if place < len(expected) else ("nothing", "")
+            again = found[place] if place < len(found) else ("nothing", "")
+            if ran != again:
+                return Difference(given.seq + place + 1, " ".join(ran), " ".join(again))
+        for record in group:
+            number += 1
+            before = chained(before, number, given.at, record.kind, canonical(record.body))
+            if before != record.hash:
+                return Difference(record.seq, record.hash.hex(), before.hex())
+    return None
+
+
+def inputs_of(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Each input with the outputs behind it."""
+    group: list[Record] = []
+    for record in records:
+        if record.kind in INPUTS and group:
+            yield group
+            group = []
+        group.append(record)
+    if group:
+        if group[0].kind not in INPUTS:
+            raise DataError(f"a journal must begin with an input, found {group[0].kind}")
+        yield group

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of a live run: the only part that waits, reads the clock (which is passed in), and does I/O.
+
+Whatever comes, from the feed, the venue, the operator or the clock, goes through one queue into the trader; what the trader
+decides is on disk before it is sent. When the disk does not take it, nothing new is sent and everything open is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kilohour.errors import EngineError
+from kilohour.execution.journal import Journal
+from kilohour.execution.orders import State
+from kilohour.execution.port import CancelAll, Command, Ended, Fact, Linked, LookUp, LookUpFills, Place, Venue, to_json
+from kilohour.execution.replay import feed_body, take
+from kilohour.execution.risk import Trading
+from kilohour.execution.trader import Trader
+from kilohour.live import Event
+
+TICK_SECONDS = 0.25
+RECONCILE_TRIES = 20
+RETRY_SECONDS = 0.05
+QUIET_SECONDS = 10.0
+"""How long a lock-step run waits for the venue to answer before it says so."""
+Clock = Callable[[], int]
+"""Nanoseconds UTC."""
+
+
+def unnamed(_name: str) -> None:
+    """Nothing happens at a point that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The events of one timestamp; ``facts_due``: messages of the order stream that belong before them, in lock-step."""
+
+    events: tuple[Event, ...]
+    facts_due: int | None = None
+    barrier: int | None = None
+
+
+class Feed(Protocol):
+    """Market data, one timestamp at a time."""
+
+    def moments(self) -> AsyncIterator[Moment]:
+        """Every timestamp, until the market is over."""
+
+    async def done(self, moment: Moment) -> None:
+        """In lock-step: everything that this timestamp led to has been sent and answered."""
+
+
+class Counted(Venue, Protocol):
+    """A venue whose order stream is numbered: lock-step waits for a number."""
+
+    async def caught_up(self, messages: int) -> None:
+        """Returns when so many messages have come."""
+
+
+@dataclass(slots=True)
+class Runner:
+    """One run. ``clock`` gives the time; ``point(name)`` is called at the places where a crash must do no harm."""
+
+    trader: Trader
+    venue: Venue
+    feed: Feed
+    journal: Journal
+    clock: Clock
+    reconcile_seconds: float = 30.0
+    accept_positions: bool = False
+    on_step: Callable[[Runner], None] | None = None
+    word: Callable[[], str | None] | None = None
+    """The operator's latest word, once."""
+    point: Callable[[str], None] = unnamed
+    steps_most: int | None = None
+    is_recovery: bool = False
+    """The journal held records before: the trader was played up to its end."""
+    is_lockstep: bool = False
+    """The feed waits for :meth:`Feed.done`: facts that come between two timestamps belong to the later one."""
+    must_reconcile: bool = True
+    early: list[Fact] = field(default_factory=list)
+    inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
+    latencies: list[tuple[int, int]] = field(default_factory=list)
+    """Of each step that sent something: nanoseconds from event in to decided, and to committed."""
+    is_over: bool = False
+    fault: str = ""
+
+    async def run(self) -> None:
+        """From connecting to the end of the feed, a kill, or a failure. Orders still open at the end are cancelled."""
+        if self.is_recovery:
+            await self._input("word", {"word": "recover"}, None)
+        await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
+        jobs = [asyncio.create_task(self._pump_feed()), asyncio.create_task(self._tick())]
+        try:
+            if not self.is_lockstep:
+                await self.reconcile()
+            while not self.is_over or not self.inbox.empty():
+                await self._one()
+                if jobs[0].done() and self.inbox.empty():
+                    jobs[0].result()
+                    break
+            await self._wind_down()
+        finally:
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+            with contextlib.suppress(OSError, ConnectionError):
+                await self.venue.close()
+
+    async def reconcile(self) -> None:
+        """Orders, positions and cash at the venue against ours; before that nothing is sent."""
+        self.must_reconcile = False
+        try:
+            await self.venue.do(LookUpFills())
+            account = await self.venue.account()
+        except ConnectionError:  # asked again with the next tick; until then nothing is sent
+            self.must_reconcile = True
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        while not self.inbox.empty() and self._is_fact():
+            _, thing = self.inbox.get_nowait()
+            await self._input("fact", to_json(thing), thing)
+        await self._input("fact", to_json(account), account)
+        if self.accept_positions and not self.trader.risk.is_reconciled:
+            await self._input("word", {"word": "accept"}, None)
+
+    def _is_fact(self) -> bool:
+        """True when a fact is next in the queue (whose first item one may look at, though asyncio gives no name to it)."""
+        waiting: Any = self.inbox._queue  # type: ignore[attr-defined]
+        return bool(waiting[0][0] == "fact")
+
+    async def _one(self) -> None:
+        kind, thing = await self.inbox.get()
+        if kind == "feed":
+            await self._take_moment(thing)
+        elif kind == "fact":
+            await self._take_fact(thing)
+        elif kind == "account":
+            self.must_reconcile = True
+            if not self.is_lockstep:
+                await self.reconcile()
+        elif kind == "time":
+            if self.must_reconcile and not self.is_lockstep:
+                await self.reconcile()
+            if self.trader.is_due(self.clock()):
+                await self._input("time", {}, None)
+        elif kind == "word":
+            await self._input("word", {"word": thing}, None)
+            self.is_over = self.is_over or thing == "kill"
+        if self.on_step is not None:
+            self.on_step(self)
+
+    async def _take_fact(self, fact: Fact) -> None:
+        """A fact by itself; in lock-step it waits for the timestamp it belongs to, and the account for the end of that."""
+        if self.is_lockstep and not isinstance(fact, Linked):
+            self.early.append(fact)
+            return
+        await self._input("fact", to_json(fact), fact)
+        if isinstance(fact, Linked) and fact.is_up:
+            self.must_reconcile = True
+            if not self.is_lockstep:
+                await self.reconcile()
+
+    async def _take_moment(self, moment: Moment) -> None:
+        facts = await self._facts_before(moment)
+        began = self.clock()
+        body = feed_body(self.trader, moment.events, facts)
+        commands = self.trader.take_group(facts, moment.events, began)
+        decided = self.clock()
+        self.point("decided")
+        await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())
+        self.point("committed")
+        if commands:
+            self.latencies.append((decided - began, self.clock() - began))
+        await self._execute(commands)
+        if moment.barrier is not None:
+            await self._settle()
+            for _ in range(RECONCILE_TRIES):
+                if not self.must_reconcile:
+                    break
+                await self.reconcile()
+                await self._settle()
+        await self.feed.done(moment)
+
+    async def _facts_before(self, moment: Moment) -> list[Fact]:
+        if moment.facts_due is None:
+            return []
+        await self.venue.caught_up(moment.facts_due)  # type: ignore[attr-defined]
+        others = []
+        while not self.inbox.empty():
+            kind, thing = self.inbox.get_nowait()
+            if kind == "fact":
+                await self._take_fact(thing)
+            else:
+                others.append((kind, thing))
+        for other in others:
+            self.inbox.put_nowait(other)
+        facts, self.early = self.early, []
+        return facts
+
+    async def _settle(self) -> None:
+        """Lock-step: waits until every order that was sent is known to work, and every cancel was answered."""
+        while any(order.state in (State.SENT, State.UNKNOWN) or order.pending_cancel for order in self.trader.open_orders()):
+            try:
+                kind, thing = await asyncio.wait_for(self.inbox.get(), QUIET_SECONDS)
+            except TimeoutError:
+                raise EngineError(f"the venue did not answer for {QUIET_SECONDS:g} s in lock-step") from None
+            if kind == "fact":
+                await self._input("fact", to_json(thing), thing)
+                self.must_reconcile = self.must_reconcile or (isinstance(thing, Linked) and thing.is_up)
+            elif kind == "time" and self.trader.is_due(self.clock()):
+                await self._input("time", {}, None)
+
+    async def _input(self, kind: str, body: dict[str, Any], thing: Fact | None) -> None:
+        at = self.clock()
+        commands = self.trader.take_fact(thing, at) if thing is not None else take(self.trader, kind, body, at)
+        self.point("fact")
+        await self._commit(kind, body, at, must_wait=bool(commands))
+        self.point("entered")
+        await self._execute(commands)
+
+    async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
+        done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory)
+        if must_wait or done.done():
+            try:
+                await asyncio.wrap_future(done)
+            except Exception as error:
+                await self._fail_closed(f"the journal failed: {error}")
+
+    async def _execute(self, commands: list[Command]) -> None:
+        for command in commands:
+            if self.trader.is_dry or (self.fault and not isinstance(command, CancelAll)):
+                continue
+            self.point("send")
+            try:
+                await self.venue.do(command)
+            except ConnectionError as error:
+                if isinstance(command, LookUp | LookUpFills):
+                    continue
+                if isinstance(command, Place):  # nothing was sent: it goes out again when the line is back
+                    unsent = Ended(cid=command.cid, oid="", state="canceled", filled=0, reason="not sent", ts=self.trader.session.now)
+                    self.inbox.put_nowait(("fact", unsent))
+                self.inbox.put_nowait(("fact", Linked(is_up=False, why=str(error))))
+            self.point("sent")
+
+    async def _fail_closed(self, why: str) -> None:
+        """Without a journal nothing new is sent; what is open is cancelled all the same."""
+        if self.fault:
+            return
+        self.fault, self.is_over = why, True
+        self.trader.risk.raise_to(Trading.HALTED, why)
+        with contextlib.suppress(ConnectionError):
+            await self.venue.do(CancelAll())
+
+    async def _wind_down(self) -> None:
+        """Cancels what is open and waits until nothing is in flight, so that the last record is of a quiet account."""
+        if self.fault:
+            return
+        await self._input("word", {"word": "stop"}, None)
+        ends = asyncio.get_running_loop().time() + QUIET_SECONDS
+        while self.trader.open_orders() and asyncio.get_running_loop().time() < ends:
+            with contextlib.suppress(TimeoutError):
+                kind, thing = await asyncio.wait_for(self.inbox.get(), TICK_SECONDS)
+                if kind == "fact":
+                    await self._input("fact", to_json(thing), thing)
+            if self.trader.is_due(self.clock()):
+                await self._input("time", {}, None)
+        ended = {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}
+        await self._commit("end", ended, self.clock())
+
+    async def _pump_feed(self) -> None:
+        steps = 0
+        async for moment in self.feed.moments():
+            self.inbox.put_nowait(("feed", moment))
+            steps += 1
+            if self.steps_most is not None and steps >= self.steps_most:
+                break
+        self.inbox.put_nowait(("time", None))
+        self.is_over = True
+
+    async def _tick(self) -> None:
+        since = 0.0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            since += TICK_SECONDS
+            self.inbox.put_nowait(("time", None))
+            if since >= self.reconcile_seconds:
+                since = 0.0
+                self.inbox.put_nowait(("account", None))
+            said = self.word() if self.word is not None else None
+            if said:
+                self.inbox.put_nowait(("word", said))

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deciding part of a live run, without I/O: inputs in, commands and records out. The same inputs give the same outputs.
+
+An input is a timestamp of the feed, a fact of the venue, a word of the operator, or the passing of time. Each carries the
+clock reading of the driver. What the engine wants to have working and what the venue has are compared after each one, and
+the difference is sent: intents are recorded before the driver sends them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kilohour.errors import KilohourError
+from kilohour.execution import booking, planning
+from kilohour.execution.orders import State, Trades, VenueOrder
+from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Legs, Linked, LookUp, LookUpFills, Place, to_json
+from kilohour.execution.risk import Limits, Risk, Trading
+from kilohour.live import Event, LiveSession, contract_rows
+from kilohour.tape.schema import Kind
+from kilohour.units import NANOS_PER_DAY
+
+CID_COUNTER = 1 << 32
+"""Numbers of one run; the upper half of a cid names the run."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an order of the engine is: signed lots filled by contract, whole units counted."""
+
+    legs: tuple[tuple[str, int], ...]
+    lots: dict[str, int] = field(default_factory=dict)
+    counted: int = 0
+    tried_at: int = -1
+    """Step in which an immediate order was last sent for it: one that met the market and found nothing waits for the next."""
+    tries: int = 0
+    """How often in that step: one that was cancelled before it met the market goes out again."""
+    is_triggered: bool = False
+
+
+class Trader:
+    """One run's decisions. ``prefix`` (32 bits) makes its order numbers its own; ``can_spread``: the venue takes several legs."""
+
+    def __init__(self, session: LiveSession, limits: Limits, *, prefix: int, can_spread: bool, compares_cash: bool = False) -> None:
+        self.session, self.limits, self.prefix, self.can_spread = session, limits, prefix, can_spread
+        self.compares_cash = compares_cash
+        self.risk = Risk(limits)
+        self.orders: dict[int, VenueOrder] = {}
+        self.progress: dict[int, Progress] = {}
+        self.trades = Trades()
+        self.codes = [contract.code for contract in session.market.tape.contracts]
+        self.rows = contract_rows(session.market)
+        self.made = 0
+        self.steps = 0
+        self.foreign_fills = 0
+        self.foreign_orders = 0
+        self.mismatches = 0
+        self.stop_all = False
+        """The run is over: what is open is cancelled, nothing is sent."""
+        self.last_account: Account | None = None
+        self.is_dry = False
+        self.opens: dict[int, int] = {}
+        """Open of the bar at the timestamp that is being taken, by contract row: the price a fill's cost is told against."""
+        self.records: list[tuple[str, dict[str, Any]]] = []
+        self.commands: list[Command] = []
+
+    # --- inputs ---------------------------------------------------------------------------------------------------------
+
+    def take_feed(self, events: Sequence[Event], now: int) -> list[Command]:
+        """The events of one timestamp."""
+        self.risk.saw_feed(now)
+        self.steps += 1
+        try:
+            self.session.see(events)
+        except KilohourError as error:
+            self.raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        planning.note_triggers(self, events)
+        self._review_orders()
+        self._note_books(events)
+        self._review_losses()
+        return self._planned(now)
+
+    def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
+        """Facts of the timestamp that comes, then its events: phase 1 of docs/engine.md before the others."""
+        self.opens = {event.ref: event.open for event in events if event.kind == Kind.BAR}
+        for fact in facts:
+            self._take(fact, now)
+        self.opens = {}
+        return self.take_feed(events, now)
+
+    def take_fact(self, fact: Fact, now: int) -> list[Command]:
+        """One fact by itself."""
+        self._take(fact, now)
+        self._review_losses()
+        return self._planned(now)
+
+    def take_time(self, now: int) -> list[Command]:
+        """Time passed: what is due is done."""
+        for order in self.open_orders():
+            age = now - order.made_at
+            if order.state == State.SENT and age >= self.limits.ack_wait:
+                order.unsure()
+                self.record("order", cid=order.place.cid, state=order.state.name, why="no answer")
+            if order.state == State.UNKNOWN and now >= self._look_due(order):
+                order.looked_at, order.looks = now, order.looks + 1
+                self.ask(LookUp(cid=order.place.cid))
+            elif order.pending_cancel and now - order.cancel_at >= self.limits.cancel_wait:
+                order.pending_cancel = False
+                self.ask(LookUp(cid=order.place.cid))
+        if any(order.owes_fills for order in self.orders.values()):
+            self.ask(LookUpFills())
+        return self._planned(now)
+
+    def take_word(self, word: str, now: int) -> list[Command]:
+        """The operator: ``kill``, ``halt``, ``reduce``, ``resume``, ``accept`` (the venue's positions). The driver: ``recover`` after
+        a crash, ``stop`` at the end."""
+        if word in ("kill", "halt"):
+            self.raise_to(Trading.HALTED, f"operator: {word}")
+            self.ask(CancelAll())
+        elif word == "recover":
+            self._recover()
+        elif word == "accept" and self.last_account is not None:
+            booking.adopt(self, self.last_account)
+        elif word == "stop":
+            self.stop_all = True
+        elif word == "reduce":
+            self.raise_to(Trading.REDUCE_ONLY, "operator: reduce")
+        elif word == "resume":
+            self.risk.release()
+            self.record("risk", state=self.risk.trading.name, why="operator: resume")
+        return self._planned(now)
+
+    def is_due(self, now: int) -> bool:
+        """True when :meth:`take_time` would do something."""
+        for order in self.open_orders():
+            if order.state == State.SENT and now - order.made_at >= self.limits.ack_wait:
+                return True
+            if order.state == State.UNKNOWN and now >= self._look_due(order):
+                return True
+            if order.pending_cancel and now - order.cancel_at >= self.limits.cancel_wait:
+                return True
+        return any(order.owes_fills for order in self.orders.values())
+
+    # --- what others read -----------------------------------------------------------------------------------------------
+
+    def open_orders(self) -> list[VenueOrder]:
+        """Orders that the venue has or may have, oldest first."""
+        return [order for order in self.orders.values() if order.is_open]
+
+    def unknown(self) -> list[VenueOrder]:
+        """Orders of which it cannot be told whether the venue has them."""
+        return [order for order in self.orders.values() if order.state == State.UNKNOWN]
+
+    def positions(self) -> dict[str, int]:
+        """Lots held by contract code."""
+        held = self.session.book["position"][0][: len(self.codes)]
+        return {self.codes[row]: int(held[row]) for row in held.nonzero()[0]}
+
+    def cash(self) -> int:
+        """Cash in micros."""
+        return int(self.session.book["cash"][0])
+
+    def state_bytes(self) -> bytes:
+        """The strategy's memory."""
+        return bytes(self.session.state.tobytes())
+
+    def fingerprint(self) -> str:
+        """A hash of the strategy's memory and the books: equal runs have equal ones."""
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(self.state_bytes())
+        digest.update(repr((sorted(self.positions().items()), self.cash(), self.risk.trading.name)).encode())
+        return digest.hexdigest()
+
+    # --- outputs --------------------------------------------------------------------------------------------------------
+
+    def record(self, kind: str, /, **body: Any) -> None:
+        """Something was decided."""
+        self.records.append((kind, body))
+
+    def drain(self) -> list[tuple[str, dict[str, Any]]]:
+        """The records since the last call."""
+        found, self.records = self.records, []
+        return found
+
+    def order_of(self, cid: int, oid: str) -> VenueOrder | None:
+        """The order of our number, or of the venue's where ours is missing."""
+        if cid in self.orders:
+            return self.orders[cid]
+        return next((order for order in self.orders.values() if oid and order.oid == oid), None)
+
+    def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
+        """An intent, recorded and sent."""
+        self.made += 1
+        place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only)
+        order = VenueOrder(number, place, now)
+        self.orders[place.cid] = order
+        self.record("intent", number=number, **to_json(place))
+        self.risk.sent(now)
+        order.sent()
+        self.commands.append(place)
+        return order
+
+    def cancel(self, order: VenueOrder, now: int) -> None:
+        """Asks the venue to cancel."""
+        order.pending_cancel, order.cancel_at = True, now
+        self.risk.sent(now)
+        self.ask(Cancel(cid=order.place.cid, oid=order.oid))
+
+    def halt(self, why: str) -> None:
+        """Trading stops; what is open is cancelled."""
+        self.raise_to(Trading.HALTED, why)
+
+    def ask(self, command: Command) -> None:
+        """A command to the venue, recorded."""
+        self.record("command", **to_json(command))
+        self.commands.append(command)
+
+    def _take(self, fact: Fact, now: int) -> None:
+        if isinstance(fact, Linked):
+            self.risk.is_linked = fact.is_up
+            if not fact.is_up:
+                self.risk.is_reconciled = False
+                for order in self.open_orders():
+                    if order.state == State.SENT:
+                        order.unsure()
+        elif isinstance(fact, Account):
+            self.last_account = fact
+            booking.compare(self, fact, now)
+        else:
+            booking.enter(self, fact, now)
+
+    def _planned(self, now: int) -> list[Command]:
+        planning.plan(self, now)
+        commands, self.commands = self.commands, []
+        return commands
+
+    def _recover(self) -> None:
+        """After a crash: what was on its way is UNKNOWN, the account is to be compared, and immediate orders may go out again."""
+        for order in self.open_orders():
+            order.pending_cancel = False
+            if order.state in (State.INTENT, State.SENT):
+                order.unsure()
+                self.record("order", cid=order.place.cid, state=order.state.name, why="the runner was restarted")
+        self.risk.is_linked = self.risk.is_reconciled = False
+        for progress in self.progress.values():
+            progress.tried_at = -1
+
+    def _note_books(self, events: Sequence[Event]) -> None:
+        if any(event.kind == Kind.MARK for event in events):
+            book = self.session.book[0]
+            self.record("books", ts=self.session.now, positions=self.positions(), cash=self.cash(), equity=self.session.equity_micros,
+                        initial=int(book["initial"]), maintenance=int(book["maintenance"]))
+
+    def _review_orders(self) -> None:
+        for row in self.session.fresh():
+            self.record("engine", order=int(row["order"]), contract=self.codes[int(row["contract"])], lots=int(row["lots"]),
+                        kind=int(row["kind"]), limit=int(row["limit_micros"]), status=int(row["status"]), code=int(row["code"]),
+                        ts=int(row["ts"]))
+
+    def _review_losses(self) -> None:
+        if not (self.limits.loss_day_most or self.limits.drawdown_most):
+            return
+        found = self.risk.saw_equity(self.session.equity_micros, self.session.now // NANOS_PER_DAY)
+        if found:
+            self.raise_to(*found)
+
+    def raise_to(self, state: Trading, why: str) -> None:
+        """Goes to a stricter state, recorded."""
+        if self.risk.raise_to(state, why):
+            self.record("risk", state=state.name, why=why)
+
+    def _look_due(self, order: VenueOrder) -> int:
+        wait = min(self.limits.look_wait << min(order.looks, 6), 60 * 1_000_000_000)
+        return order.looked_at + (wait if order.looks else 0)
+
+
+def limits_body(limits: Limits) -> Mapping[str, int]:
+    """Limits as the journal holds them."""
+    import dataclasses
+
+    return dataclasses.asdict(limits)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the engine that exists only for runs with risk limits: risk.py behind an address."""
+
+from __future__ import annotations
+
+from numba import carray, from_dtype, types
+from numba.extending import intrinsic
+
+from kilohour.kernels.part import part_address
+from kilohour.kernels.records import GUARD, WATCH_LOSSES
+from kilohour.kernels.risk import check_limits, watch_losses
+
+
+@intrinsic
+def guard_at(_typing_context, _address):
+    """An int64 address as a pointer to the limits' memory, which no part is handed."""
+    pointer = types.CPointer(from_dtype(GUARD))
+
+    def codegen(context, builder, _signature, arguments):
+        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+    return pointer(types.int64), codegen
+
+
+def _risk(what, book_at, desk_at, _terms_at, order_at, out_at):
+    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    guard = carray(guard_at(book.risk.guard), 1)[0]
+    if what == WATCH_LOSSES:
+        watch_losses(book, desk, guard, order, out)
+    else:
+        check_limits(book, desk, guard, order, what)
+    return 0
+
+
+def risk_address(with_scenarios: bool = False) -> int:
+    """Address of the compiled function, which is taken from the cache where it is there."""
+    return part_address(_risk, with_scenarios)

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same session, fed one timestamp at a time: orders that pass the gate are handed out, and what the venue did is booked.
+
+Nothing here knows a clock, a socket or a venue. A fill of the timestamp that comes is booked before its events: phase 1 of
+docs/engine.md, in which a backtest matches orders itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kilohour.errors import DataError, UnknownName
+from kilohour.kernels import records as r
+from kilohour.market import Array, Market
+from kilohour.session import Session
+from kilohour.tape.schema import COLUMNS, Kind
+from kilohour.tape.tape import Tape
+from kilohour.units import MISSING, NANOS_PER_DAY, divide_half_even
+
+GROUP_MOST = 65_536
+"""Events of one timestamp."""
+DAYS_AROUND = 800
+"""Value dates that prints may lie before the first, and after the last fixing day known at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of a tape, in the tape's own columns; ``ref`` is a row of the market's contracts or indices."""
+
+    ts: int
+    ts_event: int
+    kind: int
+    ref: int
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """An order that passed the gate, as the engine has it now."""
+
+    number: int
+    kind: int
+    life: int
+    flags: int
+    origin: int
+    limit: int
+    trigger: int
+    distance: int
+    until: int
+    parent: int
+    units: int
+    """What may fill now; 0 while a parent has not filled."""
+    filled: int
+    contracts: tuple[int, ...]
+    ratios: tuple[int, ...]
+
+    @property
+    def units_left(self) -> int:
+        """Units that may still fill."""
+        return self.units - self.filled
+
+
+def empty_tape(tape: Tape) -> Tape:
+    """The tape's contracts and indices without an event: what is known of a market before it opens."""
+    return dataclasses.replace(tape, events={name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}, sha256="")
+
+
+def print_days(tape: Tape, around: int) -> tuple[int, int]:
+    """First value date and count of days that prints of a live market may have; ``around`` is a time in nanoseconds."""
+    days = [day for contract in tape.contracts for day in contract.fixing_days] or [around // NANOS_PER_DAY]
+    first, last = min(*days, around // NANOS_PER_DAY) - DAYS_AROUND, max(*days, around // NANOS_PER_DAY) + DAYS_AROUND
+    return first, last - first + 1
+
+
+class Inflow:
+    """The columns of one timestamp, in memory that is used again for the next."""
+
+    def __init__(self, capacity: int = 256) -> None:
+        self.columns = {name: np.zeros(capacity, dtype) for name, dtype in COLUMNS.items()}
+
+    def of(self, events: Sequence[Event]) -> dict[str, Array]:
+        """The events as columns, sorted as a tape sorts them. Read-only, as a tape's: the engine is compiled for those."""
+        if len(events) > len(self.columns["ts"]):
+            self.columns = {name: np.zeros(2 * len(events), dtype) for name, dtype in COLUMNS.items()}
+        rows = sorted(events, key=lambda event: (event.kind, event.ref))
+        for name, column in self.columns.items():
+            column[: len(rows)] = [getattr(event, name) for event in rows]
+        views = {name: column[: len(rows)] for name, column in self.columns.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return views
+
+
+@dataclass(repr=False)
+class LiveSession(Session):
+    """A session without a tape: :meth:`see` moves it over one timestamp, the ``book_`` methods enter what a venue says."""
+
+    events_seen: int = field(init=False, default=0)
+    _last: int = field(init=False, default=0)
+    _told: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        from kilohour.kernels.venue_facts import AT_VENUE
+
+        super().__post_init__()
+        self.inflow = Inflow()
+        self.book["latency"], self.book["may_correct"] = AT_VENUE, 1
+
+    def see(self, events: Sequence[Event]) -> None:
+        """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
+
+        Raises what :meth:`Session.run` raises, :class:`DataError` for a timestamp that is not later or does not fit the market.
+        """
+        if not events:
+            return
+        self._check(events)
+        self.events = self.inflow.of(events)
+        self.book["cursor"] = 0
+        self.run(len(events))
+        self.events_seen += len(events)
+
+    def fresh(self) -> Array:
+        """Rows of the table of orders since the last call: what was accepted, refused or ended, oldest first."""
+        self._drain()
+        parts = self.tables["orders"][self._told :]
+        self._told += len(parts)
+        return np.concatenate(parts) if parts else np.zeros(0, r.OUT_ORDERS)
+
+    def working(self) -> list[Working]:
+        """The orders that passed the gate and are not done, oldest first."""
+        count = int(self.book["orders_working"][0])
+        found = []
+        names = r.ORDER.names or ()
+        for row in self.book["order"][0][:count].tolist():
+            values = dict(zip(names, row, strict=True))
+            legs = values["legs"]
+            contracts, ratios = values["contract"], values["ratio"]
+            found.append(Working(
+                values["number"], values["kind"], values["life"], values["flags"], values["origin"], values["limit"], values["trigger"],
+                values["distance"], values["until"], values["parent"], values["units"], values["filled"],
+                tuple(int(c) for c in contracts[:legs]), tuple(int(q) for q in ratios[:legs])))
+        return found
+
+    def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
+                  reference: int | None = None) -> None:
+        """One leg's fill of order ``number``, below 1 for an order that is not ours; ``fee`` by the product's terms unless given."""
+        from kilohour.kernels.venue_facts import FILL_LEG
+
+        self._check_contract(contract)
+        self._fact(FILL_LEG, ts, number, contract, lots, price, fee, int(maker), price if reference is None else reference)
+
+    def count_units(self, number: int, units: int, ts: int) -> None:
+        """Units of an order whose every leg has filled; the order ends when none is left."""
+        from kilohour.kernels.venue_facts import COUNT_UNITS
+
+        self._fact(COUNT_UNITS, ts, number, lots=units)
+
+    def end(self, number: int, status: int, ts: int, *, beyond: Mapping[int, int] | None = None) -> None:
+        """An order is over; ``beyond``: lots by contract that filled without a whole unit."""
+        from kilohour.kernels.venue_facts import END_ORDER, RESTORE_LEG
+
+        for contract, lots in (beyond or {}).items():
+            self._fact(RESTORE_LEG, ts, number, contract, lots)
+        self._fact(END_ORDER, ts, number, lots=int(status))
+
+    def refuse(self, number: int, code: int, ts: int) -> None:
+        """The venue refused an order that our gate had let through."""
+        from kilohour.kernels.venue_facts import REFUSE_ORDER
+
+        self._fact(REFUSE_ORDER, ts, number, lots=int(code))
+
+    def correct_fee(self, contract: int, more: int, ts: int) -> None:
+        """The venue charged ``more`` micros than was booked."""
+        from kilohour.kernels.venue_facts import CORRECT_FEE
+
+        self._check_contract(contract)
+        self._fact(CORRECT_FEE, ts, 0, contract, fee=more)
+
+    def warm_up(self) -> None:
+        """Compiles what a live run needs, or loads it from the cache."""
+        from kilohour.kernels.venue_facts import book_fact
+
+        super().warm_up()
+        if not book_fact.signatures:
+            from kilohour.session import _empty_book
+
+            book_fact(self.desk, _empty_book(0, True), self.market.terms, self.out, self.scratch, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+    def close(self) -> None:
+        """Ends the run as a backtest ends."""
+        self.book["cursor"] = self.events_seen
+        super().close()
+
+    def position(self, contract: int) -> int:
+        """Lots held."""
+        return int(self.book["position"][0][contract])
+
+    @property
+    def seen_until(self) -> int:
+        """Time of the last timestamp that was seen, 0 before the first."""
+        return self._last
+
+    def value_price(self, contract: int) -> int:
+        """The later of last price and mark, micros."""
+        return int(self.book["value_price"][0][contract])
+
+    @property
+    def fees(self) -> int:
+        """Fees paid so far, micros."""
+        return int(self.book["fees"][0])
+
+    @property
+    def equity_micros(self) -> int:
+        """Cash and what every open contract would pay at its value price now."""
+        book, total = self.book[0], int(self.book["cash"][0])
+        for contract in book["open_contract"][: int(book["open_count"])].tolist():
+            term = self.market.terms[contract]
+            worth = int(book["position"][contract]) * int(book["value_price"][contract]) * int(term["lot_num"])
+            total += divide_half_even(worth - int(book["open_value"][contract]) + int(book["residue"][contract]), int(term["lot_den"]))
+        return total
+
+    def trigger_of(self, number: int) -> int:
+        """The trigger of a working order, micros."""
+        return int(self._order(number)["trigger"])
+
+    def set_trigger(self, number: int, price: int) -> None:
+        """Moves the level of a trailing stop that waits here."""
+        self._order(number)["trigger"] = price
+
+    def _order(self, number: int) -> Any:
+        rows = self.book["order"][0][: int(self.book["orders_working"][0])]
+        at = np.flatnonzero(rows["number"] == number)
+        if not len(at):
+            raise UnknownName("order", str(number), [str(one) for one in rows["number"].tolist()], where="the working orders")
+        return self.book["order"][0][int(at[0])]
+
+    @property
+    def now(self) -> int:
+        """Time of the last event or fact."""
+        return int(self.desk["now"][0])
+
+    def _fact(self, what: int, ts: int, number: int, contract: int = 0, lots: int = 0, price: int = 0, fee: int = 0, maker: int = 0,
+              reference: int = 0) -> None:
+        from kilohour.kernels.venue_facts import book_fact
+
+        self._keep_room()
+        book_fact(self.desk, self.book, self.market.terms, self.out, self.scratch, what, ts, number, contract, lots, price, fee, maker,
+                  reference)
+
+    def _keep_room(self) -> None:
+        if max(int(self.out[name][0]) for name in ("orders", "fills", "ledger")) > r.ROWS - 4 * r.ORDERS * r.LEGS:
+            self._drain()
+
+    def _check(self, events: Sequence[Event]) -> None:
+        now, market = events[0].ts, self.market
+        if any(event.ts != now for event in events) or len(events) > GROUP_MOST:
+            raise DataError(f"events must come one timestamp at a time, at most {GROUP_MOST} of them, found {len(events)}")
+        if self.events_seen and now <= self._last:
+            raise DataError(f"a timestamp must be later than the one before, {self._last}, found {now}")
+        self._last = now
+        for event in events:
+            if event.kind == Kind.PRINT:
+                if not 0 <= event.ref < len(market.tape.indices):
+                    raise DataError(f"a print must be of an index of this market, found row {event.ref}")
+                day = event.ts_event // NANOS_PER_DAY - market.first_day
+                if not 0 <= day < market.day_count:
+                    raise DataError(f"a print's value date must be within {market.day_count} days from day {market.first_day}, found {day}")
+            else:
+                self._check_contract(event.ref)
+            if event.kind == Kind.QUOTE and self.quotes is None:
+                self.keep_quotes()
+            if event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL)):
+                self.market = dataclasses.replace(self.market, has_rare=True)
+
+    def _check_contract(self, ref: int) -> None:
+        if not 0 <= ref < len(self.market.tape.contracts):
+            raise UnknownName("contract row", str(ref), [str(len(self.market.tape.contracts) - 1)], where="this market")
+
+    def _memory(self) -> list[Array]:
+        """Prints are entered again as they were, so the stores need no copy."""
+        return [self.state, self.desk, self.book]
+
+
+
+def contract_rows(market: Market) -> dict[str, int]:
+    """Row of each contract by code."""
+    return {contract.code: row for row, contract in enumerate(market.tape.contracts)}

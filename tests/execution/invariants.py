@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold after any storm of faults: the global invariants of a live run against the exchange it ran on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from kilohour.backtests.live import replayed
+from kilohour.execution.journal import read
+from kilohour.execution.orders import State
+from tests.execution.papers import ACCOUNT
+
+
+def check_invariants(folder: Path, exchange) -> None:
+    """Orders, fills, positions, cash and the journal of a run that has come to rest."""
+    trader, apart = replayed(folder)
+    assert apart is None, apart                                                    # replaying the journal gives the same state
+    sent = Counter(order.client_id for order in exchange.history(ACCOUNT) if order.client_id)
+    assert not sent or max(sent.values()) == 1                                     # one venue order an intent
+    assert set(map(int, sent)) <= set(trader.orders)                               # nothing sent that was not written down before
+    assert not [o for o in trader.orders.values() if o.state in (State.SENT, State.UNKNOWN)]   # after quiescence nothing is unknown
+    for venue_order in exchange.history(ACCOUNT):
+        if venue_order.client_id:
+            assert trader.orders[int(venue_order.client_id)].filled == venue_order.filled      # our count is the venue's
+    assert len(trader.trades) == len(exchange.fills[ACCOUNT])                      # no fill lost, none twice
+    statement = exchange.statement(ACCOUNT)
+    codes = {each.symbol: each.contract.code for each in exchange.listing.outrights}
+    assert trader.positions() == {codes[h.symbol]: h.lots for h in statement.holdings if h.lots}
+    assert trader.cash() == statement.cash                                         # to the micro
+    assert not exchange.open_orders[ACCOUNT]
+    intents = {record.body["cid"]: record.seq for record in read(folder) if record.kind == "intent"}
+    for record in read(folder):                                                    # no send without an earlier intent
+        if record.kind == "order" and record.body["cid"]:
+            assert intents[record.body["cid"]] < record.seq

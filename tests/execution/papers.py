@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Short tapes, and paper runs over sockets on a sandbox of their own in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+from kilohour.backtests.backtest import between
+from kilohour.backtests.paper import Paper, paper, sandbox
+from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
+from kilohour.execution.runner import Runner
+from kilohour.tape import Tape
+from kilohour.tape.select import select
+
+CASH = 1_000_000.0
+ACCOUNT = "paper"
+SPREAD = {"window": 5, "entry": 0.8, "exit": 0.1, "ticks": 0.0}
+"""A calendar spread that trades within weeks."""
+
+
+@functools.cache
+def market() -> Tape:
+    """Ten months of the embedded market."""
+    return EmbeddedMarket(seed=7, config=MarketConfig(first=dt.date(2025, 9, 1), last=dt.date(2026, 6, 30))).tape()
+
+
+@functools.cache
+def short(*products: str, first: str = "2026-03-02", last: str = "2026-04-30") -> Tape:
+    """Two months of some products, with the prints of before."""
+    indices = {code.replace(":", "-") for code in products} | {"SIM-ADOPTION"}
+    return between(select(market(), set(products), indices), first, last)
+
+
+def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockstep", inject: Any = None, **asked: Any) -> Runner:
+    """A paper run to the end of the tape. ``inject(server)`` is awaited before it begins."""
+
+    async def go() -> Runner:
+        async with sandbox(tape, clock=time.time_ns, cash=CASH, speed=speed) as (url, keys, server):
+            if inject is not None:
+                await inject(server)
+            runner = await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=time.time_ns, cash=CASH,
+                                       is_lockstep=speed == "lockstep", **asked))
+            return runner
+
+    return asyncio.run(asyncio.wait_for(go(), 120))

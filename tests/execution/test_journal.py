@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal: whole or refused, one writer, a prefix of history after a torn tail, closed when the disk is full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from kilohour.errors import DataError, UsageError
+from kilohour.execution.journal import FILE, Journal, canonical, chained, first_record, holder_of, last_memory, read, tail
+
+
+def written(folder, count=20):
+    journal = Journal(folder)
+    for i in range(count):
+        journal.append(i, [("feed", {"n": i}), ("intent", {"n": i})], memory=bytes([i])).result(5)
+    journal.close()
+    return folder
+
+
+def test_what_is_written_is_read_and_chained(tmp_path):
+    records = read(written(tmp_path))
+    assert [record.seq for record in records] == list(range(1, 41))
+    assert [record.kind for record in records[:4]] == ["feed", "intent", "feed", "intent"]
+    before = b""
+    for record in records:
+        before = chained(before, record.seq, record.at, record.kind, canonical(record.body))
+        assert record.hash == before
+    assert last_memory(tmp_path) == (40, bytes([19]))
+    assert [record.seq for record in tail(tmp_path, 38)] == [39, 40]
+    assert first_record(tmp_path) == {"n": 0}
+
+
+def test_a_second_runner_is_refused_and_the_first_is_named(tmp_path):
+    journal = Journal(tmp_path)
+    assert holder_of(tmp_path) == os.getpid()
+    code = f"from pathlib import Path; from kilohour.execution.journal import Journal; Journal(Path({str(tmp_path)!r}))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "another runner writes this journal" in ended.stderr
+    journal.close()
+    assert holder_of(tmp_path) is None
+    Journal(tmp_path).close()
+
+
+@pytest.mark.parametrize(("statement", "said"), [
+    ("UPDATE event SET body = '{\"n\":99}' WHERE seq = 5", "record 5"),
+    ("UPDATE event SET at = 7 WHERE seq = 6", "record 6"),
+    ("DELETE FROM event WHERE seq = 10", "record 10"),
+    ("DELETE FROM event WHERE seq = 1", "record 1 "),
+    ("UPDATE meta SET value = '99' WHERE name = 'schema'", "schema must be 1, found 99"),
+])
+def test_a_change_is_found_and_named(statement, said, tmp_path):
+    with sqlite3.connect(written(tmp_path) / FILE) as db:
+        db.execute(statement)
+    db.close()
+    with pytest.raises(DataError, match=said):
+        read(tmp_path)
+    with pytest.raises(DataError, match=said):
+        Journal(tmp_path)
+    assert holder_of(tmp_path) is None
+
+
+def test_of_a_torn_tail_a_prefix_remains(tmp_path):
+    """Copies of database and write-ahead log, the log cut anywhere, as power loss cuts it."""
+    live = tmp_path / "live"
+    journal = Journal(live)
+    hashes = [b""]
+    for i in range(30):
+        journal.append(i, [("feed", {"n": i})]).result(5)
+        hashes.append(journal.hash)
+    log = (live / f"{FILE}-wal").read_bytes()
+    found = set()
+    for place, cut in enumerate(range(0, len(log), max(len(log) // 40, 1))):
+        copy = tmp_path / f"cut-{place}"
+        copy.mkdir()
+        shutil.copy(live / FILE, copy / FILE)
+        (copy / f"{FILE}-wal").write_bytes(log[:cut])
+        if cut == 0:
+            continue
+        kept = Journal(copy)
+        assert kept.hash == hashes[len(kept.records)]
+        kept.append(99, [("feed", {"n": 99})]).result(5)
+        kept.close()
+        found.add(len(kept.records))
+    journal.close()
+    assert len(found) > 10
+    assert max(found) <= 30
+
+
+def test_a_full_disk_fails_every_append_from_then_on(tmp_path):
+    """A limit on the size of files in a process of its own stands for the full disk."""
+    code = f"""
+import resource, signal
+from pathlib import Path
+from kilohour.execution.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+journal = Journal(Path({str(tmp_path)!r}))
+journal.append(0, [("start", {{"n": 0}})]).result(5)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+done = 1
+try:
+    for i in range(200):
+        journal.append(i, [("feed", {{"text": "x" * 4000}})]).result(5)
+        done += 1
+except Exception as error:
+    print(done, type(error).__name__)
+try:
+    journal.append(1000, [("intent", {{}})]).result(5)
+    print("sent without a journal")
+except Exception as error:
+    print("refused", journal.fault is not None)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    lines = ended.stdout.splitlines()
+    assert lines[1] == "refused True", ended
+    count = int(lines[0].split()[0])
+    assert 1 < count < 200
+    assert len(read(tmp_path)) == count, "what was acknowledged is there, and nothing else"
+
+
+def test_a_folder_without_a_journal_is_told(tmp_path):
+    for ask in (read, first_record):
+        with pytest.raises(UsageError, match="has no journal"):
+            ask(tmp_path)
+    (tmp_path / FILE).write_bytes(b"not a database, but long enough to be taken for one" * 40)
+    with pytest.raises(DataError, match="not a journal"):
+        Journal(tmp_path)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of an order at a venue: late, doubled and reordered facts, told as tables a trader can read."""
+
+from __future__ import annotations
+
+import pytest
+
+from kilohour.execution.orders import State, Trades, VenueOrder
+from kilohour.execution.port import Filled, LegFill, Place
+
+PLACE = Place(cid=7, legs=(("A", 1),), units=10, limit=2_500_000, life="gtc")
+
+
+def order_after(story: str) -> VenueOrder:
+    """An order to which the words of a story happened, in turn."""
+    order = VenueOrder(1, PLACE, made_at=0)
+    for word in story.split():
+        verb, _, number = word.partition(":")
+        if verb == "sent":
+            order.sent()
+        elif verb == "unsure":
+            order.unsure()
+        elif verb == "ack":
+            order.acknowledged("O-1")
+        elif verb == "fill":
+            order.fill([LegFill(contract="A", trade=f"T{number}", lots=int(number), price=2_500_000)])
+        elif verb == "told":
+            order.told_filled(int(number))
+        elif verb == "absent":
+            order.end(State.REJECTED, "absent")
+        else:
+            order.end(State[verb.upper()], verb)
+    return order
+
+
+@pytest.mark.parametrize(("story", "state", "filled", "owed"), [
+    ("sent",                               State.SENT,     0, 0),
+    ("sent ack",                           State.LIVE,     0, 0),
+    ("sent unsure",                        State.UNKNOWN,  0, 0),
+    ("sent unsure ack",                    State.LIVE,     0, 0),
+    ("sent ack unsure",                    State.LIVE,     0, 0),   # what was seen to live is not doubted again
+    ("sent fill:4 ack",                    State.PARTIAL,  4, 0),   # a fill before its acknowledgement
+    ("sent ack fill:4 fill:6",             State.FILLED,  10, 0),
+    ("sent ack fill:4 canceled",           State.CANCELED, 4, 0),
+    ("sent ack canceled fill:4",           State.CANCELED, 4, 0),   # a late fill is booked all the same
+    ("sent ack canceled ack",              State.CANCELED, 0, 0),   # an old message brings nothing back to life
+    ("sent ack told:7 canceled",           State.CANCELED, 0, 7),   # the venue counts fills that are not told yet
+    ("sent ack told:7 told:3 fill:2",      State.PARTIAL,  2, 5),   # counts only grow
+    ("sent unsure absent ack",             State.LIVE,     0, 0),   # taken for absent, and it shows up: proof beats inference
+    ("sent ack expired canceled",          State.EXPIRED,  0, 0),   # what ended it first stands
+])
+def test_facts_in_any_order(story, state, filled, owed):
+    order = order_after(story)
+    assert (order.state, order.filled, order.owes_fills) == (state, filled, owed)
+
+
+def test_an_unknown_order_counts_at_its_full_size():
+    assert order_after("sent unsure").lots_at_risk == {"A": 10}
+    assert order_after("sent ack fill:4").lots_at_risk == {"A": 6}
+    assert order_after("sent ack fill:4 canceled").lots_at_risk == {"A": 0}
+    assert order_after("sent ack told:9 canceled").lots_at_risk == {"A": 9}
+
+
+def test_more_than_was_ordered_is_told():
+    assert not order_after("sent ack fill:10").is_overfilled
+    assert order_after("sent ack fill:10 fill:1").is_overfilled
+    assert order_after("sent ack told:11").is_overfilled
+
+
+def test_a_spread_has_filled_what_every_leg_has():
+    order = VenueOrder(1, Place(cid=8, legs=(("A", 1), ("B", -2)), units=3, limit=0, life="ioc"), made_at=0)
+    order.fill([LegFill(contract="A", trade="1", lots=3, price=1)])
+    assert order.filled == 0
+    order.fill([LegFill(contract="B", trade="2", lots=-4, price=1)])
+    assert (order.filled, order.state) == (2, State.PARTIAL)
+    order.fill([LegFill(contract="B", trade="3", lots=-2, price=1)])
+    assert (order.filled, order.state) == (3, State.FILLED)
+
+
+def test_a_trade_counts_once_by_contract_number_and_side():
+    trades = Trades()
+    buy, sell = (LegFill(contract="A", trade="1", lots=lots, price=5) for lots in (2, -2))
+    other = LegFill(contract="B", trade="1", lots=2, price=5)
+
+    def fill(*legs: LegFill) -> Filled:
+        return Filled(cid=1, oid="", legs=legs, cumulative=None, is_maker=False, ts=0)
+
+    assert trades.new_legs(fill(buy, sell)) == [buy, sell]
+    assert trades.new_legs(fill(buy, other)) == [other]
+    assert trades.new_legs(fill(buy, sell, other)) == []

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paper equals backtest, and replay equals run: over sockets, in lock-step, to the micro."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kilohour.backtests.backtest import backtest
+from kilohour.backtests.live import replayed, run_of_journal
+from tests.execution.papers import CASH, SPREAD, ran, short
+
+SETTLING = f"{Path(__file__).with_name('settling.py')}:IntoSettlement"
+RUNS = [
+    ("calendar-spread", ("SIM:H100",), SPREAD),
+    ("generation-roll", ("SIM:H100", "SIM:B200"), {"exposure": 7300.0, "months": 2, "interest_share": 0.0}),
+    ("adoption-momentum", ("SIM:B200",), {"first": 2, "last": 3, "warmup": 2, "threshold": 0.0, "risk": 0.5}),
+    (SETTLING, ("SIM:H100",), {}),
+]
+LONGER = {"adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"}}
+"""A fit of adoption needs some months of prints that are met one by one."""
+TABLES = ("fills", "ledger", "settlements", "equity", "positions")
+
+
+@pytest.mark.parametrize(("strategy", "products", "parameters"), RUNS, ids=[name.rpartition(":")[2] for name, _, _ in RUNS])
+def test_paper_over_sockets_equals_the_backtest_and_replays(strategy, products, parameters, tmp_path):
+    tape = short(*products, **LONGER.get(strategy, {}))
+    wanted = backtest(strategy, tape, venue="sandbox", cash=CASH, **parameters)
+    runner = ran(tmp_path / "run", tape, strategy, parameters=parameters)
+    assert not runner.fault
+    run = run_of_journal(tmp_path / "run", "paper")
+    assert wanted.result["fills"] > 0
+    for table in TABLES:
+        assert run.tables[table].equals(wanted.tables[table]), table
+    assert run.result["net_micros"] == wanted.result["net_micros"]
+    again, apart = replayed(tmp_path / "run")
+    assert apart is None
+    assert again.fingerprint() == runner.trader.fingerprint()
