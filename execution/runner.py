@@ -149,8 +149,9 @@ class Runner:
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         elif kind == "word":
-            await self._input("word", {"word": thing}, None)
-            self.is_over = self.is_over or thing == "kill"
+            if thing != "finish":
+                await self._input("word", {"word": thing}, None)
+            self.is_over = self.is_over or thing in ("kill", "finish")
         if self.on_step is not None:
             self.on_step(self)
 
