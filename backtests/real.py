@@ -84,7 +84,7 @@ async def _ax(asked: Real) -> Runner:
     venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue)
 
     def feed(part: Tape) -> Feed:
-        return AxFeed(base, venue.headers, part, codes, width=asked.width, start=asked.clock())
+        return AxFeed(base, venue.headers, part, codes, width=asked.width)
 
     return await _run(asked, tape, venue, feed, url=base, table="ax")
 
@@ -232,4 +232,4 @@ async def feed_of_venue(venue: str, *, url: str | None, account: str, products: 
     await door.open(lambda _: None)
     codes = {symbol: contract.code for symbol, contract in symbols.items()}
     tape = tape_of(venue, wanted, list(symbols.values()))
-    return AxFeed(base, door.headers, tape, codes, width=width, start=clock()), tape, door.close
+    return AxFeed(base, door.headers, tape, codes, width=width), tape, door.close

@@ -25,7 +25,7 @@ from kilohour.live import Event
 TICK_SECONDS = 0.25
 RECONCILE_TRIES = 20
 RETRY_SECONDS = 0.05
-QUIET_SECONDS = 10.0
+QUIET_SECONDS = 60.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 Clock = Callable[[], int]
 """Nanoseconds UTC."""

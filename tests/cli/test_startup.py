@@ -24,6 +24,14 @@ data embedded
 new
 new strategy
 report
+paper
+live
+record
+kill
+journal
+journal show
+journal verify
+journal replay
 doctor
 """
 
