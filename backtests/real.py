@@ -90,24 +90,14 @@ async def _ax(asked: Real) -> Runner:
 
 
 async def _ccxt(asked: Real) -> Runner:
-    import ccxt.pro
-
+    from kilohour.contracts import Venue
     from kilohour.execution.ccxt_feed import CcxtFeed
-    from kilohour.execution.ccxt_venue import CcxtVenue, unrepeated_session
+    from kilohour.execution.ccxt_venue import CcxtVenue, closed, exchange_of, loaded
 
-    name, keys = asked.venue.removeprefix("ccxt:"), keys_of(asked.venue, asked.account)
-    if name not in ccxt.pro.exchanges:
-        from kilohour.errors import UnknownName
-
-        raise UnknownName("ccxt class", name, ccxt.pro.exchanges, where="ccxt.pro")
-    names = {"api_key": "apiKey", "api_secret": "secret", "passphrase": "password"}
-    config: dict[str, Any] = {names[key]: value for key, value in keys.items()} | {"session": unrepeated_session()}
-    if asked.url is not None:
-        config["urls"] = {"api": {"rest": asked.url, "ws": asked.url.replace("http", "ws", 1) + "/ws/v5"}}
-    exchange = getattr(ccxt.pro, name)(config)
     products = traded_products(asked)
+    exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys_of(asked.venue, asked.account), asked.url)
     try:
-        await exchange.load_markets()
+        await loaded(exchange)
         listed = {market["id"]: symbol for symbol, market in exchange.markets.items()}
         named = _named(products, listed, datetime_of(asked.clock()).year)
         symbols = {exchange.markets_by_id[symbol][0]["symbol"]: contract for symbol, contract in named.items()}
@@ -121,12 +111,10 @@ async def _ccxt(asked: Real) -> Runner:
             return CcxtFeed(exchange, part, codes, asked.clock, width=asked.width, start=asked.clock())
 
         table = products[0].venue.lower()
-        from kilohour.contracts import Venue
-
         return await _run(asked, tape_of(asked.venue, products, list(symbols.values())), venue, feed, url=asked.url or "",
                           table=table if table in Venue.names() else "sandbox")
     finally:
-        await exchange.close()
+        await closed(exchange)
 
 
 async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Feed], *, url: str, table: str) -> Runner:

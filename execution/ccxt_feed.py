@@ -53,7 +53,8 @@ class CcxtFeed:
     def _bar(self, row: int, candle: list[Any]) -> Event:
         start, prices, volume = int(candle[0]) * MILLISECOND, [micros(float(price)) for price in candle[1:5]], candle[5]
         end = start + self.nanos
-        return Event(end, end, int(Kind.BAR), row, *prices, MISSING if volume is None else int(volume))
+        lots = MISSING if volume is None else int(volume)
+        return Event(end, end, int(Kind.BAR), row, prices[0], prices[1], prices[2], prices[3], lots)
 
     async def done(self, moment: Moment) -> None:
         """Nobody waits."""

@@ -63,7 +63,7 @@ class Bars:
         start, body = self._running.pop(row)
         prices = [micros_of(body[name]) for name in ("open", "high", "low", "close")]
         end = start + self.nanos
-        return Event(end, end, int(Kind.BAR), row, *prices, whole(body.get("volume", 0)))
+        return Event(end, end, int(Kind.BAR), row, prices[0], prices[1], prices[2], prices[3], whole(body.get("volume", 0)))
 
     def _mark(self, row: int, body: Mapping[str, Any], now: int) -> list[Event]:
         price, at = body.get("lsp"), body.get("lst")

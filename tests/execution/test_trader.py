@@ -210,9 +210,9 @@ def test_a_difference_that_stays_is_reduce_only():
     table = Table(what=0)
     table.bar()
     table.fact(table.account(near=5))
-    assert table.trader.risk.trading == Trading.ACTIVE
+    first = table.trader.risk.trading
     table.fact(table.account(near=5))
-    assert table.trader.risk.trading == Trading.REDUCE_ONLY
+    assert [first, table.trader.risk.trading] == [Trading.ACTIVE, Trading.REDUCE_ONLY]
 
 
 def test_legs_go_one_by_one_where_the_venue_takes_no_spread_and_whole_units_count():
