@@ -21,13 +21,13 @@ def accountability_notes(prepared: Prepared, session: Session) -> list[str]:
     contracts, notes = prepared.market.tape.contracts, []
     ts, contract, change = position_changes(session.table("fills"), session.table("settlements"))
     for product in prepared.products:
-        single, every = product.get(SINGLE), product.get(ALL)
+        single, every = (None if product.get(name) is None else product.whole(name) for name in (SINGLE, ALL))
         of = np.array([contracts[row].product == product.code for row in contract], dtype=bool)
         if single is not None:
             rows = [row for row in range(len(contracts)) if contracts[row].product == product.code]
-            notes += [note for row in rows for note in _note(contracts[row].code, ts, np.where(contract == row, change, 0), int(single))]
+            notes += [note for row in rows for note in _note(contracts[row].code, ts, np.where(contract == row, change, 0), single)]
         if every is not None:
-            notes += _note(f"all months of {product.code}", ts, np.where(of, change, 0), int(every))
+            notes += _note(f"all months of {product.code}", ts, np.where(of, change, 0), every)
     return notes
 
 

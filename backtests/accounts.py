@@ -23,6 +23,7 @@ from kilohour.backtests.run import Run
 from kilohour.errors import UsageError
 from kilohour.fills import Fills
 from kilohour.kernels.records import DONE, FAILED
+from kilohour.limits import RiskLimits
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
@@ -62,6 +63,7 @@ def backtest_accounts(
     interpreted: bool = False,
     fills: Fills | None = None,
     cash_rate: float = 0.0,
+    limits: RiskLimits | None = None,
     progress: Progress | None = None,
 ) -> Accounts:
     """Plays several accounts over one tape, timestamp by timestamp, each in its turn in the order of ``accounts``.
@@ -74,7 +76,7 @@ def backtest_accounts(
     whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
     faces = {name: _face_and_parameters(name, account) for name, account in accounts.items()}
     first = _prepare_first(faces, whole, assume=assume, contracts=contracts, venue=venue, interpreted=interpreted, fills=fills,
-                           cash_rate=cash_rate)
+                           cash_rate=cash_rate, limits=limits)
     ready = {name: _for_account(first, face, parameters, _cash_of(name, cash, accounts), interpreted)
              for name, (face, parameters) in faces.items()}
     clock.append(time.perf_counter())

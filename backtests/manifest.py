@@ -74,9 +74,11 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     """What the run assumes about orders, fills, margin and settlement, and what the tape's maker said."""
     tape = prepared.market.tape
     sentences = [*tape.notes, *getattr(prepared.face, "notes", ())]
-    sentences.append("An order fills from the next bar of its contract on, never in the bar that caused it; "
-                     "the legs of a spread fill together or wait.")
-    sentences.append(prepared.market.fills.sentence())
+    fills = prepared.market.fills
+    sentences.append(("An order meets what is displayed from the next event on, never in the one that caused it; " if fills.needs_quotes
+                      else "An order fills from the next bar of its contract on, never in the bar that caused it; ")
+                     + "the legs of a spread fill together or wait.")
+    sentences.append(fills.sentence())
     if prepared.cash_rate_ppm:
         rate = f"{prepared.cash_rate_ppm / 10_000:g} %"
         sentences.append(f"Cash earns {rate} a year, actual days over 360, booked daily; a debt pays the same.")
@@ -84,9 +86,7 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
         sentences.append(prepared.market.limits.sentence())
     sentences += venue_sentences(prepared, refused)
     for product in prepared.products:
-        ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
-        sentences.append(f"{product.code}: a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread "
-                         f"and the fees, and takes at most {share:g} % of a bar's volume.")
+        sentences.append(f"{product.code}: {_cost_sentence(product, fills.needs_quotes)}")
         if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
             sentences.append(f"{product.code}: {_margin_sentence(product)}")
     bars = tape.events["kind"] == Kind.BAR
@@ -95,6 +95,15 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
     sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; "
                      "it is known only afterwards.")
     return sentences
+
+
+def _cost_sentence(product: Product, at_quotes: bool) -> str:
+    ticks, share = product.ratio("half_spread_ticks"), product.whole("participation_ppm") / 10_000
+    if at_quotes:
+        return ("a market order pays what is asked and the fees; of a bar with a range a resting order may have been part of "
+                f"{share:g} % of the volume.")
+    return (f"a market order pays {_plain(ticks)} tick{'s' if ticks != 1 else ''} of half spread and the fees, and takes at most "
+            f"{share:g} % of a bar's volume.")
 
 
 def _margin_sentence(product: Product) -> str:

@@ -129,7 +129,7 @@ def _last_word(rows: Array) -> Array:
     place, at = place.reshape(-1), np.arange(len(rows))
     by_age = np.argsort(first)
     found = rows[first[by_age]].copy()
-    for names, those in ((("lots", "limit_micros"), rows["code"] != r.RESTS), (("status", "code"), at >= 0)):
+    for names, those in ((("lots", "limit_micros"), rows["code"] != r.RESTS), (("status", "code", "filled_lots"), at >= 0)):
         last = np.zeros(len(first), dtype=np.int64)
         np.maximum.at(last, place[those], at[those])
         for name in names:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.contracts import Assumptions, Product, Registry, Venue, engine_terms
+from kilohour.contracts.codes import refuse_continuous
 from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.faces.fields import checked, dtype_of, fields_of
 from kilohour.faces.python_face import structure_of
@@ -106,6 +107,7 @@ def codes_of(face: type[Strategy], values: Mapping[str, Any], tape: Tape) -> tup
     wanted, series = ([values[f.name] for f in fields_of(face) if f.kind == kind] for kind in ("product", "index"))
     for code in wanted:
         if code not in tape.product_codes:
+            refuse_continuous(code)
             raise UnknownName("product", code, tape.product_codes, where="this tape")
     for code in series:
         if code not in {i.code for i in tape.indices}:

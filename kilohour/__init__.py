@@ -45,11 +45,12 @@ _HOMES = {
     "check": "kilohour.backtests.check.check",
     "scenario": "kilohour.backtests.fan.fan",
     "Scenario": "kilohour.datafeeds.embedded.scenario",
+    "continuous": "kilohour.tape.continuous",
     "sweep": "kilohour.backtests.sweep",
     "Run": "kilohour.backtests.run",
     "house": "kilohour.backtests.house",
     "KilohourError": "kilohour.errors",
-    "LeggedSpread": "kilohour.trading",
+    **dict.fromkeys(("LeggedSpread", "Roll", "WorkFactors", "set_factors"), "kilohour.trading"),
     "Atr": "kilohour.indicators",
     "Carry": "kilohour.indicators",
     "CurveCurvature": "kilohour.indicators",
@@ -101,12 +102,14 @@ __all__ = [
     "IntRing",
     "KalmanHedge",
     "KilohourError",
+    "LeggedSpread",
     "MarketConfig",
     "OuHalfLife",
     "Product",
     "Registry",
     "Ring",
     "RiskLimits",
+    "Roll",
     "RollingCorrelation",
     "RollingMax",
     "RollingMean",
@@ -125,10 +128,13 @@ __all__ = [
     "Tape",
     "TapeBuilder",
     "Wilder",
+    "WorkFactors",
     "__version__",
     "backtest",
     "backtest_accounts",
     "check",
+    "component",
+    "continuous",
     "errors",
     "fit_adoption",
     "house",
@@ -138,6 +144,7 @@ __all__ = [
     "maths",
     "product",
     "scenario",
+    "set_factors",
     "state",
     "sweep",
     "units",
@@ -175,7 +182,7 @@ if TYPE_CHECKING:
     from kilohour.datafeeds.embedded.scenario import Scenario
     from kilohour.desk import Desk
     from kilohour.errors import KilohourError
-    from kilohour.faces.fields import IntRing, Ring, index, indicator, product, state
+    from kilohour.faces.fields import IntRing, Ring, component, index, indicator, product, state
     from kilohour.faces.indicator import Indicator
     from kilohour.fills import Fills
     from kilohour.indicators import (
@@ -208,3 +215,5 @@ if TYPE_CHECKING:
     from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
     from kilohour.tape import Index, Tape, TapeBuilder
+    from kilohour.tape.continuous import continuous
+    from kilohour.trading import LeggedSpread, Roll, WorkFactors, set_factors

@@ -66,9 +66,10 @@ class RiskLimits:
             raise UsageError(f"limits: self_match must be true or false, found {self.self_match!r}")
         if self.state not in TRADING_STATES:
             raise UnknownName("trading state", self.state, TRADING_STATES)
-        if isinstance(self.restricted, str) or not all(isinstance(code, str) for code in self.restricted):
-            raise UsageError(f"limits: restricted must be a list of codes, found {self.restricted!r}")
-        object.__setattr__(self, "restricted", tuple(self.restricted))
+        codes: Any = self.restricted
+        if not isinstance(codes, list | tuple) or not all(isinstance(code, str) for code in codes):
+            raise UsageError(f"limits: restricted must be a list of codes, found {codes!r}")
+        object.__setattr__(self, "restricted", tuple(codes))
         for name in ("orders_per_second", "orders_per_minute", "fills_most"):
             if getattr(self, name) > RATE_MOST:
                 raise UsageError(f"limits: {name} must be at most {RATE_MOST}, found {getattr(self, name)}")

@@ -109,7 +109,7 @@ def _terms_rows(tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[
         row["half_spread"], row["participation_ppm"] = term.half_spread_micros, term.participation_ppm
         row["missing_rule"], row["restatement_latest"] = term.missing_rule, term.restatement_latest
         for name in ("kinds_mask", "lives_mask", "flags_mask", "spreads_mask", "groups_mask", "can_amend", "order_in_halt",
-                     "cancel_in_halt", "band_ppm", "band_queues", "position_limit", "spot_limit"):
+                     "cancel_in_halt", "band_ppm", "band_queues", "price_minimum", "position_limit", "spot_limit"):
             row[name] = getattr(term, name)
         row["spot_from"] = _spot_month_begins(contract, term.spot_days) if term.spot_limit else NEVER
         row["fee_maker_per_lot"] = term.fee_per_lot_micros if term.fee_maker_per_lot_micros is None else term.fee_maker_per_lot_micros

@@ -19,6 +19,7 @@ from kilohour.reports.charts.trades import trades as trades_chart
 from kilohour.reports.folder import RunFolder
 from kilohour.reports.page import details, empty, escape, fields, figure, number, percent, section, table, usd
 from kilohour.reports.profit import PARTS, Profit, profit_by_contract, profit_by_product, total
+from kilohour.reports.rolls import rolls
 from kilohour.reports.table import Ints, Table
 
 CODES = {
@@ -26,6 +27,7 @@ CODES = {
     "no_price": "a leg has never had a bar",
     "size": "zero lots, or more than a million in a leg",
     "session": "the contract's session takes no order, or no cancel, at the time",
+    "price": "a price below the least that the product can have",
     "tick": "a price or a distance off the tick",
     "capacity": "256 orders were working already",
     "venue": "the venue does not take such an order",
@@ -256,7 +258,7 @@ def orders(run: RunFolder) -> str:
     status = table([*("What became of it", "Orders")], [[escape(n), f"{c:,}"] for n, c in _counts(each, "status")])
     refused = each.where(each.labels("status").is_any("refused"))
     if not refused.rows:
-        return section("orders", "Orders and refusals", status, empty("No order was refused in this run."))
+        return section("orders", "Orders and refusals", status, empty("No order was refused in this run."), rolls(run))
     rows = [
         [f"<code>{escape(n)}</code>", f'<span class="wrap">{escape(meaning(run, n))}</span>', f"{c:,}"]
         for n, c in _counts(refused, "code")
@@ -264,7 +266,7 @@ def orders(run: RunFolder) -> str:
     why = table(["Code", "Refused when", "Orders"], rows, text=2)
     lead = "The same risk gate stands before every order, in backtest, paper and live."
     return section(
-        "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', lead=lead
+        "orders", "Orders and refusals", f'<div class="columns"><div>{status}</div><div>{why}</div></div>', rolls(run), lead=lead
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from kilohour.errors import DataError
 from kilohour.reports.charts import fan as charts
 from kilohour.reports.folder import read_manifest
-from kilohour.reports.page import details, escape, figure, number, percent, section, table, tiles, usd, write_page
+from kilohour.reports.page import details, escape, fields, figure, number, percent, section, table, tiles, usd, write_page
 from kilohour.reports.sections import modelled
 from kilohour.reports.table import Table, read_table
 
@@ -94,10 +94,9 @@ def _words(words: dict[str, Any]) -> str:
     for kind in ("winter", "adoption", "launch", "capacity_delay", "supply_shock", "restatement"):
         for event in words.get(kind, ()):
             said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in event.items() if value not in ([], ""))
-            rows.append([escape(kind.replace("_", " ")), escape(said)])
+            rows.append((kind.replace("_", " "), escape(said)))
     market = ", ".join(f"{name} {value}" for name, value in words.get("market", {}).items() if not isinstance(value, list))
-    rows.append(["base market", escape(market or "the default")])
-    return table(["What happens", "In the file's words"], rows, text=2)
+    return fields([*rows, ("base market", escape(market or "the default"))])
 
 
 def _quantiles(r: dict[str, Any]) -> str:

@@ -5,4 +5,5 @@ BUILT_IN = {
     "calendar-spread": "kilohour.strategies.calendar_spread:CalendarSpread",
     "generation-roll": "kilohour.strategies.generation_roll:GenerationRoll",
     "adoption-momentum": "kilohour.strategies.adoption_momentum:AdoptionMomentum",
+    "rolled-exposure": "kilohour.strategies.rolled_exposure:RolledExposure",
 }

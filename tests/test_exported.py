@@ -14,7 +14,7 @@ import kilohour
 EXPORTED = [
     "Assumptions", "DAY", "Desk", "EmbeddedMarket", "FOK", "Fills", "GTC", "GTD", "IOC", "Index", "Indicator", "IntRing", "KilohourError", "MarketConfig", "Product", "Registry",
     "Ring", "RiskLimits", "Run", "Scenario", "Strategy", "Tape", "TapeBuilder", "__version__", "backtest", "backtest_accounts", "check", "errors", "fit_adoption", "house", "index", "indicator", "indicators", "maths",
-    "product", "scenario", "state", "sweep", "units",
+    "product", "scenario", "state", "sweep", "units", "LeggedSpread", "Roll", "WorkFactors", "component", "continuous", "set_factors",
 ]  # fmt: skip
 INDICATORS = [
     "Atr", "Carry", "CurveCurvature", "CurveFactors", "CurveSlope", "Donchian", "Ema", "EwmaVolatility", "FreeSCurve", "KalmanHedge", "OuHalfLife", "RollingCorrelation", "RollingMax", "RollingMean",

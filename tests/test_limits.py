@@ -12,6 +12,7 @@ import kilohour as kh
 from kilohour.backtests.outputs import tables_of
 from kilohour.errors import UnknownName, UsageError
 from kilohour.limits import RiskLimits
+from tests.backtests.tapes import sim_tape
 from tests.oracle.explain import ended
 from tests.oracle.play import scripted
 from tests.oracle.tables import case_of, rows_of, shown, table
@@ -177,17 +178,26 @@ def test_a_file_of_limits(tmp_path):
         RiskLimits.load(tmp_path / "none.toml")
 
 
+class Buys(kh.Strategy):
+    """Wants two lots of the first contract."""
+
+    product: kh.Product = kh.product("SIM:H100")
+
+    def on_bar(self, desk: kh.Desk) -> None:
+        desk.target(0, 2)
+
+
 def test_a_run_names_its_limits_and_what_they_refused():
-    tape = kh.EmbeddedMarket(7).tape()
-    limits = RiskLimits(order_lots=1, restricted=("SIM:H100-2026-06",))
-    run = kh.backtest("calendar-spread", tape, start="2026-01-01", end="2026-12-31", limits=limits)
-    assert run.manifest["limits"] == {"order_lots": 1, "restricted": ["SIM:H100-2026-06"]}
-    assert "Risk limits of the run: order_lots 1, restricted SIM:H100-2026-06." in run.manifest["modelled"]
-    assert run.manifest["refused"]["order_lots"] > 0
-    assert not len(run.fills)
-    free = kh.backtest("calendar-spread", tape, start="2026-01-01", end="2026-12-31", limits=RiskLimits(order_lots=10**6))
-    plain = kh.backtest("calendar-spread", tape, start="2026-01-01", end="2026-12-31")
-    assert free.fills.equals(plain.fills)
+    tape = sim_tape(days=10)
+    limits = RiskLimits(order_lots=1, restricted=(tape.contracts[1].code,))
+    runs = [kh.backtest(Buys, tape, limits=its, interpreted=True) for its in (limits, RiskLimits(order_lots=2), None)]
+    strict, wide, plain = runs
+    assert strict.manifest["limits"] == {"order_lots": 1, "restricted": [tape.contracts[1].code]}
+    assert f"Risk limits of the run: order_lots 1, restricted {tape.contracts[1].code}." in strict.manifest["modelled"]
+    assert strict.manifest["refused"] == {"order_lots": len(strict.orders)}
+    assert not len(strict.fills)
+    assert wide.fills.equals(plain.fills)
+    assert len(plain.fills) == 1
     assert plain.manifest["limits"] is None
     with pytest.raises(UnknownName, match="restricted contract or product 'SIM:H10'"):
-        kh.backtest("calendar-spread", tape, limits=dataclasses.replace(limits, restricted=("SIM:H10",)))
+        kh.backtest(Buys, tape, limits=dataclasses.replace(limits, restricted=("SIM:H10",)))

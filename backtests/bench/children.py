@@ -122,7 +122,23 @@ def _load(sizes: Sizes, _cores: int, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "note": f"{size / MEGABYTE:.1f} MB on disk, hashes checked"}
 
 
-WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load}
+def _import(_sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
+    """The command as a user runs it, without the start of Python itself."""
+    import tempfile
+
+    from kilohour.cli.main import main as command
+    from kilohour.datafeeds.quote_folder import read_manifest
+
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        code = command(["data", "import", "aws-spot", str(path), "--out", f"{folder}/quotes"])
+        seconds = time.perf_counter() - began
+        assert code == 0, "the import failed"
+        manifest = read_manifest(Path(folder) / "quotes")
+    return {"seconds": seconds, "rows": manifest["read"], "note": f"{manifest['rows']:,} quotes"}
+
+
+WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load, "import": _import}
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps(main(*json.loads(sys.argv[1]))) + "\n")

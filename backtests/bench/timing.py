@@ -69,6 +69,7 @@ class Sizes:
     sweep_fast: int = 20
     sweep_slow: int = 50
     floats: int = 10_000_000
+    quotes: int = 536_814
     slow_share: int = 10
     """Slow peers get this part of the bars; rates are compared."""
     repeats: int = REPEATS
@@ -76,7 +77,7 @@ class Sizes:
     @classmethod
     def quick(cls) -> Sizes:
         """Sizes for a smoke test: the figures mean nothing."""
-        return cls(bars=3_000, contracts=5, days=30, sweep_bars=2_000, sweep_fast=2, sweep_slow=2, floats=5_000, slow_share=3, repeats=1)
+        return cls(bars=3_000, contracts=5, days=30, sweep_bars=2_000, sweep_fast=2, sweep_slow=2, floats=5_000, quotes=3_000, slow_share=3, repeats=1)
 
 
 def median_seconds(run: Callable[[T], object], make: Callable[[], T], repeats: int = REPEATS) -> float:

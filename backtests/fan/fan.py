@@ -253,9 +253,12 @@ def _error_of_mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | Non
 
 def _modelled(prepared: Prepared, result: dict[str, Any]) -> list[str]:
     """What is modelled on every path: the sentences of one, its seed replaced, without that of the baseline, which a fan has not."""
+    return [sentence for sentence in _of_all(modelled_sentences(prepared), result) if not sentence.startswith("The baseline holds")]
+
+
+def _of_all(sentences: Sequence[str], result: dict[str, Any]) -> list[str]:
     seeds = f"seeds {result['first_seed']} to {result['last_seed']}"
-    said = [sentence.replace(f"seed {result['first_seed']};", f"{seeds};") for sentence in modelled_sentences(prepared)]
-    return [sentence for sentence in said if not sentence.startswith("The baseline holds")]
+    return [sentence.replace(f"seed {result['first_seed']};", f"{seeds};") for sentence in sentences]
 
 
 def _manifest(prepared: Prepared, words: Scenario, name: str, run: str, result: dict[str, Any]) -> dict[str, Any]:
@@ -263,6 +266,7 @@ def _manifest(prepared: Prepared, words: Scenario, name: str, run: str, result: 
 
     tape = prepared.market.tape
     entry = {**tape_entry(tape, tape), "source": f"embedded markets, seeds {result['first_seed']} to {result['last_seed']}"}
+    entry["notes"] = _of_all(tape.notes, result)
     del entry["sha256"]
     return {"kilohour": kilohour.__version__, "run": run, "kind": "fan", "strategy": strategy_entry(prepared, name),
             "parameters": prepared.parameters, "scenario": words.to_dict(), "tape": entry, "assumptions": assumption_rows(prepared),

@@ -284,8 +284,7 @@ def adoption_plan(config: MarketConfig, schedule: Schedule) -> Floats:
 def exps(values: Floats) -> Floats:
     """exp of each value; shape kept."""
     out = np.empty(values.size)
-    for i, value in enumerate(values.reshape(-1)):
-        out[i] = exp(value)
+    kernel.exp_all(np.ascontiguousarray(values).reshape(-1), out)
     return out.reshape(values.shape)
 
 

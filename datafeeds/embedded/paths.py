@@ -15,7 +15,7 @@ from kilohour.datafeeds.embedded.config import MarketConfig
 from kilohour.datafeeds.embedded.plan import Plan
 from kilohour.datafeeds.embedded.schedule import Line, Schedule
 from kilohour.kernels import curve, market
-from kilohour.kernels.arithmetic import fill_normals, stream, uniform
+from kilohour.kernels.arithmetic import fill_normals, stream
 
 if TYPE_CHECKING:
     from kilohour.datafeeds.embedded.scenario import Restatement
@@ -163,13 +163,13 @@ def _restate(seed: int, config: MarketConfig, schedule: Schedule, prints: Ints) 
     with np.errstate(over="ignore"):
         normals = np.zeros((days, chips))
         fill_normals(random, normals.reshape(-1))
-        for t in range(days):
-            for c in range(chips):
-                draw, wait = uniform(random), uniform(random)
-                if draw < config.restated_share:
-                    when[t, c] = schedule.business_after(t, 4 + int(wait * 6.0))
-                    moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
-                    value[t, c] = int(_whole(np.array([moved]))[0])
+        pairs = np.zeros((days * chips, 2))
+        market.draw_pairs(random, pairs)
+    draw, wait = pairs.reshape(days, chips, 2).transpose(2, 0, 1)
+    for t, c in np.argwhere(draw < config.restated_share):
+        when[t, c] = schedule.business_after(t, 4 + int(wait[t, c] * 6.0))
+        moved = prints[t, c] / 1e6 * (1.0 + config.restated_size * normals[t, c])
+        value[t, c] = int(_whole(np.array([moved]))[0])
     return when, value
 
 

@@ -68,7 +68,11 @@ def schedule_of(config: MarketConfig, registry: Same) -> Schedule:
 @functools.lru_cache(maxsize=4)
 def plan_of(config: MarketConfig, registry: Same, scenario: Scenario | None) -> Plan:
     """The plan of a configuration and a scenario, made once."""
-    schedule = schedule_of(config, registry)
+    return make_plan(config, schedule_of(config, registry), scenario)
+
+
+def make_plan(config: MarketConfig, schedule: Schedule, scenario: Scenario | None = None) -> Plan:
+    """A plan on the sessions and contracts of a schedule, which must be those of the configuration's span, chips and lags."""
     model = models.make_model(config, schedule)
     effects = effects_of(scenario, config, schedule)
     plan = models.adoption_plan(config, schedule)

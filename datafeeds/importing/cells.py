@@ -83,6 +83,14 @@ def texts(column: Any) -> Any:
     return pa.DictionaryArray.from_arrays(indices, words)
 
 
+def as_text(column: Any) -> Any:
+    """An Arrow column of any type as texts, empty where there is no value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.fill_null(pc.cast(_plain(column), pa.string()), "")
+
+
 def times(column: Any, *, zone: str | None = None, epoch: str | None = None) -> Read:
     """Instants in nanoseconds UTC.
 

@@ -112,7 +112,7 @@ class _State:
             self.used.note(column, np.array(codes, dtype=np.int32))
         self.refusals = Refusals(work / REJECTED, saved.get("refused"), saved.get("rejected_bytes", 0))
         self.refusals.first = saved.get("first_refused", "")
-        self.spool = Spool(work, DTYPES, time="seen", runs=saved.get("runs"), run_rows=run_rows)
+        self.spool = Spool(work, DTYPES, time="seen", runs=saved.get("runs"), run_rows=run_rows, bucket_rows=run_rows)
 
     @classmethod
     def taken_up(cls, work: Path, key: Mapping[str, Any], run_rows: int) -> _State:

@@ -4,22 +4,24 @@
 from kilohour.datafeeds.importing.feeds import columns, quote_feed
 from kilohour.datafeeds.importing.mapping import Price, QuoteMapping, Text, When
 
+MAPPING = QuoteMapping(
+    quoted=When(column="ts_utc", zone="UTC"),
+    provider=Text(value="AWS"),
+    segment=Text(value="hyperscaler"),
+    chip=Text(column="chip"),
+    region=Text(column="region"),
+    zone=Text(column="zone"),
+    offer=Text(column="instance"),
+    size="gpus",
+    prices=(
+        Price(column="spot_usd_per_gpu_h", term=Text(value="spot"), empty="skip"),
+        Price(column="ondemand_usd_per_gpu_h", term=Text(value="on-demand"), empty="skip"),
+    ),
+)
+
 FEED = quote_feed(
     "aws-spot",
-    QuoteMapping(
-        quoted=When(column="ts_utc", zone="UTC"),
-        provider=Text(value="AWS"),
-        segment=Text(value="hyperscaler"),
-        chip=Text(column="chip"),
-        region=Text(column="region"),
-        zone=Text(column="zone"),
-        offer=Text(column="instance"),
-        size="gpus",
-        prices=(
-            Price(column="spot_usd_per_gpu_h", term=Text(value="spot"), empty="skip"),
-            Price(column="ondemand_usd_per_gpu_h", term=Text(value="on-demand"), empty="skip"),
-        ),
-    ),
+    MAPPING,
     about="Amazon's spot and on-demand price of GPU instances, by availability zone, about four snapshots a day",
     columns=columns(
         ("ts_utc", "UTC", "when the snapshot was stored"),

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from kilohour.datafeeds.importing.cells import as_text
 from kilohour.datafeeds.importing.feeds import columns, quote_feed
 from kilohour.datafeeds.importing.mapping import Price, QuoteMapping, Text, When
 
@@ -11,8 +12,9 @@ def named(rows: dict[str, Any]) -> dict[str, Any]:
     """An offer by its instance, where it has one, its GPUs and the provider's label: few neoclouds name instances."""
     import pyarrow.compute as pc
 
-    gpus = pc.replace_substring_regex(rows["gpus"], r"\.0$", "")
-    rows["what"] = pc.utf8_trim_whitespace(pc.binary_join_element_wise(rows["instance"], gpus, "x", rows["gpu_label"], " "))
+    gpus = pc.replace_substring_regex(as_text(rows["gpus"]), r"\.0$", "")
+    words = (as_text(rows["instance"]), gpus, "x", as_text(rows["gpu_label"]))
+    rows["what"] = pc.utf8_trim_whitespace(pc.binary_join_element_wise(*words, " "))
     return rows
 
 

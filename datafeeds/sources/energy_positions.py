@@ -3,17 +3,17 @@
 
 from typing import Any
 
+from kilohour.datafeeds.importing.cells import as_text
 from kilohour.datafeeds.importing.feeds import columns, print_feed
 from kilohour.datafeeds.importing.mapping import PrintMapping, Series, Text, When
 
 
 def named(rows: dict[str, Any]) -> dict[str, Any]:
     """Root and position as one name, as BRN-01."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    nth = pc.utf8_lpad(pc.cast(rows["nth"], pa.string()), 2, "0")
-    rows["position"] = pc.binary_join_element_wise(pc.cast(rows["root"], pa.string()), nth, "-")
+    nth = pc.utf8_lpad(as_text(rows["nth"]), 2, "0")
+    rows["position"] = pc.binary_join_element_wise(as_text(rows["root"]), nth, "-")
     return rows
 
 

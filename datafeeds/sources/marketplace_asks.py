@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from kilohour.datafeeds.importing.cells import as_text
 from kilohour.datafeeds.importing.feeds import columns, quote_feed
 from kilohour.datafeeds.importing.mapping import Price, QuoteMapping, Text, When
 
@@ -16,11 +17,11 @@ def named(rows: dict[str, Any]) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    model = pc.cast(rows["gpu_name"], pa.string())
+    model = as_text(rows["gpu_name"])
     large = pc.fill_null(pc.greater(pc.cast(rows["gpu_ram_mb"], pa.int64()), AMPERE_80_MB), False)
     ampere = pc.equal(model, "A100 PCIE")
     rows["chip"] = pc.if_else(ampere, pc.if_else(large, "A100-80-PCIE", "A100-40-PCIE"), model)
-    machine, offer = (pc.cast(rows[name], pa.string()) for name in ("machine_id", "offer_id"))
+    machine, offer = (as_text(rows[name]) for name in ("machine_id", "offer_id"))
     rows["ask"] = pc.binary_join_element_wise("machine", machine, "offer", offer, " ")
     return rows
 

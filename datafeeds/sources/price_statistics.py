@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from kilohour.datafeeds.importing.cells import as_text
 from kilohour.datafeeds.importing.feeds import columns, print_feed
 from kilohour.datafeeds.importing.mapping import PrintMapping, Series, Text, When
 
@@ -13,7 +14,7 @@ def named(rows: dict[str, Any]) -> dict[str, Any]:
     """Segment and chip as one name, as AWS_SPOT_US-H100."""
     import pyarrow.compute as pc
 
-    rows["of"] = pc.binary_join_element_wise(rows["segment"], rows["chip"], "-")
+    rows["of"] = pc.binary_join_element_wise(as_text(rows["segment"]), as_text(rows["chip"]), "-")
     return rows
 
 

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from kilohour.datafeeds.importing.cells import as_text
 from kilohour.datafeeds.importing.feeds import columns, print_feed
 from kilohour.datafeeds.importing.mapping import PrintMapping, Series, Text, When
 
@@ -11,12 +12,13 @@ PRICES = {"input": "input_usd_per_mtok", "output": "output_usd_per_mtok", "cache
 
 def named(rows: dict[str, Any]) -> dict[str, Any]:
     """Provider and model as one name. A price that was valid for no time is none: another of the same day replaced it."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows["of"] = pc.binary_join_element_wise(rows["provider"], rows["model"], "/")
-    replaced = pc.equal(rows["valid_to"], rows["valid_from"])
+    rows["of"] = pc.binary_join_element_wise(as_text(rows["provider"]), as_text(rows["model"]), "/")
+    replaced = pc.equal(as_text(rows["valid_to"]), as_text(rows["valid_from"]))
     for column in PRICES.values():
-        rows[column] = pc.if_else(replaced, "", rows[column])
+        rows[column] = pc.if_else(replaced, pa.scalar(None, rows[column].type), rows[column])
     return rows
 
 

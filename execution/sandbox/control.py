@@ -102,7 +102,9 @@ class Control:
         channel, account = str(given.get("channel", "all")), given.get("account")
         if channel not in CHANNELS:
             raise UsageError(f"{do}: channel must be one of {', '.join(CHANNELS)}, found {channel!r}")
-        for box in self.server.hub.each(channel, account if isinstance(account, str) else None):
+        channels = ("orders", "okx") if channel == "orders" else (channel,)
+        boxes = [box for each in channels for box in self.server.hub.each(each, account if isinstance(account, str) else None)]
+        for box in boxes:
             if do == "half_open":
                 box.is_mute = True
             else:

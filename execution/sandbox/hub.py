@@ -17,7 +17,7 @@ SOCKETS_MOST = 512
 
 
 class Outbox:
-    """One socket's way out. ``channel``: orders, market or feed; ``account`` empty on public ones."""
+    """One socket's way out. ``channel``: orders, okx (once logged in), market, feed or lockstep; ``account`` empty on public ones."""
 
     def __init__(self, socket: web.WebSocketResponse, request: web.Request, channel: str, account: str, chaos: Chaos) -> None:
         self.socket, self.request, self.channel, self.account, self.chaos = socket, request, channel, account, chaos

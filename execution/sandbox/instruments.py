@@ -14,6 +14,7 @@ from math import gcd
 
 from kilohour.contracts import Contract, Product
 from kilohour.contracts.codes import MONTH_NAMES
+from kilohour.contracts.contract import NEVER
 from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import UnknownName
 from kilohour.units import datetime_of
@@ -67,6 +68,8 @@ def okx_id(contract: Contract, currency: str) -> str:
     base = re.sub("[^A-Z0-9]", "", contract.product)
     if contract.is_perpetual:
         return f"{base.removesuffix('PERP')}-{currency}-SWAP"
+    if contract.last_trade_at == NEVER:  # a month whose last day nobody has worked out
+        return f"{base}-{currency}-{contract.month % 10_000:04d}28"
     return f"{base}-{currency}-{datetime_of(contract.last_trade_at):%y%m%d}"
 
 

@@ -20,6 +20,7 @@ from kilohour.execution.sandbox.feed import Feed, Replayer
 from kilohour.execution.sandbox.hub import Hub
 from kilohour.execution.sandbox.market import Pulse
 from kilohour.execution.sandbox.model import Order
+from kilohour.execution.sandbox.okx_rest import OkxDialect
 from kilohour.execution.sandbox.replay import ReplayExchange
 from kilohour.execution.sandbox.wire import BODY_MOST, dump
 
@@ -41,7 +42,8 @@ class Server:
         self._hidden: dict[str, int] = {}
         self.feed = Feed(self)
         self.ax = AxDialect(self)
-        self.dialects: list[Any] = [self.ax]
+        self.okx = OkxDialect(self)
+        self.dialects: list[AxDialect | OkxDialect] = [self.ax, self.okx]
         self.replayer = Replayer(self, exchange, speed) if isinstance(exchange, ReplayExchange) else None
         self.pulse: Pulse | None = None
         """What moves a market; None for one that stands still until it is told, as in a test."""
@@ -124,7 +126,7 @@ class Server:
         """As a venue that comes back: sockets close, tokens are void; with ``wipe`` every open order is gone without a word."""
         self.keyring.expire()
         self.publish()
-        for box in [*self.hub.each("orders"), *self.hub.each("market"), *self.hub.each("feed")]:
+        for box in [box for channel in ("orders", "okx", "market", "feed") for box in self.hub.each(channel)]:
             await box.close(1012)
         if wipe:
             self.exchange.wipe()

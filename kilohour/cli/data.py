@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kilohour.cli import adoption, options
+from kilohour.cli import adoption, calibrate, options
 
 if TYPE_CHECKING:
     from kilohour.tape import Tape
@@ -74,7 +74,10 @@ Set = Annotated[
 ]
 SourceName = Annotated[str | None, typer.Argument(metavar="NAME", show_default=False, help="One source, in full.")]
 OutData = Annotated[Path, typer.Option("--out", metavar="FOLDER", show_default=False, help="Folder to write: a tape, quotes or prints.")]
-Folder = Annotated[Path, typer.Argument(metavar="TAPE", show_default=False, help="Folder of a tape.")]
+Data = Annotated[Path, typer.Argument(metavar="FOLDER", show_default=False, help="Folder of a tape, of quotes or of prints.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write the findings as a page too, small and offline.")
+]
 OfProduct = Annotated[str | None, typer.Option("--product", metavar="CODE", show_default=False, help="One product, contract by contract.")]
 Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file, or FILE:SEED.")]
 
@@ -82,6 +85,7 @@ Seed = Annotated[str, typer.Argument(metavar="SEED|FILE", help="Seed, TOML file,
 def add_to(app: typer.Typer) -> None:
     """Adds the group."""
     adoption.add_to(group)
+    calibrate.add_to(group)
     app.add_typer(group, name="data")
 
 
@@ -147,36 +151,44 @@ def embedded(out: options.OutTape, market: Seed = "7", contracts: options.Contra
 
 
 @group.command("show", epilog="Example: [cyan]kilohour data show tapes/energy --product NYMEX:CL[/cyan]")
-def show_tape(tape: Folder, product: OfProduct = None, json: options.Json = False) -> None:
-    """Show what a tape holds: source, span, contracts, counts, notes."""
+def show_data(data: Data, product: OfProduct = None, json: options.Json = False) -> None:
+    """Show what a tape holds: source, span, contracts, counts, notes; or a table of quotes or prints."""
     from kilohour.cli.output import print_json
+    from kilohour.cli.tables import described, print_table
     from kilohour.cli.tapes import describe, print_tape
+    from kilohour.errors import UsageError
     from kilohour.tape.store import load
 
-    found = describe(load(tape), product)
+    table = described(data)
+    if table is not None:
+        if product is not None:
+            raise UsageError(f"--product is for tapes, found {table['kind']} in {data}")
+        print_json(table) if json else print_table(table)
+        return
+    found = describe(load(data), product)
     if json:
         print_json(found)
     else:
         print_tape(found)
 
 
-@group.command("check", epilog="Example: [cyan]kilohour data check tapes/energy[/cyan]")
-def check_tape(tape: Folder, json: options.Json = False) -> None:
-    """Look a tape over; exit code 1 when a run could not trust it."""
-    from kilohour.cli.output import grid, line, print_json, show
-    from kilohour.cli.tapes import graded
-    from kilohour.tape.store import load
+@group.command("check", epilog="Example: [cyan]kilohour data check tapes/energy --html check.html[/cyan]")
+def check_data(data: Data, html: Html = None, json: options.Json = False) -> None:
+    """Look a tape, quotes or series over; exit code 1 when a run or an index could not trust them."""
+    from kilohour.cli.checking import check_folder, check_html, print_findings
+    from kilohour.cli.output import print_json
 
-    findings = graded(load(tape))
-    errors = sum(row["grade"] == "error" for row in findings)
+    check_html(html)
+    checked = check_folder(data)
+    if html is not None:
+        from kilohour.reports.data_check import write_check
+
+        write_check(html, checked)
     if json:
-        print_json({"tape": str(tape), "errors": errors, "warnings": len(findings) - errors, "findings": findings})
+        print_json(checked)
     else:
-        if findings:
-            rows = [(row["grade"], row["contract"], row["rule"], row["day"], row["count"], row["detail"]) for row in findings]
-            show(grid("", ("Grade", "Contract", "Rule", "First day", "Count", "Detail"), rows, right=("Count",)))
-        line(f"{errors} errors, {len(findings) - errors} warnings")
-    if errors:
+        print_findings(checked, html)
+    if checked["errors"]:
         raise typer.Exit(1)
 
 

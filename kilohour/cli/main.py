@@ -31,6 +31,7 @@ from kilohour.cli import (
     check,
     contracts,
     data,
+    data_continuous,
     data_curve,
     data_index,
     doctor,
@@ -79,7 +80,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     command.add_to(app)
-for subcommand in (data_index, data_curve):
+for subcommand in (data_index, data_curve, data_continuous):
     subcommand.add_to(data.group)
 
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from kilohour.errors import UnknownName
 from kilohour.tape.check import check
+from kilohour.tape.doubts import doubts
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import datetime_of
 
-STOPPING = ("bar outside listing", "missing final")
+STOPPING = ("bar outside listing", "missing final", "out of order", "duplicated row", "unit slip")
 """Findings that make a run's money wrong, whatever the product says."""
 
 
@@ -50,13 +51,13 @@ def describe(tape: Tape, product: str | None = None) -> dict[str, Any]:
 
 
 def graded(tape: Tape) -> list[dict[str, Any]]:
-    """The findings of :func:`kilohour.tape.check.check`, each with a grade.
+    """The findings of :func:`kilohour.tape.check.check` and :func:`kilohour.tape.doubts.doubts`, each with a grade.
 
     ``error``: a run refuses it, or would book wrong money. A missing print is one where the product's rule refuses it.
     """
     refusing = _refusing(tape)
     rows = []
-    for finding in check(tape):
+    for finding in (*check(tape), *doubts(tape)):
         product = next((c.product for c in tape.contracts if c.code == finding.contract), finding.contract)
         stops = finding.rule in STOPPING or (finding.rule == "missing print" and product in refusing)
         rows.append({"grade": "error" if stops else "warning", **asdict(finding)})

@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 
 from kilohour.contracts.contract import PERPETUAL
 from kilohour.errors import UsageError
 
 MONTH_LETTERS = "FGHJKMNQUVXZ"
 """January to December."""
+CONTINUOUS = "-CONTINUOUS"
+"""How the code of a continuous series ends; no contract's does."""
 MONTH_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _PRODUCT = re.compile(r"[A-Z][A-Z0-9]*:[A-Z0-9][A-Z0-9.]*(-[A-Z0-9.]+)*")
 _MONTH = re.compile(r"(?P<product>.+)-(?P<year>\d{4})-(?P<month>\d{2})")
@@ -71,7 +74,33 @@ def is_product_code(code: str) -> bool:
     >>> is_product_code("AX:NVDA-H100"), is_product_code("H100")
     (True, False)
     """
-    return _PRODUCT.fullmatch(code) is not None and _MONTH.fullmatch(code) is None
+    return _PRODUCT.fullmatch(code) is not None and _MONTH.fullmatch(code) is None and not code.endswith(CONTINUOUS)
+
+
+def continuous_code(product: str) -> str:
+    """The code of a product's continuous series.
+
+    >>> continuous_code("SIM:H100")
+    'SIM:H100-CONTINUOUS'
+    """
+    return product + CONTINUOUS
+
+
+def refuse_continuous(code: str, contracts: Iterable[str] = ()) -> None:
+    """Raises :class:`UsageError` for the code of a continuous series, naming what can be traded instead.
+
+    >>> refuse_continuous("SIM:H100-CONTINUOUS")
+    Traceback (most recent call last):
+    kilohour.errors.UsageError: SIM:H100-CONTINUOUS is a continuous series, for indicators and plots; what trades is the \
+product SIM:H100 and its contracts, SIM:H100-YYYY-MM
+    """
+    if not code.endswith(CONTINUOUS):
+        return
+    product = code.removesuffix(CONTINUOUS)
+    known = [contract for contract in contracts if contract.startswith(f"{product}-")]
+    shown = ", ".join(known[:3]) + (f" and {len(known) - 3} more" if len(known) > 3 else "") if known else f"{product}-YYYY-MM"
+    raise UsageError(f"{code} is a continuous series, for indicators and plots; what trades is the product {product} and its "
+                     f"contracts, {shown}")
 
 
 def contract_code(product: str, month: int) -> str:
@@ -92,6 +121,7 @@ def split_code(code: str) -> tuple[str, int | None]:
     >>> split_code("AX:NVDA-H100-2026-12"), split_code("GATE:H100-PERP"), split_code("SIM:H100")
     (('AX:NVDA-H100', 202612), ('GATE:H100', 0), ('SIM:H100', None))
     """
+    refuse_continuous(code)
     if code.endswith("-PERP"):
         return code.removesuffix("-PERP"), PERPETUAL
     match = _MONTH.fullmatch(code)

@@ -45,6 +45,7 @@ class Registry:
     def product(self, code: str) -> Product:
         """The product of a code. Raises :class:`UnknownName` with the nearest."""
         if code not in self.by_code:
+            codes.refuse_continuous(code)
             raise UnknownName("product", code, self.by_code, where="the registry")
         return self.by_code[code]
 

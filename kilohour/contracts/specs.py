@@ -183,6 +183,7 @@ SPECS: Mapping[str, Spec] = {
     "price_band_ppm": Spec(_PPM, "millionths of mark", "largest move from the prior mark", required=False),
     "price_band_rule": Spec(_choice("refuse", "queue"), "", "an order beyond the band is refused, or waits at it", required=False,
                             default="refuse"),
+    "price_minimum": Spec(_usd, "USD", "the least price an order may name: 0 where a price cannot be negative", required=False),
     "position_limit": Spec(_whole(0, 10**9), "lots", "position limit, 0 when the venue has none", required=False),
     "position_limit_spot": Spec(_whole(1, 10**9), "lots", "position limit in the spot month", required=False),
     "position_limit_spot_days": Spec(_whole(0, 100), "business days", "the spot limit counts from this many before the last trade",

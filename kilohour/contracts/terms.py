@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from kilohour.contracts.margin import MarginTable, margin_table
 from kilohour.contracts.specs import SPECS, Spec, Value
 from kilohour.errors import UsageError
-from kilohour.units import MICROS
+from kilohour.units import MICROS, MISSING
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
@@ -128,6 +128,8 @@ class EngineTerms:
     """Largest move of an order's price from the mark; 0: none, or unknown and not enforced, as in the limits below."""
     band_queues: int = 0
     """1 when an order beyond the band waits at it, 0 when it is refused."""
+    price_minimum: int = MISSING
+    """The least price an order may name; MISSING where prices have no floor."""
     position_limit: int = 0
     spot_limit: int = 0
     spot_days: int = 0
@@ -187,6 +189,7 @@ def engine_terms(product: Product) -> EngineTerms:
         missing_rule=MISSING_RULES.index(product.text("missing_day")) if fixes else 0,
         restatement_latest=int(product.text("restatement") == "latest") if fixes else 1,
         band_ppm=_limit(product, "price_band_ppm"),
+        price_minimum=_micros(product, "price_minimum") if product.get("price_minimum") is not None else MISSING,
         band_queues=int(product.get("price_band_rule") == "queue"),
         position_limit=_limit(product, "position_limit"),
         spot_limit=0 if product.get("position_limit_spot_days") is None else _limit(product, "position_limit_spot"),

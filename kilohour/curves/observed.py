@@ -62,9 +62,16 @@ class Observed:
     """By month; contracts with at least one open day."""
 
     def quotes(self, deviation: float) -> list[CurveQuote]:
-        """The curve as quotes for a fit: spot, open parts of means, single prices; ``deviation`` in dollars."""
-        found = [] if self.spot is None else [CurveQuote("spot", self.spot / MICROS, deviation=deviation, name="spot")]
+        """The curve as quotes for a fit: spot, open parts of means, single prices; ``deviation`` in dollars.
+
+        Prices that are not above zero are left out: the fit does not know them.
+        """
+        found = []
+        if self.spot is not None and self.spot > 0:
+            found.append(CurveQuote("spot", self.spot / MICROS, deviation=deviation, name="spot"))
         for point in self.points:
+            if point.open_price <= 0.0:
+                continue
             if point.part is None:
                 found.append(CurveQuote("forward", point.open_price, end=point.end, deviation=deviation, name=point.code))
             else:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,7 @@ from kilohour.curves.forwards import constant_maturity
 from kilohour.curves.observed import Observed, Point, observe
 from kilohour.curves.shape import Launch
 from kilohour.curves.strips import WEIGHTS, strips_of
-from kilohour.errors import UnknownName
+from kilohour.errors import DataError, UnknownName
 from kilohour.tape import Tape
 from kilohour.units import MICROS, NANOS_PER_DAY, date_of, day_of
 
@@ -67,9 +66,10 @@ class CurveReport:
         ]
 
     def misses(self) -> list[float]:
-        """Fit less open part of each contract, dollars."""
-        skip = 0 if self.observed.spot is None else 1
-        return [float(miss) for miss in self.fit.residuals[skip:]]
+        """Fit less open part of each contract, dollars; also of those that the fit left out."""
+        shape = self.fit.shape
+        return [(shape.forward(point.end) if point.part is None else shape.average(point.start, point.end)) - point.open_price
+                for point in self.observed.points]
 
     def maturities(self) -> list[tuple[str, str, str, str]]:
         """Constant maturities within the curve: months, on the line between neighbours, fit, band."""
@@ -107,12 +107,17 @@ class CurveReport:
             verdict = f"{worst / self.tick:.1f} ticks off at most, where the market bends as level, slope, hump and launches do not"
         oldest = (self.observed.at - min(point.price_at for point in self.observed.points)) // NANOS_PER_DAY
         closes = sum(not point.is_mark for point in self.observed.points)
+        left_out = [point.code for point in self.observed.points if point.open_price <= 0.0]
         found = [
             f"the fit is {verdict}; root mean square {self.fit.misfit:.2f} of the quotes' deviations (half a tick)",
             f"nothing known after {self.day} shows here; the oldest price is {oldest} days old"
             + (f"; {closes} prices are last closes for want of a mark" if closes else ""),
             "the band is of the curve, two deviations each way; prices will scatter more",
         ]
+        if left_out:
+            found.append(f"left out of the fit, which knows only prices above 0: {', '.join(left_out)}")
+        if all(point.part is None for point in self.observed.points):
+            found.append("each contract counts as the price of its last trading day: its product does not settle on a plain mean of prints")
         if not self.fit.launches:
             found.append("no launch is in the fit: name those you know with --launch")
         return found
@@ -153,6 +158,8 @@ def report_of(tape: Tape, product: Product, day: dt.date, launches: Sequence[Lau
     observed = observe(tape, product, (day_of(day) + 1) * NANOS_PER_DAY - 1)
     tick = float(product.ratio("tick"))
     chosen: Literal["lots", "hours"] = "lots" if weights == "lots" else "hours"
-    fitted = fit(observed.quotes(tick / 2.0), launches)
-    assert all(math.isfinite(miss) for miss in fitted.residuals), "a fit of finite quotes is finite"
+    quotes = observed.quotes(tick / 2.0)
+    if not quotes:
+        raise DataError(f"{product.code} on {day}: a fit needs a price above 0, found none")
+    fitted = fit(quotes, launches)
     return CurveReport(observed, day, tick, fitted, chosen, strips_of(observed.months(), chosen))

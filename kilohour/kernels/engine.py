@@ -269,6 +269,15 @@ def see_others(book, desk, terms, i, ts, ts_event, kind, ref, open, high, low, c
 
 
 @inner
+def watch_limits(book, book_address, desk_address, terms_address, order_address, out_address):
+    """Losses and fills against the run's risk limits, behind phase 5; False when it has none."""
+    if book.risk.call == 0:
+        return False
+    call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
+    return True
+
+
+@inner
 def answer(desk, out, gate_address, book_address, desk_address, terms_address, order_address, out_address):
     """Phases 6 and 7 behind the strategy's call: what it recorded, and what it asked for."""
     forget_news(desk)
@@ -344,9 +353,7 @@ def advance(
                                           out_address):
                 status = FAILED
                 break
-            if book.risk.call:
-                call_gate(book.risk.call, WATCH_LOSSES, book_address, desk_address, terms_address, order_address, out_address)
-                wrote = True
+            wrote = watch_limits(book, book_address, desk_address, terms_address, order_address, out_address) or wrote
             if has_bar or wants_events:
                 desk.has_bar = has_bar
                 heard = HEARD if call_step(step_address, strategy_address, desk_address) == 0 else UNABLE

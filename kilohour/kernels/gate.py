@@ -37,6 +37,7 @@ from kilohour.kernels.records import (
     POSITION_LIMIT,
     POST_ONLY,
     PRE_OPEN,
+    PRICE,
     REDUCE_ONLY,
     REDUCES,
     REFUSED,
@@ -80,6 +81,16 @@ def breaks_tick(term, order):
     if (kind == STOP or kind == STOP_LIMIT or kind == MARKET_IF_TOUCHED) and order.trigger % tick:
         return True
     return kind == TRAILING_STOP and (order.distance <= 0 or order.distance % tick != 0)
+
+
+@inner
+def breaks_minimum(term, order):
+    """True when a price of an outright is below what the product can be worth; MISSING is below everything."""
+    if order.legs > 1:
+        return False
+    if (order.kind == LIMIT or order.kind == STOP_LIMIT) and order.limit < term.price_minimum:
+        return True
+    return (order.kind == STOP or order.kind == STOP_LIMIT or order.kind == MARKET_IF_TOUCHED) and order.trigger < term.price_minimum
 
 
 @inner
@@ -205,6 +216,8 @@ def broken_rule(book, desk, terms, order, slots):
             return SIZE
     if order.kind != MARKET and breaks_tick(terms[order.contract[0]], order):
         return TICK
+    if order.kind != MARKET and breaks_minimum(terms[order.contract[0]], order):
+        return PRICE
     for leg in range(order.legs):
         if breaks_venue(desk, terms[order.contract[leg]], order):
             return VENUE

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kilohour.kernels.arithmetic import exponential, fill_normals, uniform
+from kilohour.kernels.arithmetic import exp, exponential, fill_normals, uniform
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -214,6 +214,21 @@ def spikes(state: State, chances: Floats, sizes: Floats, decay: float, warm: int
         if t >= 0:
             for c in range(chips):
                 out[t, c] = level[c]
+
+
+@njit(cache=True)
+def exp_all(values: Floats, out: Floats) -> None:
+    """out = exp of each value, both flat."""
+    for i in range(len(values)):
+        out[i] = exp(values[i])
+
+
+@njit(cache=True)
+def draw_pairs(state: State, out: Floats) -> None:
+    """Pairs of uniform numbers (rows × 2), row by row."""
+    for i in range(out.shape[0]):
+        out[i, 0] = uniform(state)
+        out[i, 1] = uniform(state)
 
 
 @njit(cache=True)

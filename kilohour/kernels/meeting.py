@@ -244,8 +244,7 @@ def meet_bar(book, desk, terms, slot, out):
     if not can_look(desk, order) or is_out_of_reach(book, order):
         return
     if not order.looked and order.flags & POST_ONLY and would_pay(book, desk, terms, order):
-        book.orders_refused += 1
-        end_order(book, desk, order, REFUSED, out)
+        refuse_late(book, desk, order, out)
         return
     if order.group:
         at, _, _ = chance(book, desk, terms, order, False)
@@ -257,6 +256,13 @@ def meet_bar(book, desk, terms, slot, out):
         take(book, desk, terms, order, at, price, reference, out)
     if order.number and (order.life == IOC or order.life == FOK):
         end_order(book, desk, order, LAPSED, out)
+
+
+@inner
+def refuse_late(book, desk, order, out):
+    """A post-only order that would have paid."""
+    book.orders_refused += 1
+    end_order(book, desk, order, REFUSED, out)
 
 
 @inner

@@ -58,10 +58,10 @@ EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED, RISK_STOP = (np.int64(i) for i in range(1, 10))
 (NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS, VENUE, BAND,
  POSITION_LIMIT, IS_HALTED, REDUCING, RESTRICTED, NEAR_EXPIRY, POSITION_LOTS, GROSS_UNITS, NET_UNITS, ORDER_LOTS, ORDER_NOTIONAL,
- OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION) = (np.int64(i) for i in range(1, 29))
+ OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION, PRICE) = (np.int64(i) for i in range(1, 30))
 CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only", "venue",
          "band", "position_limit", "halted", "reducing", "restricted", "near_expiry", "position_lots", "product_gross", "product_net",
-         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session")
+         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE, INTEREST_PAID = (np.int64(i) for i in range(6, 11))
@@ -186,6 +186,7 @@ TERMS = np.dtype(
         ("cancel_in_halt", I8),
         ("band_ppm", I8),
         ("band_queues", I8),
+        ("price_minimum", I8),
         ("position_limit", I8),
         ("spot_limit", I8),
         ("spot_from", I8),

@@ -152,7 +152,7 @@ def amend(book, desk, terms, request, order, out):
         return
     reprice(order, micros(desk.request_price[request]))
     order.size = size
-    order.earliest = desk.now + max(book.latency, 1)
+    order.earliest, order.place = desk.now + max(book.latency, 1), 0
     leave(desk, old, TAKEN, old.units - old.filled)
     order.units = order.filled
     code = amendment_refusal(book, desk, terms, order)

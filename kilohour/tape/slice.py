@@ -91,7 +91,8 @@ def _last_state(tape: Tape, from_ns: int) -> npt.NDArray[np.int64]:
 
 
 def _not_open(tape: Tape, from_ns: int) -> npt.NDArray[np.bool_]:
-    return _last_state(tape, from_ns) != 0
+    shut: npt.NDArray[np.bool_] = _last_state(tape, from_ns) != 0
+    return shut
 
 
 def _sessions(tape: Tape, shut: npt.NDArray[np.bool_], from_ns: int, start: int) -> dict[str, npt.NDArray[Any]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.contracts.codes import refuse_continuous
 from kilohour.contracts.contract import Contract
 from kilohour.errors import UnknownName
 from kilohour.tape.schema import COLUMNS, Index, Kind
@@ -78,6 +79,7 @@ class Tape:
         for ref, contract in enumerate(self.contracts):
             if contract.code == code:
                 return ref
+        refuse_continuous(code, (c.code for c in self.contracts))
         raise UnknownName("contract", code, [c.code for c in self.contracts], where="this tape")
 
     def frame(self, kind: Kind | None = None) -> pd.DataFrame:

@@ -14,20 +14,20 @@ from kilohour.errors import UsageError
 from kilohour.faces.face import Face
 from kilohour.faces.fields import state
 from kilohour.kernels.records import MARGIN_CALL
-from kilohour.trading.tickets import TICKETS_LEFT, is_alive
+from kilohour.trading.tickets import TICKETS_LEFT, is_alive, on_tick
 
-IDLE, BUILDING, UNWINDING = 0, 1, 2
-PHASES = ("idle", "building", "unwinding")
+IDLE, BUILDING, UNWINDING, WITHDRAWING = 0, 1, 2, 3
 
 
 class LeggedSpread(Face):
     """Buys one contract against another in whole lots, without ever being naked by more than ``naked_most`` lots of the hedge.
 
-    The leg that trades less, as seen when it starts, is worked: with a limit order pegged to its last price (or to ``price``,
+    The leg that trades less, as seen when it starts, is worked (the other one where a single lot of it would need more hedge
+    than ``naked_most``): with a limit order pegged to its last price (or to ``price``,
     a limit on the spread), or ``at_market``. Every fill is hedged at the market in the other leg. What may be worked at one
     time is what could stay unhedged within ``naked_most`` if all of it filled and no hedge did.
 
-    A leg that waits ``patience`` days for its hedge is broken. With ``unwind`` what was not hedged is closed again; without,
+    A leg is broken when its hedge fills nothing for ``patience`` days. With ``unwind`` what was not hedged is closed again; without,
     no more is worked and the hedge is taken at any price. Either way ``broken`` counts it, and ``broken_cost`` adds up what
     it cost in dollars before fees: the way in and out of a leg that was unwound, or what a late hedge cost more than the price
     seen when the leg was filled. What is not done after ``give_up`` days (0: never) is given up.
@@ -92,19 +92,21 @@ class LeggedSpread(Face):
 
         ``price``: pay no more (take no less, when ``first_lots`` is negative) than this for first − r · second per unit of the
         first, r being units of the second per unit of the first; NaN pegs the worked order to its leg's last price.
-        Raises ValueError while busy, for lots of the same sign, and when one worked lot needs more hedge than ``naked_most``.
+        Raises ValueError while busy, and for lots of the same sign.
         """
         if self.phase != IDLE:
             raise ValueError("legged spread: the last one is still being worked; ask is_busy first")
         if first == second or first_lots == 0 or (first_lots > 0 and second_lots > 0) or (first_lots < 0 and second_lots < 0):
             raise ValueError("legged spread: it takes two contracts, with lots of opposite signs")
         self.first_is_worked = second_lots == 0 or is_thinner(desk, first, second)
+        if abs(second_lots) > self.naked_most * abs(first_lots):
+            self.first_is_worked = False
+        elif abs(first_lots) > self.naked_most * abs(second_lots):
+            self.first_is_worked = True
         if self.first_is_worked:
             self.worked, self.size, self.hedge, self.hedge_size = first, abs(first_lots), second, abs(second_lots)
         else:
             self.worked, self.size, self.hedge, self.hedge_size = second, abs(second_lots), first, abs(first_lots)
-        if self.hedge_size > self.naked_most * self.size:
-            raise ValueError("legged spread: one lot of the worked leg needs more lots of hedge than naked_most allows")
         self.side = 1 if (first_lots > 0) == bool(self.first_is_worked) else -1
         self.value_ratio = abs(float(second_lots) * desk.unit_count(second)) / abs(float(first_lots) * desk.unit_count(first))
         self.price, self.started = price, desk.now
@@ -125,6 +127,11 @@ class LeggedSpread(Face):
     def stop(self) -> None:
         """Works no more; what has filled is still hedged."""
         self.stopping = True
+
+    def withdraw(self) -> None:
+        """Cancels everything and hedges no more: what stands then, stands. For who takes over at the market."""
+        if self.phase != IDLE:
+            self.phase = WITHDRAWING
 
     def first_done(self) -> int:
         """Lots of the first contract that stand, without sign."""
@@ -160,9 +167,20 @@ class LeggedSpread(Face):
             self.watch(desk)
         if self.phase == BUILDING:
             self.build(desk)
-        else:
+        elif self.phase == UNWINDING:
             self.mend(desk)
+        else:
+            self.cancel(desk)
+            if self.worked_ticket == 0 and self.hedge_ticket == 0:
+                self.is_back, self.is_broken, self.phase = False, False, IDLE
         return self.phase != IDLE
+
+    def cancel(self, desk: Desk) -> None:
+        """Asks for the end of what still works."""
+        if self.worked_ticket > 0:
+            desk.cancel(self.worked_ticket)
+        if self.hedge_ticket > 0:
+            desk.cancel(self.hedge_ticket)
 
     def read_worked(self, desk: Desk) -> None:
         """Takes in what the worked leg's order has filled since the last look."""
@@ -194,6 +212,8 @@ class LeggedSpread(Face):
         self.hedge_seen += lots
         self.hedge_spent += spent
         self.hedged += -lots if self.is_back else lots
+        if lots > 0:
+            self.uneven_at = desk.now  # what still fills is not broken
         if self.is_back or (self.is_broken and not self.unwind):
             self.late_lots += lots
             self.late_value += spent
@@ -274,20 +294,12 @@ class LeggedSpread(Face):
                 wanted = (desk.price(self.hedge) - self.price) / self.value_ratio
         if maths.is_nan(wanted):
             return nan
-        tick = desk.tick_size[self.worked]
-        ticks = wanted / tick
-        whole = maths.nearest(ticks)
-        if abs(ticks - whole) > 1e-6:
-            whole = maths.floor(ticks) if self.side > 0 else maths.floor(ticks) + 1
-        return whole * tick
+        return on_tick(wanted, desk.tick_size[self.worked], self.side > 0)
 
     def mend(self, desk: Desk) -> None:
         """Closes the part of each leg that the other does not cover: first nothing may work, then the one, then the other."""
         if not self.is_back and (self.worked_ticket > 0 or self.hedge_ticket > 0):
-            if self.worked_ticket > 0:
-                desk.cancel(self.worked_ticket)
-            if self.hedge_ticket > 0:
-                desk.cancel(self.hedge_ticket)
+            self.cancel(desk)
             return
         if self.worked_ticket > 0 or self.hedge_ticket > 0:
             return

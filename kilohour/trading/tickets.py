@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an order of a component stands, in every mode."""
+"""What the orders of components have in common: how one stands, in every mode, and where its limit may lie."""
 
 from __future__ import annotations
 
+from kilohour import maths
 from kilohour.desk import Desk
 from kilohour.kernels.records import FILLED, REFUSED
 
@@ -15,3 +16,12 @@ def is_alive(desk: Desk, ticket: int) -> bool:
     """True while an order may still fill: until the venue has said how it ended, whatever was asked for since."""
     status = desk.status(ticket)
     return not FILLED <= status <= REFUSED
+
+
+def on_tick(price: float, tick: float, buys: bool) -> float:
+    """The price on the tick that is nearest without being worse for us: down when buying, up when selling."""
+    ticks = price / tick
+    whole = maths.nearest(ticks)
+    if abs(ticks - whole) > 1e-6:
+        whole = maths.floor(ticks) if buys else maths.floor(ticks) + 1
+    return whole * tick

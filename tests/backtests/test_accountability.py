@@ -23,7 +23,8 @@ def rows(dtype, lines):
 
 def notes(fills, settlements, **levels):
     contracts = [SimpleNamespace(code=code, product=code[:3]) for code in ("X:A-1", "X:A-2", "X:B-1")]
-    product = SimpleNamespace(code="X:A", get={f"position_accountability_{name}": level for name, level in levels.items()}.get)
+    of = {f"position_accountability_{name}": level for name, level in levels.items()}
+    product = SimpleNamespace(code="X:A", get=of.get, whole=of.__getitem__)
     prepared = SimpleNamespace(market=SimpleNamespace(tape=SimpleNamespace(contracts=contracts)), products=[product])
     tables = {"fills": rows(OUT_FILLS, fills), "settlements": rows(OUT_SETTLEMENTS, settlements)}
     return accountability_notes(prepared, SimpleNamespace(table=tables.get))

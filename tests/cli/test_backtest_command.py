@@ -40,9 +40,9 @@ def test_the_books_of_the_run_folder_add_up_to_the_result(kilohour, here, tape_f
 
 
 def test_the_command_gives_what_the_python_function_gives(kilohour, here, tape, tape_folder):
-    line = f"backtest calendar-spread --tape {tape_folder} --set window=30 --set entry=1.5 --cash 250000 --to 2026-12-31 --json"
+    line = f"backtest calendar-spread --tape {tape_folder} --set window=30 --set entry=1.5 --cash 250000 --cash-rate 0.0433 --to 2026-12-31 --json"
     told = json.loads(kilohour(line).out)
-    run = kh.backtest("calendar-spread", tape, window=30, entry=1.5, cash=250_000, end="2026-12-31")
+    run = kh.backtest("calendar-spread", tape, window=30, entry=1.5, cash=250_000, cash_rate=0.0433, end="2026-12-31")
     timed = {"seconds", "bars_per_second", "report"}
     assert {k: v for k, v in told.items() if k not in timed} == {k: v for k, v in run.result.items() if k not in timed}
     assert told["parameters"]["window"] == 30

@@ -71,7 +71,12 @@ backtest calendar-spread --tape tape --contracts taken.toml      | taken.toml
 backtest calendar-spread --tape tape --fills model=opne          | unknown fill model 'opne'; did you mean 'open'?
 backtest calendar-spread --tape tape --fills slippage=1          | unknown fills 'slippage' in --fills
 backtest calendar-spread --tape tape --fills latency_ms=soon     | --fills latency_ms must be given a number, found 'latency_ms=soon'
+backtest calendar-spread --tape tape --fills model=quote         | the fill model 'quote' needs quotes on the tape (Tape.from_quotes, TapeBuilder.quotes), found none
+backtest calendar-spread --tape tape --fills stale_after_s=-1    | stale_after_s must be between 0 and 2.592e+06, found -1.0
+backtest calendar-spread --tape tape --cash-rate 4.33            | cash_rate must be a share a year from -1 to 1 with at most six decimals (0.0433 is 4.33 %), found 4.33
 backtest calendar-spread --tape tape --fills slippage_ticks=-1   | slippage_ticks must be between 0 and 1e+06, found -1.0
+backtest calendar-spread --tape tape --limits nowhere.toml       | nowhere.toml: cannot be read (No such file or directory)
+sweep calendar-spread --tape tape --set window=20,30 --limits raises.py | raises.py: is not TOML
 backtest calendar-spread --tape tape --venue none.toml           | none.toml: cannot be read
 backtest calendar-spread --tape tape --venue hole.toml           | hole.toml: feature 'market' is missing; write "unknown"
 backtest calendar-spread --tape tape --venue coy.toml            | coy.toml: feature 'stop': a refusal must have the venue's reason code

@@ -11,6 +11,7 @@ import pytest
 
 from kilohour.cli import doctor
 from kilohour.tape import Tape
+from kilohour.tape.doubts import doubts
 from kilohour.tape.schema import Kind
 from kilohour.units import NANOS_PER_DAY
 
@@ -156,6 +157,7 @@ def test_a_sound_tape_checks_without_errors(kilohour, tape_folder):
     ended = kilohour(f"data check {tape_folder}")
     assert ended.code == 0
     assert ended.out.splitlines()[-1].startswith("0 errors, ")
+    assert doubts(Tape.load(tape_folder)) == []
 
 
 # new, report, doctor

@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+from kilohour.contracts import Registry
+from kilohour.curves import Launch
+from kilohour.curves.report import report_of
 from kilohour.datafeeds.quotes import Quote, Quotes
 from kilohour.tape import Kind, Tape
 from kilohour.units import nanos_of
@@ -66,8 +69,41 @@ def test_a_curve_for_a_person(kilohour, tape_folder):
     assert "no launch is in the fit: name those you know with --launch" in ended.out
 
 
+def test_the_fit_finds_the_mark_down_that_the_market_was_made_with(tape):
+    """Launches of 2027-01-05 and 2028-06-01, each over half a year, take a fifth: told as 10 ± 20 %, seen by the prices themselves."""
+    day = dt.date(2026, 8, 14)
+    launches = [Launch((dt.date(*at) - day).days / 365, -0.10, 0.20, 0.5) for at in ((2027, 1, 5), (2028, 6, 1))]
+    report = report_of(tape, Registry.shipped().product("SIM:B200"), day, launches, "lots")
+    assert [step.jump for step in report.fit.shape.steps] == pytest.approx([-0.2, -0.2], abs=0.05)
+    assert report.fit.misfit < report_of(tape, Registry.shipped().product("SIM:B200"), day, [], "lots").fit.misfit / 2
+
+
+def test_a_day_of_negative_oil_is_shown_and_left_out_of_the_fit(kilohour, here):
+    """2020-04-20: May at −37.63 is on the curve and in no fit."""
+    days = "".join(f"CL,2020-04-{day},2020{month:02d},{price}\n" for day, prices in ((17, (18.27, 25.03, 29.42)), (20, (-37.63, 20.43, 26.28)))
+                   for month, price in zip((5, 6, 7), prices, strict=True))  # fmt: skip
+    (here / "strip.csv").write_text("root,date,contract,settle\n" + days, encoding="utf-8")
+    (here / "expiries.csv").write_text("root,contract,last_trade\nCL,202005,2020-04-21\nCL,202006,2020-05-19\nCL,202007,2020-06-22\n")
+    assert kilohour("data import energy-strip strip.csv --expiries expiries.csv --out oil").code == 0
+    ended = kilohour("data curve NYMEX:CL --tape oil --on 2020-04-20 --json")
+    assert (ended.code, ended.err) == (0, "")
+    assert [row["price_micros"] for row in json.loads(ended.out)["contracts"]] == [-37_630_000, 20_430_000, 26_280_000]
+    ended = kilohour("data curve NYMEX:CL --tape oil --on 2020-04-20")
+    assert "left out of the fit, which knows only prices above 0: NYMEX:CL-2020-05" in ended.out
+    assert "does not settle on a plain mean of prints" in ended.out
+
+
+def test_a_tape_of_prints_alone_is_no_tape_to_trade_on(kilohour, here, quotes):
+    assert kilohour(f"data index neocloud-median --quotes {quotes} --out index").code == 0
+    ended = kilohour("backtest calendar-spread --tape index")
+    assert ended.code == 2
+    assert ended.err.startswith("kilohour: error: ")
+    assert kilohour("data check index").code == 0
+
+
 BAD = [
     ("data index neocloud-medain --quotes q --out t", "unknown index method 'neocloud-medain'"),
+    ("data index neocloud-median --quotes nowhere --out t", "nowhere"),
     ("data index none.toml --quotes q --out t", "none.toml: must be a TOML file of an index method, found nothing there"),
     ("data curve SIM:H100 --tape TAPE --on 14.8.2026", "--on must be a day like 2026-08-14, found '14.8.2026'"),
     ("data curve SIM:H100 --tape TAPE --on 2026-08-14 --launch 2027-01-05:x", "--launch must be DATE[:JUMP[:DEVIATION]], found '2027-01-05:x'"),

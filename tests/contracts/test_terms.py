@@ -85,7 +85,7 @@ def test_the_engine_gets_plain_integers_of_the_embedded_market() -> None:
         "half_spread_micros": 10_000, "participation_ppm": 100_000, "missing_rule": 0, "restatement_latest": 1,
         "band_ppm": 0, "position_limit": 0, "spot_limit": 0, "spot_days": 0,
         "kinds_mask": -1, "lives_mask": -1, "flags_mask": -1, "spreads_mask": -1, "groups_mask": -1, "can_amend": 1,
-        "order_in_halt": 1, "cancel_in_halt": 1, "band_queues": 0,
+        "order_in_halt": 1, "cancel_in_halt": 1, "band_queues": 0, "price_minimum": 0,
         "fee_maker_per_lot_micros": None, "fee_maker_ppm": None, "fee_clearing_micros": 0,
         "weighted": 0, "settles_at_mark": 0, "funding_cap": 0, "funding_damper": 0, "funding_interest": 0, "funding_divisor": 0,
         "margin_grace_marks": 0, "margin_table": None,

@@ -14,6 +14,7 @@ from kilohour.datafeeds.energy import ASSUMPTIONS, import_strip
 from kilohour.errors import DataError, KilohourError, UnknownName
 from kilohour.tape import Kind
 from kilohour.tape.check import check
+from kilohour.tape.doubts import doubts
 from kilohour.units import MISSING, nanos_of
 
 DATA = Path(os.environ.get("KILOHOUR_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -232,3 +233,10 @@ def test_the_real_strip_has_one_odd_day(real):
     assert len(findings) == 30
     words = "6 settlements on 1 day on which its calendar has no session (first 2009-07-03)"
     assert any(words in note for note in real.notes)
+
+
+@needs_data
+def test_eighteen_years_raise_one_doubt_and_it_is_true(real):
+    (one,) = doubts(real)
+    assert (one.rule, one.contract, one.day) == ("outlier", "NYMEX:CL-2020-05", "2020-04-20")
+    assert one.detail == "18.27, then -37.63, then 10.01"

@@ -17,6 +17,7 @@ from kilohour.datafeeds.gpu_prices import MODEL, import_prices
 from kilohour.errors import DataError, KilohourError, UnknownName, UsageError
 from kilohour.tape import Kind, Tape
 from kilohour.tape.check import check
+from kilohour.tape.doubts import doubts
 from kilohour.units import MISSING, day_of, nanos_of
 
 DATA = Path(os.environ.get("KILOHOUR_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -344,3 +345,8 @@ def test_a_segment_with_weekly_prices_needs_the_carry_rule():
     tape = import_prices(PRICES, ADOPTION, segment="gcp_spot_us", carry="last")
     assert any("440 business days carried from the last price, at most 20 days old" in note for note in tape.notes)
     assert len(events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 8
+
+
+@needs_data
+def test_the_floors_of_2023_are_the_known_doubts_of_the_real_prices(real):
+    assert [(one.rule, one.contract) for one in doubts(real)] == [("stale", "DATA-A100-40"), ("stale", "DATA-H100")]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+from kilohour.units import MISSING
+
 MILLION = 10**6
 
 
@@ -73,6 +75,8 @@ class TermsLike(Protocol):
     @property
     def band_queues(self) -> int: ...
     @property
+    def price_minimum(self) -> int: ...
+    @property
     def order_in_halt(self) -> int: ...
     @property
     def cancel_in_halt(self) -> int: ...
@@ -109,6 +113,7 @@ class Terms:
     margin_grace_marks: int = 0
     band_ppm: int = 0
     band_queues: int = 0
+    price_minimum: int = MISSING
     order_in_halt: int = 1
     cancel_in_halt: int = 1
 

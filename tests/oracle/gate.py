@@ -65,6 +65,8 @@ class Gate(Working):
             return "size"
         if self.is_off_tick(order):
             return "tick"
+        if self.is_below_minimum(order):
+            return "price"
         if self.is_beyond_band(order):
             return "band"
         if self.is_odd(order, is_tied=has_parent or is_grouped):
@@ -81,6 +83,16 @@ class Gate(Working):
             return ""
         left = order.units - order.units_filled - order.units_taken
         return "margin" if self.is_too_much({code: ratio * left for code, ratio in order.ratios.items()}, instead_of) else ""
+
+    def is_below_minimum(self, order: Order) -> bool:
+        """Prices of an outright that it still looks at, as a trader names them."""
+        (code, ratio), *more = order.ratios.items()
+        kind, prices = order.works_as(), []
+        if kind in ("limit", "stop_limit"):
+            prices.append(order.limit)
+        if kind in ("stop", "stop_limit", "market_if_touched"):
+            prices.append(order.trigger)
+        return not more and any(price is not None and price * ratio < self.terms(code).price_minimum for price in prices)
 
     def is_beyond_band(self, order: Order) -> bool:
         """Asked of outright limits; where the venue lets them wait at the band, those that would trade beyond it are moved there."""

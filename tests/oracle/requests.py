@@ -138,7 +138,7 @@ class Requests(Gate):
         if self.takes_cancels(order):
             self.end_all([order], "cancelled")
         else:
-            self.refuse_change(ts, order, order.works_as(), "session")
+            self.refuse_change(ts, replace(order, asked=order.units - order.units_taken), order.works_as(), "session")
 
     def refuse_change(self, ts: int, wish: Order, kind: str, code: str) -> None:
         """A refused amendment or cancel has a row and a number of its own."""

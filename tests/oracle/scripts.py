@@ -144,10 +144,10 @@ def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[i
 
 
 def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int], days: int) -> None:
-    """One contract in three has some session states, at the bars' time or off it, mostly for few days."""
+    """Three contracts in ten have some session states, at the bars' time or off it, mostly for few days."""
     for ref in refs:
         at = 0
-        while rng.random() < 0.5 and at < days:
+        while rng.random() < 0.3 and at < days:
             at += int(rng.integers(1, max(days // 2, 2)))
             ts = (START + at) * NANOS_PER_DAY + (CLOSE if rng.random() < 0.5 else MARK_LATER)
             builder.session(ref, ts, str(rng.choice(["pre_open", "no_cancel", "halted", "halted", "closed"])))
@@ -157,8 +157,8 @@ def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]
 
 def with_bands(rng: np.random.Generator, terms: Terms) -> Terms:
     """A band in one product in three, that refuses or queues; a venue that takes orders and cancels in a halt, or not."""
-    band = int(rng.choice([0, 0, 20_000, 100_003]))
-    return replace(terms, band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
+    band = int(rng.choice([0, 0, 0, 30_000, 100_003]))
+    return replace(terms, price_minimum=int(rng.choice([MISSING, MISSING, MISSING, 0, 50_000])), band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
                    cancel_in_halt=int(rng.integers(2)))
 
 

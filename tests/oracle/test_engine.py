@@ -19,6 +19,7 @@ from kilohour.faces.python_face import structure_of
 from kilohour.kernels.records import TABLES as OUTPUTS
 from kilohour.session import Session
 from kilohour.tape import Kind
+from kilohour.units import MISSING
 from tests.oracle import reference
 from tests.oracle.books import Result
 from tests.oracle.cases import Case
@@ -66,7 +67,7 @@ def test_the_257th_working_order_is_refused_by_both():
     code, listed = next((its.code, its.listed_at) for its in of.tape.contracts if its.last_trade_at > of.tape.end)
     days = [event.ts for event in reference.events_of(of.tape)
             if event.kind == Kind.BAR and event.code == code and event.ts >= listed]
-    terms = {product: replace(its, margin_initial_ppm=0, margin_initial_floor_micros=0)
+    terms = {product: replace(its, margin_initial_ppm=0, margin_initial_floor_micros=0, band_ppm=0, price_minimum=MISSING)
              for product, its in of.terms.items()}
     actions: dict[int, list[reference.Action]] = {ts: [("limit", code, 1, -5_000_000, "gtc")] * 60 for ts in days[:5]}
     crowd = replace(of, terms=terms, actions=actions, watched=set(terms))

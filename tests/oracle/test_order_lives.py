@@ -294,3 +294,18 @@ def test_a_trailing_level_is_kept_from_bar_to_bar_and_never_falls_back(runner):
     run = play(runner, days("2", "2.2 2.4 2.2 2.35 9", "2.32 2.35 2.31 2.35 9", "2.34 2.34 2.3 2.33 9"),
                "1 | trailing_stop NEAR -5 0.10 gtc")
     assert shown(run.fills, *FILLS) == ["4 | 1 | NEAR | -5 | 2.295"]
+
+
+def test_a_post_only_order_that_is_moved_to_where_it_would_pay_is_refused_and_keeps_what_it_has(runner):
+    run = play(runner, days("2", "2 2 1.96 1.96 3", "1.94"), "1 | limit NEAR 5 1.98 gtc post_only=yes\n2 | amend #1 6 2.10")
+    assert shown(run.fills, *FILLS) == ["2 | 1 | NEAR | 3 | 1.98"]
+    assert shown(run.orders, *ENDS) == ["1 | 6 | 3 | refused | post_only"]
+
+
+def test_a_child_that_was_woken_in_a_bar_looks_from_the_next_open_once_it_is_amended(runner):
+    run = play(runner, days("2", "2 2 1.9 2 100", "2.10 2.2 1.8 2 100"), """
+        1 | market NEAR 5 gtc
+        1 | limit NEAR -5 2.50 gtc
+        1 | triggers #1 #2
+        2 | amend #2 -5 2.05""", rules=FillRules(latency_ns=NANOS_PER_DAY))
+    assert shown(run.fills, *FILLS) == ["2 | 1 | NEAR | 5 | 2.005", "3 | 2 | NEAR | -5 | 2.095"]

@@ -17,14 +17,17 @@ from kilohour.backtests.prepare import prepare
 from kilohour.strategies.adoption_momentum import AdoptionMomentum
 from kilohour.strategies.calendar_spread import CalendarSpread
 from kilohour.strategies.generation_roll import GenerationRoll
+from kilohour.strategies.rolled_exposure import RolledExposure
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import MICROS, NANOS_PER_DAY, day_of
 
-STRATEGIES = {"calendar-spread": CalendarSpread, "generation-roll": GenerationRoll, "adoption-momentum": AdoptionMomentum}
+STRATEGIES = {"calendar-spread": CalendarSpread, "generation-roll": GenerationRoll, "adoption-momentum": AdoptionMomentum,
+              "rolled-exposure": RolledExposure}
 LIVELY: dict[str, dict[str, Any]] = {
     "calendar-spread": {"window": 30, "entry": 1.0, "ticks": 0.0},
     "generation-roll": {"factor_low": 2.2, "factor": 2.25, "factor_high": 2.3, "edge": 0.0, "patience": 2},
     "adoption-momentum": {"warmup": 3},
+    "rolled-exposure": {"as_spread": False, "stages": 2, "naked_most": 20, "move_on": 20260301},
 }
 """Parameters under which each strategy trades often within four years."""
 

@@ -7,14 +7,16 @@ dollars, times days. It checks nothing that the engine's gate checks: the engine
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from kilohour.contracts.terms import EngineTerms
 from kilohour.desk import Desk
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels import records as r
+from kilohour.session import Market
 from kilohour.units import NANOS_PER_DAY
-from tests.faces.small import market
+from tests.oracle.books import Terms
 from tests.oracle.tables import tape_of
 
 
@@ -45,7 +47,9 @@ class Exchange:
     def __init__(self, contracts: str, *, units: float = 730.0, tick: float = 0.01) -> None:
         rows = contracts.strip().splitlines()
         first = rows[1].split("|")[0].strip()
-        self.memory = market(tape_of(contracts, f"day | event | of | price\n1 | bar | {first} | 1")).desk.copy()
+        tape = tape_of(contracts, f"day | event | of | price\n1 | bar | {first} | 1")
+        terms = {product: EngineTerms(**asdict(Terms())) for product in tape.product_codes}
+        self.memory = Market.of(tape, terms, dict.fromkeys(terms)).desk.copy()
         structure: Any = structure_of(Desk)
         self.desk: Any = structure.from_buffer(self.memory)
         self.count = len(rows) - 1

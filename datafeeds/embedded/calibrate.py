@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fits parameters of the embedded market to statistics: simulated moments over fixed seeds, least squares in units of their tolerance.
+
+The same seeds at every step (common random numbers) make each statistic a smooth function of the parameters (McFadden 1989).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kilohour.contracts import Registry
+from kilohour.datafeeds.embedded.config import MarketConfig
+from kilohour.datafeeds.embedded.paths import Paths, simulate
+from kilohour.datafeeds.embedded.plan import make_plan
+from kilohour.datafeeds.embedded.schedule import Schedule, make_schedule
+from kilohour.datafeeds.embedded.targets import Target, Targets
+from kilohour.errors import UnknownName, UsageError
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+MONTH = 21
+LEVELS = (5, 25, 50, 75, 95)
+CHECK_SEED = 1000
+"""First seed of the check, which the fit never saw."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """The outcome. Statistics are in the order of ``targets.target``."""
+
+    targets: Targets
+    config: MarketConfig
+    before: tuple[float, ...]
+    """Of the base market, on the seeds of the fit."""
+    after: tuple[float, ...]
+    """Of the fitted market, on the seeds of the fit."""
+    checked: tuple[float, ...]
+    """Of the fitted market, on as many seeds that the fit did not see."""
+    parameters: dict[str, tuple[float, float]]
+    """Name to value before and after."""
+    seeds: int
+    days: list[str]
+    quantiles: dict[str, Floats]
+    """By product: levels × days, spot prices of the fitted market on the seeds of the check; NaN before its release."""
+
+    @property
+    def misses(self) -> tuple[Target, ...]:
+        """Targets that the fitted market misses by more than their tolerance, on the seeds of the fit."""
+        pairs = zip(self.targets.target, self.after, strict=True)
+        return tuple(one for one, value in pairs if not abs(value - one.value) <= one.tolerance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``kilohour data calibrate --json`` prints."""
+        rows = zip(self.targets.target, self.before, self.after, self.checked, strict=True)
+        return {"seeds": self.seeds, "parameters": {name: {"before": a, "after": b} for name, (a, b) in self.parameters.items()},
+                "targets": [{"target": one.name, "value": one.value, "tolerance": one.tolerance, "before": before, "after": after,
+                             "checked": checked, "source": one.source} for one, before, after, checked in rows],
+                "missed": [one.name for one in self.misses]}  # fmt: skip
+
+
+def calibrate(targets: Targets, *, seeds: int = 10, registry: Registry | None = None, progress: Progress | None = None) -> Calibration:
+    """Moves ``targets.parameters`` until the statistics are as near as they come, and looks again on other seeds.
+
+    Raises :class:`UnknownName` for a parameter, product or statistic the market lacks, :class:`UsageError` for a number of seeds.
+    """
+    from scipy.optimize import least_squares
+
+    if not 2 <= seeds <= CHECK_SEED:
+        raise UsageError(f"seeds must be from 2 to {CHECK_SEED}, found {seeds}")
+    base = MarketConfig.from_dict(targets.market)
+    _check(targets, base)
+    schedule = make_schedule(base, registry or Registry.shipped())
+    names = targets.parameters
+    start = np.array([read_parameter(base, name) for name in names])
+    limits = np.array([_limits(base, name) for name in names]).T
+    wanted, tolerance = np.array([(one.value, one.tolerance) for one in targets.target]).T
+    evaluations = 0
+
+    def miss(at: Floats) -> Floats:
+        nonlocal evaluations
+        evaluations += 1
+        if progress is not None:
+            progress(min(evaluations, most), most)
+        return (statistics(_moved(base, names, at), schedule, targets.target, range(seeds)) - wanted) / tolerance
+
+    most = 12 * (len(names) + 1)
+    scale = np.maximum(np.abs(start), 0.01)
+    found = least_squares(miss, start, bounds=limits, x_scale=scale, diff_step=0.02, max_nfev=12, xtol=1e-4, ftol=1e-4)
+    config = _moved(base, names, np.array([float(f"{value:.4g}") for value in found.x]))
+    again = range(CHECK_SEED, CHECK_SEED + seeds)
+    spots = [simulate(seed, make_plan(config, schedule), ()).spot[: schedule.span] for seed in again]
+    return Calibration(
+        targets=targets, config=config, before=_told(base, schedule, targets, range(seeds)),
+        after=_told(config, schedule, targets, range(seeds)), checked=_told(config, schedule, targets, again), seeds=seeds,
+        parameters={name: (float(a), read_parameter(config, name)) for name, a in zip(names, start, strict=True)},
+        days=[str(dt.date(1970, 1, 1) + dt.timedelta(days=int(day))) for day in schedule.days[: schedule.span]],
+        quantiles={line.product.code: _quantiles([spot[:, c] for spot in spots], line.release) for c, line in enumerate(schedule.lines)},
+    )
+
+
+def _quantiles(spots: Sequence[Floats], release: int) -> Floats:
+    """Levels × days; NaN before the chip's release."""
+    found = np.quantile(np.array(spots), np.array(LEVELS) / 100.0, axis=0)
+    found[:, :release] = np.nan
+    return np.asarray(found)
+
+
+def _told(config: MarketConfig, schedule: Schedule, targets: Targets, seeds: range) -> tuple[float, ...]:
+    return tuple(float(value) for value in statistics(config, schedule, targets.target, seeds))
+
+
+def statistics(config: MarketConfig, schedule: Schedule, targets: Sequence[Target], seeds: range) -> Floats:
+    """The value of each target's statistic: its mean over seeds."""
+    plan = make_plan(config, schedule)
+    curves = {one.product for one in targets if one.statistic in ("forward", "term")}
+    each = [[_statistic(one, paths) for one in targets] for seed in seeds for paths in (simulate(seed, plan, curves),)]
+    return np.asarray(np.mean(np.array(each), axis=0))
+
+
+def _statistic(target: Target, paths: Paths) -> float:
+    if target.statistic == "markdown":
+        return float(np.mean(1.0 - np.exp(-paths.markdown)))
+    c = [chip.product for chip in paths.config.chips].index(target.product)
+    if target.statistic in ("volatility", "kurtosis"):
+        changes = _changes(paths, c)
+        if target.statistic == "volatility":
+            return float(changes.std(ddof=1) * np.sqrt(252.0))
+        return float(np.mean((changes - changes.mean()) ** 4) / changes.var() ** 2 - 3.0)
+    assert target.on is not None
+    row = paths.schedule.row_of(target.on)
+    spot = float(paths.spot[row, c])
+    if target.statistic == "spot":
+        return spot
+    months = [target.months] if target.statistic == "forward" else range(1, target.months + 1)
+    return float(np.mean([price_ahead(paths, target.product, row, month) for month in months])) / spot - 1.0
+
+
+def _changes(paths: Paths, c: int) -> Floats:
+    schedule = paths.schedule
+    rows = np.flatnonzero(schedule.is_business[: schedule.span])
+    rows = rows[rows >= schedule.lines[c].release]
+    return np.asarray(np.diff(np.log(paths.prints[rows, c] / 1e6)))
+
+
+def price_ahead(paths: Paths, product: str, row: int, months: int) -> float:
+    """Closing fair value, on a day, of the contract whose window's middle is nearest to so many months of 21 sessions ahead."""
+    fair = next(one for one in paths.fair if one.line.product.code == product)
+    line = fair.line
+    alive = np.flatnonzero((line.first <= row) & (line.last >= row))
+    middle = (line.fix_day[line.fix_from[alive]] + line.fix_day[line.fix_to[alive] - 1]) / 2
+    k = int(alive[int(np.argmin(np.abs(middle - row - months * MONTH)))])
+    return float(fair.close[fair.offset[k] + row - line.first[k]])
+
+
+def read_parameter(config: MarketConfig, name: str) -> float:
+    """The value of ``field``, ``chips.PRODUCT.field`` or ``launches.field`` (of all launches: the first one's).
+
+    Raises :class:`UnknownName`.
+    """
+    return float(getattr(_holder(config, name), name.rpartition(".")[2]))
+
+
+def _holder(config: MarketConfig, name: str) -> Any:
+    group, _, rest = name.partition(".")
+    part: Any = config
+    if group == "chips":
+        code = rest.rpartition(".")[0]
+        chips = {chip.product: chip for chip in config.chips}
+        if code not in chips:
+            raise UnknownName("product", code, chips, where="the market's chips")
+        part = chips[code]
+    elif group == "launches":
+        part = config.launches[0]
+    field = name.rpartition(".")[2]
+    known = [one.name for one in dataclasses.fields(part) if "low" in one.metadata]
+    if field not in known:
+        raise UnknownName("parameter", field, known, where=name)
+    return part
+
+
+def _limits(config: MarketConfig, name: str) -> tuple[float, float]:
+    field = name.rpartition(".")[2]
+    metadata = next(one.metadata for one in dataclasses.fields(_holder(config, name)) if one.name == field)
+    return float(metadata["low"]), float(metadata["high"])
+
+
+def _moved(config: MarketConfig, names: Sequence[str], values: Floats) -> MarketConfig:
+    for name, value in zip(names, values, strict=True):
+        group, field = name.partition(".")[0], name.rpartition(".")[2]
+        change = {field: float(value)}
+        if group == "chips":
+            code = name.partition(".")[2].rpartition(".")[0]
+            chips = tuple(dataclasses.replace(chip, **change) if chip.product == code else chip for chip in config.chips)  # type: ignore[arg-type]
+            config = dataclasses.replace(config, chips=chips)
+        elif group == "launches":
+            config = dataclasses.replace(config, launches=tuple(dataclasses.replace(one, **change) for one in config.launches))  # type: ignore[arg-type]
+        else:
+            config = dataclasses.replace(config, **change)  # type: ignore[arg-type]
+    return config
+
+
+def _check(targets: Targets, config: MarketConfig) -> None:
+    products = [chip.product for chip in config.chips]
+    for one in targets.target:
+        if one.statistic != "markdown" and one.product not in products:
+            raise UnknownName("product", one.product, products, where="the market's chips")
+        if one.on is not None and not config.first <= one.on <= config.last:
+            raise UsageError(f"target {one.name}: on must lie within the market, {config.first} to {config.last}, found {one.on}")
+    for name in targets.parameters:
+        read_parameter(config, name)

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OKX v5 dialect as rows: every number a string, times in milliseconds, contracts as sizes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from kilohour.contracts.contract import NEVER
+from kilohour.execution.sandbox.candles import Candle
+from kilohour.execution.sandbox.core import Exchange
+from kilohour.execution.sandbox.instruments import Instrument
+from kilohour.execution.sandbox.model import Fill, NewOrder, Order, OrderEvent, Reason, Session, State, Statement, Ticker, Transaction
+from kilohour.execution.sandbox.wire import decimal, micros_of, whole_of
+from kilohour.units import MICROS, nanos_of
+
+STATES = {State.PENDING: "live", State.ACCEPTED: "live", State.PARTIAL: "partially_filled", State.FILLED: "filled"}
+"""Everything else is ``canceled``: OKX has no word for expired or replaced."""
+SESSIONS = {
+    Session.PRE_OPEN: "preopen",
+    Session.OPEN: "live",
+    Session.HALTED: "suspend",
+    Session.CLOSED: "suspend",
+    Session.EXPIRED: "expired",
+}
+CODES = {
+    Reason.UNKNOWN_SYMBOL: "51001",
+    Reason.NOT_LISTED: "51027",
+    Reason.CLOSED: "51030",
+    Reason.NO_PRICE: "51023",
+    Reason.QUANTITY: "51020",
+    Reason.TICK: "51000",
+    Reason.BAND: "51006",
+    Reason.ORDER_TYPE: "51000",
+    Reason.REDUCE_ONLY: "51169",
+    Reason.CAPACITY: "51202",
+    Reason.POSITION_LIMIT: "51103",
+    Reason.MARGIN: "51008",
+    Reason.GROUP: "51000",
+    Reason.DUPLICATE: "51016",
+    Reason.GONE: "51400",
+}
+"""OKX's code of a reason, from its public list; where it has none, 51000, parameter error."""
+TYPES = {
+    "limit": ("limit", "GTC"),
+    "post_only": ("limit", "GTC"),
+    "market": ("market", "IOC"),
+    "fok": ("limit", "FOK"),
+    "ioc": ("limit", "IOC"),
+    "optimal_limit_ioc": ("market", "IOC"),
+}
+BARS = {"1s": "1s", "1m": "1m", "5m": "5m", "15m": "15m", "1H": "1h", "1D": "1d", "1Dutc": "1d"}
+ORDER_TYPES = {"GTC": "limit", "DAY": "limit", "GTD": "limit", "IOC": "ioc", "FOK": "fok"}
+
+
+class Fault(Exception):
+    """An error in OKX's form: its code and words, and the HTTP status it comes with."""
+
+    def __init__(self, code: str, message: str, status: int = 200) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status = code, message, status
+
+
+def ms(nanos: int) -> str:
+    """Milliseconds as text."""
+    return str(nanos // 1_000_000)
+
+
+def instrument_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
+    """One of ``public/instruments``."""
+    contract, terms, family = each.contract, each.terms, each.okx.rpartition("-")[0]
+    return {
+        "instType": kind_of(each),
+        "instId": each.okx,
+        "instIdCode": each.number,
+        "uly": family,
+        "instFamily": family,
+        "baseCcy": "",
+        "quoteCcy": "",
+        "settleCcy": each.product.currency,
+        "ctVal": each.multiplier,
+        "ctMult": "1",
+        "ctValCcy": family.partition("-")[0],
+        "ctType": "linear",
+        "alias": "",
+        "category": "1",
+        "optType": "",
+        "stk": "",
+        "listTime": ms(max(contract.listed_at, 0)),
+        "expTime": "" if contract.is_perpetual else ms(expiry_of(each)),
+        "lever": str(1_000_000 // max(terms.margin_initial_ppm, 1)),
+        "tickSz": decimal(each.tick),
+        "lotSz": "1",
+        "minSz": "1",
+        "maxLmtSz": "1000000",
+        "maxMktSz": "1000000",
+        "maxStopSz": "1000000",
+        "state": SESSIONS[exchange.session(each)],
+        "ruleType": "normal",
+        "kilohourCode": contract.code,
+    }
+
+
+def expiry_of(each: Instrument) -> int:
+    """The last trade, or the day in the contract's id where nobody has worked it out."""
+    if each.contract.last_trade_at != NEVER:
+        return each.contract.last_trade_at
+    return nanos_of(dt.datetime(each.contract.month // 100, each.contract.month % 100, 28, tzinfo=dt.UTC))
+
+
+def kind_of(each: Instrument) -> str:
+    """``FUTURES`` or ``SWAP``."""
+    return "SWAP" if each.contract.is_perpetual else "FUTURES"
+
+
+def ticker_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
+    """One of ``market/tickers``."""
+    ticker = exchange.tickers.get(each.symbol, Ticker())
+    bids, asks = exchange.depth(each, 1)
+    (bid, bid_lots), (ask, ask_lots) = ((side[0][0], side[0][1]) if side else (None, 0) for side in (bids, asks))
+    return {
+        "instType": kind_of(each),
+        "instId": each.okx,
+        "last": decimal(ticker.last),
+        "lastSz": str(ticker.last_lots),
+        "askPx": decimal(ask),
+        "askSz": str(ask_lots),
+        "bidPx": decimal(bid),
+        "bidSz": str(bid_lots),
+        "open24h": decimal(ticker.open),
+        "high24h": decimal(ticker.high),
+        "low24h": decimal(ticker.low),
+        "volCcy24h": str(ticker.volume),
+        "vol24h": str(ticker.volume),
+        "sodUtc0": decimal(ticker.open),
+        "sodUtc8": decimal(ticker.open),
+        "ts": ms(exchange.now),
+    }
+
+
+def level_rows(levels: list[tuple[int, int, int]]) -> list[list[str]]:
+    """A side of a book."""
+    return [[decimal(price), str(lots), "0", str(count)] for price, lots, count in levels]
+
+
+def candle_row(candle: Candle, is_closed: bool) -> list[str]:
+    """One of ``market/candles``."""
+    prices = [decimal(price) for price in (candle.open, candle.high, candle.low, candle.close)]
+    return [ms(candle.start), *prices, str(candle.volume), str(candle.volume), str(candle.volume), "1" if is_closed else "0"]
+
+
+def order_row(
+    order: Order, each: Instrument, *, filled: int | None = None, state: State | None = None, fill: Fill | None = None
+) -> dict[str, Any]:
+    """An order as REST and the ``orders`` channel show it; with a fill, what that execution was."""
+    filled, state, last = order.filled if filled is None else filled, state or order.state, fill or order.last_fill
+    word = STATES.get(state, "canceled")
+    kind = "post_only" if order.post_only else "market" if order.kind == "market" else ORDER_TYPES[order.life]
+    return {
+        "instType": kind_of(each),
+        "instId": each.okx,
+        "ordId": order.id,
+        "clOrdId": order.client_id,
+        "tag": order.tag,
+        "px": "" if order.kind == "market" else decimal(order.price),
+        "sz": str(order.lots),
+        "ordType": kind,
+        "side": "buy" if order.side > 0 else "sell",
+        "posSide": "net",
+        "tdMode": "cross",
+        "accFillSz": str(filled),
+        "fillPx": decimal(last.price) if last else "",
+        "tradeId": last.id if last else "",
+        "fillSz": str(last.lots) if last else "0",
+        "fillTime": ms(last.ts) if last else "",
+        "avgPx": decimal(order.average) if filled else "",
+        "state": word,
+        "lever": "",
+        "pnl": "0",
+        "fee": decimal(-order.fee),
+        "feeCcy": "USD",
+        "rebate": "0",
+        "rebateCcy": "USD",
+        "reduceOnly": "true" if order.reduce_only else "false",
+        "category": "normal",
+        "cancelSource": "31" if state is State.REJECTED else "",
+        "uTime": ms(order.updated),
+        "cTime": ms(order.created),
+        "source": "",
+        **({"fillFee": decimal(-fill.fee), "fillFeeCcy": "USD", "execType": "T" if fill.is_taker else "M"} if fill else {}),
+    }
+
+
+def event_row(event: OrderEvent, each: Instrument) -> dict[str, Any]:
+    """A message of the ``orders`` channel: one for each fill, carrying what it was."""
+    order = event.replacement or event.order
+    row = order_row(order, each, filled=event.filled, state=order.state if event.replacement else event.state, fill=event.fill)
+    if event.fill is None:
+        row.update({"fillSz": "0", "fillPx": "", "tradeId": "", "fillTime": ""})
+    return {**row, "code": "0", "msg": "", "amendResult": "0" if event.replacement else ""}
+
+
+def fill_row(fill: Fill, each: Instrument) -> dict[str, Any]:
+    """One of ``trade/fills-history``."""
+    return {
+        "instType": kind_of(each),
+        "instId": each.okx,
+        "tradeId": fill.id,
+        "ordId": fill.order,
+        "clOrdId": fill.client_id,
+        "billId": fill.id,
+        "tag": "",
+        "fillPx": decimal(fill.price),
+        "fillSz": str(fill.lots),
+        "side": "buy" if fill.side > 0 else "sell",
+        "posSide": "net",
+        "execType": "T" if fill.is_taker else "M",
+        "feeCcy": "USD",
+        "fee": decimal(-fill.fee),
+        "ts": ms(fill.ts),
+        "fillTime": ms(fill.ts),
+    }
+
+
+def position_rows(exchange: Exchange, s: Statement) -> list[dict[str, Any]]:
+    """``account/positions``: open ones."""
+    rows = []
+    for h in s.holdings:
+        each = exchange.listing.by_symbol[h.symbol]
+        if not h.lots:
+            continue
+        ratio = each.terms.lot_num / each.terms.lot_den
+        worth = abs(h.lots) * abs(h.value_price) * ratio
+        rows.append(
+            {
+                "instType": kind_of(each),
+                "instId": each.okx,
+                "mgnMode": "cross",
+                "posId": str(each.number),
+                "posSide": "net",
+                "pos": str(h.lots),
+                "availPos": str(h.lots),
+                "avgPx": decimal(h.average),
+                "upl": decimal((h.value_price - h.average) * h.lots * ratio),
+                "uplRatio": "",
+                "lever": "5",
+                "liqPx": "",
+                "markPx": decimal(exchange.tickers[h.symbol].mark or h.value_price),
+                "last": decimal(h.value_price),
+                "notionalUsd": decimal(worth),
+                "imr": decimal(worth * each.terms.margin_initial_ppm / MICROS),
+                "mmr": decimal(worth * each.terms.margin_maintenance_ppm / MICROS),
+                "margin": "",
+                "mgnRatio": "",
+                "ccy": "USD",
+                "cTime": ms(h.opened),
+                "uTime": ms(exchange.now),
+                "adl": "0",
+            }
+        )
+    return rows
+
+
+def balance_row(exchange: Exchange, s: Statement) -> dict[str, Any]:
+    """``account/balance``."""
+    now, free = ms(exchange.now), decimal(s.equity - s.initial)
+    return {
+        "uTime": now,
+        "totalEq": decimal(s.equity),
+        "adjEq": decimal(s.equity),
+        "isoEq": "0",
+        "imr": decimal(s.initial),
+        "mmr": decimal(s.maintenance),
+        "mgnRatio": "",
+        "notionalUsd": "",
+        "ordFroz": "0",
+        "details": [
+            {
+                "ccy": "USD",
+                "eq": decimal(s.equity),
+                "cashBal": decimal(s.cash),
+                "availEq": free,
+                "availBal": free,
+                "frozenBal": decimal(s.initial),
+                "ordFrozen": "0",
+                "upl": decimal(s.equity - s.cash),
+                "uTime": now,
+                "eqUsd": decimal(s.equity),
+                "isoEq": "0",
+            }
+        ],
+    }
+
+
+def bill_row(row: Transaction, exchange: Exchange) -> dict[str, Any]:
+    """One of ``account/bills``; type 8 is funding, 2 trade, 3 delivery."""
+    each = exchange.listing.by_symbol.get(row.symbol)
+    kind = {"funding": "8", "settlement": "3", "settlement_fee": "3"}.get(row.kind, "2")
+    return {
+        "billId": row.id,
+        "ts": ms(row.ts),
+        "type": kind,
+        "subType": row.kind,
+        "ccy": "USD",
+        "balChg": decimal(row.micros),
+        "pnl": decimal(row.micros),
+        "sz": "0",
+        "instId": each.okx if each else "",
+        "instType": kind_of(each) if each else "",
+    }
+
+
+def read_order(exchange: Exchange, body: Mapping[str, Any]) -> tuple[NewOrder, Instrument]:
+    """The order of a message. Raises :class:`Fault` for what is none; what the exchange refuses is not checked here."""
+    each = exchange.listing.by_okx.get(str(body.get("instId"))) or exchange.listing.by_number.get(whole_of(body.get("instIdCode")) or 0)
+    if each is None:
+        raise Fault("51001", "Instrument ID does not exist")
+    side, kind = body.get("side"), str(body.get("ordType"))
+    if side not in ("buy", "sell"):
+        raise Fault("51000", "Parameter side error")
+    if kind not in TYPES:
+        raise Fault("51000", "Parameter ordType error")
+    if body.get("posSide") not in (None, "", "net"):
+        raise Fault("51000", "Parameter posSide error: this account has net positions")
+    lots, price, client = whole_of(body.get("sz")), micros_of(body.get("px")), body.get("clOrdId") or ""
+    if lots is None or lots <= 0:
+        raise Fault("51000" if micros_of(body.get("sz")) is None else "51121", "Parameter sz error: a whole number of contracts above 0")
+    if TYPES[kind][0] == "limit" and (price is None or price <= 0):
+        raise Fault("51000", "Parameter px error")
+    if not isinstance(client, str) or len(client) > 32 or (client and not (client.isascii() and client.isalnum())):
+        raise Fault("51000", "Parameter clOrdId error: at most 32 letters and digits")
+    reduce_only = body.get("reduceOnly") in (True, "true")
+    return NewOrder(
+        symbol=each.symbol,
+        side=1 if side == "buy" else -1,
+        lots=lots,
+        price=price if TYPES[kind][0] == "limit" else None,
+        kind=TYPES[kind][0],
+        life=TYPES[kind][1],
+        post_only=kind == "post_only",
+        reduce_only=reduce_only,
+        client_id=client,
+        tag=str(body.get("tag") or "")[:16],
+    ), each

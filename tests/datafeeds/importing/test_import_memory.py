@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An import's memory does not grow with its rows: a small one in every run, fifty million rows in the soak."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from kilohour.backtests.bench.data import make_snapshots
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.importing.quotes_import import import_quotes
+from kilohour.datafeeds.importing.stream import batches
+from kilohour.datafeeds.sources.aws_spot import MAPPING
+folder, few, many, run_rows, batch_rows = Path(sys.argv[1]), *map(int, sys.argv[2:])
+def opened(path, mapping):
+    return batches(path, mapping.columns(), batch_rows=batch_rows)
+found = []
+for rows in (few, many):
+    path = make_snapshots(folder / f"{rows}.parquet", rows)
+    done = import_quotes("aws-spot", MAPPING, [path], folder / f"q{rows}", opened=opened, run_rows=run_rows)
+    found.append([done.read, done.kept, peak_bytes()])
+print(json.dumps(found))
+"""
+
+
+def imported(folder, *numbers):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    words = [sys.executable, "-c", PROGRAM, str(folder), *map(str, numbers)]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_eight_times_the_rows_need_hardly_more_memory(tmp_path):
+    """Held whole, the larger import's columns alone would take 90 bytes a quote, 55 MB more."""
+    (few, _, before), (many, kept, after) = imported(tmp_path, 50_000, 400_000, 1 << 15, 1 << 14)
+    assert (few, many) == (50_000, 400_000)
+    assert (kept - 87_500) * 90 > 50e6
+    assert after - before < 30e6
+
+
+@pytest.mark.soak
+def test_fifty_million_rows_take_less_than_two_gigabytes(tmp_path):
+    _, (rows, kept, peak) = imported(tmp_path, 1_000, 50_000_000, 1 << 20, 1 << 17)
+    assert rows == 50_000_000
+    assert kept > 85_000_000
+    assert peak < 2e9
