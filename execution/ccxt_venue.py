@@ -310,9 +310,10 @@ async def loaded(exchange: Any) -> None:
 
 async def closed(exchange: Any) -> None:
     """Closes the library's sockets, and the session that we gave it, which it leaves open."""
+    session = exchange.session
     await exchange.close()
-    if exchange.session is not None:
-        await exchange.session.close()
+    if session is not None:
+        await session.close()
 
 
 def unrepeated_session() -> Any:
