@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from kilohour.errors import UnknownName, UsageError
 from kilohour.execution import ccxt_rules as rules
 from kilohour.execution.port import (
     Absent,
@@ -70,7 +71,7 @@ class CcxtVenue:
         """Loads the markets, checks them, and begins to ask."""
         self.inbox = inbox
         rules.assert_hardened(self.exchange)
-        await self.exchange.load_markets()
+        await loaded(self.exchange)
         rules.check_markets(self.exchange, self.code_of, self.lots)
         start = self.clock() // NANOS_PER_MILLISECOND
         self._since = dict.fromkeys(self.code_of, start)
@@ -87,7 +88,7 @@ class CcxtVenue:
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
-        await self.exchange.close()
+        await closed(self.exchange)
 
     async def do(self, command: Command) -> None:
         """Sends one command, once."""
@@ -277,6 +278,42 @@ class CcxtVenue:
             with contextlib.suppress(ccxt.BaseError):
                 await self.exchange.cancel_all_orders_after(DEAD_MAN_MS)
             await asyncio.sleep(DEAD_MAN_MS / 4000)
+
+
+def exchange_of(name: str, keys: Mapping[str, str], url: str | None) -> Any:
+    """An instance of a ccxt.pro class with its keys; ``url``: another host of the same protocol. Call it inside an event loop.
+
+    Raises :class:`UsageError` without ccxt, :class:`UnknownName` for a class it has not.
+    """
+    try:
+        import ccxt.pro
+    except ImportError:
+        raise UsageError("ccxt is not installed: pip install 'kilohour[live]'") from None
+    if name not in ccxt.pro.exchanges:
+        raise UnknownName("ccxt class", name, ccxt.pro.exchanges, where="ccxt.pro")
+    names = {"api_key": "apiKey", "api_secret": "secret", "passphrase": "password"}
+    config: dict[str, Any] = {names[key]: value for key, value in keys.items()} | {"session": unrepeated_session()}
+    if url is not None:
+        config["urls"] = {"api": {"rest": url, "ws": url.replace("http", "ws", 1) + "/ws/v5"}}
+    return getattr(ccxt.pro, name)(config)
+
+
+async def loaded(exchange: Any) -> None:
+    """Loads the markets. Raises :class:`UsageError` in one line when the venue does not answer."""
+    import ccxt
+
+    try:
+        await exchange.load_markets()
+    except ccxt.BaseError as error:
+        raise UsageError(f"ccxt:{exchange.id}: no markets came ({type(error).__name__})") from None
+
+
+async def closed(exchange: Any) -> None:
+    """Closes the library's sockets, and the session that we gave it, which it leaves open."""
+    session = exchange.session
+    await exchange.close()
+    if session is not None:
+        await session.close()
 
 
 def unrepeated_session() -> Any:

@@ -25,7 +25,7 @@ from kilohour.live import Event
 TICK_SECONDS = 0.25
 RECONCILE_TRIES = 20
 RETRY_SECONDS = 0.05
-QUIET_SECONDS = 10.0
+QUIET_SECONDS = 60.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 Clock = Callable[[], int]
 """Nanoseconds UTC."""
@@ -149,8 +149,9 @@ class Runner:
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         elif kind == "word":
-            await self._input("word", {"word": thing}, None)
-            self.is_over = self.is_over or thing == "kill"
+            if thing != "finish":
+                await self._input("word", {"word": thing}, None)
+            self.is_over = self.is_over or thing in ("kill", "finish")
         if self.on_step is not None:
             self.on_step(self)
 

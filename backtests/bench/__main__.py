@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kilohour.backtests.bench import curve, data, engine, indicators, process, scenario
+from kilohour.backtests.bench import curve, data, engine, indicators, live, process, scenario
 from kilohour.backtests.bench.page import into, number, page_of, told
 from kilohour.backtests.bench.timing import Row, Sizes, pin, processors
 from kilohour.errors import UnknownName
@@ -29,6 +29,7 @@ WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "indicators": indicators.rolling,
     "curve": curve.work,
     "scenario": scenario.fan,
+    "live": live.event_to_order,
     "process": process.command_line,
     "memory": process.load_and_memory,
     "data": data.import_quotes,

@@ -79,17 +79,16 @@ class Bars:
 class AxFeed:
     """The market data socket of ``base`` for the contracts of a tape. ``symbols``: the venue's symbol to contract code."""
 
-    def __init__(self, base: str, headers: Any, tape: Tape, symbols: Mapping[str, str], *, width: str, start: int) -> None:
+    def __init__(self, base: str, headers: Any, tape: Tape, symbols: Mapping[str, str], *, width: str) -> None:
         self.url, self._headers, self.tape = base.rstrip("/").replace("http", "ws", 1) + "/md/ws", headers, tape
         rows = {contract.code: row for row, contract in enumerate(tape.contracts)}
         self.symbols = {symbol: rows[code] for symbol, code in symbols.items() if code in rows}
-        self.bars, self.start = Bars(self.symbols, width), start
+        self.bars = Bars(self.symbols, width)
         self._last = 0
 
     async def moments(self) -> AsyncIterator[Moment]:
-        """Listings first, then every timestamp; after a lost line it goes on, and the feed's age tells of the gap."""
-        yield Moment(tuple(Event(self.start, self.start, int(Kind.LISTING), row, *[MISSING] * 5) for row in sorted(self.symbols.values())))
-        self._last = self.start
+        """Listings at the time of the venue's first message, then every timestamp; after a lost line it goes on, and the feed's
+        age tells of the gap."""
         while True:
             with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
                 async with aiohttp.ClientSession() as session, session.ws_connect(self.url, headers=self._headers()) as socket:
@@ -99,6 +98,10 @@ class AxFeed:
                         if message.type != aiohttp.WSMsgType.TEXT:
                             raise ConnectionError("the market data socket closed")
                         body = json.loads(message.data)
+                        if self._last == 0 and time_of(body):
+                            self._last = at = time_of(body)
+                            rows = sorted(self.symbols.values())
+                            yield Moment(tuple(Event(at, at, int(Kind.LISTING), row, *[MISSING] * 5) for row in rows))
                         for events in self.bars.hear(body) if "t" in body else ():
                             if events[0].ts > self._last:  # what is not later than the last was seen, or came too late
                                 self._last = events[0].ts

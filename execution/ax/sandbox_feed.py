@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from kilohour.units import MISSING
 LULL_SECONDS = 0.02
 """Without an event for so long, a timestamp is taken as complete (in lock-step the barrier says so)."""
 CLOSE_SECONDS = 0.5
+RETRIES = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before each attempt to get the feed back."""
 PRICES = ("open", "high", "low", "close", "volume")
 
 
@@ -63,13 +66,19 @@ class SandboxFeed:
         """Connects; the hello. Raises :class:`UsageError` when nobody answers there."""
         self._session = aiohttp.ClientSession()
         try:
-            patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
-            self._socket = await self._session.ws_connect(f"{self.base}/_feed?from=1", max_msg_size=64 << 20, timeout=patience)
-            self.hello = json.loads((await self._socket.receive(30)).data)["hello"]
+            await self._connect()
         except (aiohttp.ClientError, OSError, TimeoutError, KeyError, TypeError) as error:
             await self.close()
             raise UsageError(f"{self.base}: no sandbox answers there ({type(error).__name__}); start one with kilohour sandbox") from None
         return self.hello
+
+    async def _connect(self) -> None:
+        """From the event behind the last one on: what came while the line was down comes now."""
+        assert self._session is not None
+        patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+        asked = f"{self.base}/_feed?from={self._seq + 1}"
+        self._socket = await self._session.ws_connect(asked, max_msg_size=64 << 20, timeout=patience)
+        self.hello = json.loads((await self._socket.receive(30)).data)["hello"]
 
     def trade(self, tape: Tape) -> None:
         """Which contracts and indices the run has: the others' events are passed over."""
@@ -131,12 +140,19 @@ class SandboxFeed:
                 rows.append(row)
 
     async def _next(self) -> dict[str, Any] | None:
-        """The next event, None at the end. Raises :class:`DataError` when one is missing, ConnectionError when the feed is gone."""
-        assert self._socket is not None
-        message = await self._socket.receive()
-        if message.type != aiohttp.WSMsgType.TEXT:
-            raise ConnectionError("the feed is gone")
-        row: dict[str, Any] = json.loads(message.data)
+        """The next event, None at the end. Raises :class:`DataError` when one is missing or the feed does not come back."""
+        for wait in (0.0, *RETRIES):
+            await asyncio.sleep(wait)
+            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, TypeError, KeyError):
+                if wait or self._socket is None:
+                    await self._connect()
+                assert self._socket is not None
+                message = await self._socket.receive()
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    return self._checked(json.loads(message.data))
+        raise DataError(f"{self.base}: the feed is gone and does not come back")
+
+    def _checked(self, row: dict[str, Any]) -> dict[str, Any] | None:
         if row.get("end"):
             return None
         if row["seq"] != self._seq + 1 and self._seq:

@@ -91,9 +91,13 @@ class AxVenue:
         self.inbox = inbox
         self._fills_from = self.clock()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), auto_decompress=True)
-        await self._login()
-        self._jobs = [asyncio.create_task(self._keep_open())]
-        await asyncio.wait_for(self._up.wait(), 15)
+        try:
+            await self._login()
+            self._jobs = [asyncio.create_task(self._keep_open())]
+            await asyncio.wait_for(self._up.wait(), 15)
+        except (ConnectionError, TimeoutError, UsageError) as error:
+            await self.close()
+            raise UsageError(str(error) or f"{self.name}: {self.base} opens no orders socket") from None
 
     async def close(self) -> None:
         """Closes the socket."""
@@ -210,7 +214,7 @@ class AxVenue:
             try:
                 await self._listen()
                 tries = 0
-            except (aiohttp.ClientError, ConnectionError, TimeoutError, DataError) as error:
+            except (aiohttp.ClientError, ConnectionError, TimeoutError, DataError, UsageError) as error:
                 self._lost(f"{type(error).__name__}: {error}")
             await asyncio.sleep(BACKOFF_SECONDS[min(tries, len(BACKOFF_SECONDS) - 1)])
             tries += 1
@@ -222,7 +226,7 @@ class AxVenue:
         ws = self.base.replace("http", "ws", 1) + "/orders/ws?cancel_on_disconnect=true"
         try:
             patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
-            async with self._session.ws_connect(ws, headers=self._headers(), max_msg_size=LINE_MOST, timeout=patience) as socket:
+            async with self._session.ws_connect(ws, headers=self.headers(), max_msg_size=LINE_MOST, timeout=patience) as socket:
                 self._socket = socket
                 while True:
                     message = await socket.receive(HEARTBEAT_SECONDS)
@@ -295,17 +299,22 @@ class AxVenue:
 
     # --- REST -----------------------------------------------------------------------------------------------------------
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
+        """What a request or an upgrade to a socket carries."""
         return {"Authorization": f"Bearer {self._token}"}
 
     async def _login(self) -> None:
         assert self._session is not None
-        async with self._session.post(f"{self.base}/api/authenticate", json={**self._keys, "expiration_seconds": TOKEN_SECONDS}) as answer:
-            body = await answer.json(content_type=None) if answer.status == 200 else {}
-            if answer.status in (400, 401, 403):
-                raise UsageError(f"{self.name}: the venue refused the key (status {answer.status})")
-            if not isinstance(body, Mapping) or not isinstance(body.get("token"), str):
-                raise ConnectionError(f"{self.name}: no token, status {answer.status}")
+        asked = {**self._keys, "expiration_seconds": TOKEN_SECONDS}
+        try:
+            async with self._session.post(f"{self.base}/api/authenticate", json=asked) as answer:
+                status, body = answer.status, await answer.json(content_type=None) if answer.status == 200 else {}
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise ConnectionError(f"{self.name}: {self.base} does not answer ({type(error).__name__})") from None
+        if status in (400, 401, 403):
+            raise UsageError(f"{self.name}: the venue refused the key (status {status})")
+        if not isinstance(body, Mapping) or not isinstance(body.get("token"), str):
+            raise ConnectionError(f"{self.name}: no token, status {status}")
         self._token, self._token_at = body["token"], self.clock()
 
     async def _wanted(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
@@ -325,7 +334,7 @@ class AxVenue:
         assert self._session is not None
         try:
             for again in (True, False):
-                async with self._session.request(method, self.base + path, headers=self._headers(), **more) as answer:
+                async with self._session.request(method, self.base + path, headers=self.headers(), **more) as answer:
                     if answer.status == 401 and again:
                         await self._login()
                         continue

@@ -25,6 +25,14 @@ data embedded
 new
 new strategy
 report
+paper
+live
+record
+kill
+journal
+journal show
+journal verify
+journal replay
 doctor
 """
 

@@ -103,9 +103,9 @@ def test_h1_a_get_that_lost_its_answer_is_not_sent_again():
 
 def test_h2_retries_of_the_library_are_off_and_stay_off():
     exchange = Wild()
-    assert exchange.options["maxRetriesOnFailure"] == 3
+    retries = [exchange.options["maxRetriesOnFailure"]]
     venue, facts = adapter(exchange)
-    assert exchange.options["maxRetriesOnFailure"] == 0
+    assert [*retries, exchange.options["maxRetriesOnFailure"]] == [3, 0]
     exchange.options["maxRetriesOnFailure"] = 2
     with pytest.raises(UsageError, match="a retried order is a second order"):
         asyncio.run(venue.do(BUY))

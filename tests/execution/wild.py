@@ -27,6 +27,7 @@ class Wild:
         self.accepts_first = False
         """A failing submit has reached the book all the same."""
         self._waiting: asyncio.Future[Any] | None = None
+        self.session: Any = None
         self.cache: list[dict[str, Any]] = []
 
     def amount_to_precision(self, symbol: str, amount: float) -> str:

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a strategy at a real venue's hosts: decides and records, and sends only when the operator has confirmed the account."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of
+from kilohour.backtests.prepare import prepare
+from kilohour.backtests.resolve import strategy_class
+from kilohour.contracts import Assumptions, Contract, Product, Registry
+from kilohour.contracts.codes import split_code
+from kilohour.errors import UsageError
+from kilohour.execution.journal import Journal
+from kilohour.execution.keys import keys_of
+from kilohour.execution.risk import Limits
+from kilohour.execution.runner import Feed, Runner
+from kilohour.faces.fields import fields_of
+from kilohour.tape import Index, Tape
+from kilohour.tape.schema import COLUMNS
+from kilohour.units import NANOS_PER_SECOND, datetime_of
+
+HOSTS = {"ax": "https://gateway.architect.exchange", "ax-sandbox": "https://gateway.sandbox.architect.exchange"}
+MINUTE = 60 * NANOS_PER_SECOND
+CAREFUL = Limits(messages_per_second=10, cancels_reserved=3, feed_age_most=5 * MINUTE, collar_ppm=20_000)
+"""What both open adapters of AX keep to in messages; an order that waits for a market stays within 2 % of the last price."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Real:
+    """What is asked of a live run. ``confirmed``: the account once more; without it nothing is sent."""
+
+    strategy: str
+    venue: str
+    account: str
+    folder: Path
+    clock: Callable[[], int]
+    confirmed: str | None = None
+    url: str | None = None
+    width: str = "1m"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cash: float = 1_000_000.0
+    assume: tuple[str, ...] = ()
+    contracts: str | None = None
+    interpreted: bool = False
+    accept_positions: bool = False
+    limits: Limits = CAREFUL
+    word: Callable[[], str | None] | None = None
+    seconds: float | None = None
+
+    @property
+    def is_dry(self) -> bool:
+        """True when nothing is sent."""
+        return self.confirmed is None
+
+
+def check(asked: Real) -> None:
+    """Raises :class:`UsageError` for a venue that is not known or an account that was confirmed as another."""
+    if asked.venue not in HOSTS and not asked.venue.startswith("ccxt:"):
+        raise UsageError(f"venue must be {', '.join(HOSTS)} or ccxt:NAME, found {asked.venue!r}")
+    if asked.confirmed is not None and asked.confirmed != asked.account:
+        raise UsageError(f"--confirm must name the account {asked.account!r}, found {asked.confirmed!r}: nothing was sent")
+
+
+async def live(asked: Real) -> Runner:
+    """Trades, or decides without trading, until it is killed or its time is over. Raises :class:`UsageError` in one line."""
+    check(asked)
+    return await (_ccxt(asked) if asked.venue.startswith("ccxt:") else _ax(asked))
+
+
+async def _ax(asked: Real) -> Runner:
+    from kilohour.execution.ax.instruments import symbols_at
+    from kilohour.execution.ax.market import AxFeed
+    from kilohour.execution.ax.venue import AxVenue
+
+    base, keys = (asked.url or HOSTS[asked.venue]).rstrip("/"), keys_of(asked.venue, asked.account)
+    products = traded_products(asked)
+    symbols = _named(products, await symbols_at(base), datetime_of(asked.clock()).year)
+    tape = tape_of(asked.venue, products, list(symbols.values()))
+    codes = {symbol: contract.code for symbol, contract in symbols.items()}
+    venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue)
+
+    def feed(part: Tape) -> Feed:
+        return AxFeed(base, venue.headers, part, codes, width=asked.width)
+
+    return await _run(asked, tape, venue, feed, url=base, table="ax")
+
+
+async def _ccxt(asked: Real) -> Runner:
+    from kilohour.contracts import Venue
+    from kilohour.execution.ccxt_feed import CcxtFeed
+    from kilohour.execution.ccxt_venue import CcxtVenue, closed, exchange_of, loaded
+
+    products = traded_products(asked)
+    exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys_of(asked.venue, asked.account), asked.url)
+    try:
+        await loaded(exchange)
+        listed = {market["id"]: symbol for symbol, market in exchange.markets.items()}
+        named = _named(products, listed, datetime_of(asked.clock()).year)
+        symbols = {exchange.markets_by_id[symbol][0]["symbol"]: contract for symbol, contract in named.items()}
+        sizes = {product.code: product.ratio("lot") for product in products}
+        lots = {contract.code: sizes[contract.product] for contract in symbols.values()}
+        codes = {symbol: contract.code for symbol, contract in symbols.items()}
+        kind = "swap" if all(contract.is_perpetual for contract in symbols.values()) else "future"
+        venue = CcxtVenue(exchange, codes, lots, asked.clock, kind=kind, currency=products[0].currency)
+
+        def feed(part: Tape) -> Feed:
+            return CcxtFeed(exchange, part, codes, asked.clock, width=asked.width, start=asked.clock())
+
+        table = products[0].venue.lower()
+        return await _run(asked, tape_of(asked.venue, products, list(symbols.values())), venue, feed, url=asked.url or "",
+                          table=table if table in Venue.names() else "sandbox")
+    finally:
+        await closed(exchange)
+
+
+async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Feed], *, url: str, table: str) -> Runner:
+    import asyncio
+
+    mode = "dry" if asked.is_dry else "live"
+    journal = Journal(asked.folder)
+    try:
+        if journal.records:
+            start = start_of(journal.records)
+            if (start["strategy"], start["account"], start["mode"]) != (asked.strategy, asked.account, mode):
+                raise UsageError(f"{asked.folder} is a {start['mode']} run of {start['strategy']} for {start['account']}; "
+                                 "give another folder with --out")
+            trader = recovered(journal.records, prepared_of(start))
+        else:
+            now = asked.clock()
+            prepared = prepare(strategy_class(asked.strategy), tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume,
+                               contracts=asked.contracts, venue=table, interpreted=asked.interpreted, live_from=now)
+            start = start_body(asked.strategy, prepared, tape=tape, venue=asked.venue, url=url, account=asked.account, limits=asked.limits,
+                               can_spread=False, compares_cash=False, began=now, made_at=now, mode=mode, expresses=venue.expresses,
+                               assume=asked.assume, contracts=asked.contracts, table=table)
+            trader = trader_of(start, prepared)
+            journal.append(now, [("start", start)])
+        trader.session.warm_up()
+        runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, asked.clock, is_recovery=bool(journal.records),
+                        accept_positions=asked.accept_positions, word=asked.word)
+        if asked.seconds is None:
+            await runner.run()
+        else:
+            asyncio.get_running_loop().call_later(asked.seconds, runner.inbox.put_nowait, ("word", "finish"))
+            await runner.run()
+        return runner
+    finally:
+        journal.close()
+
+
+def traded_products(asked: Real) -> list[Product]:
+    """The products that the strategy's parameters name, with their terms assumed. Raises :class:`UsageError` without any."""
+    registry = Registry.shipped(asked.contracts).assuming(*map(Assumptions.load, asked.assume))
+    face = strategy_class(asked.strategy)
+    codes = [str(asked.parameters.get(f.name, f.default.code)) for f in fields_of(face) if f.kind == "product"]
+    if not codes:
+        raise UsageError(f"{asked.strategy} names no product: a live strategy must say what it trades")
+    return [registry.product(code) for code in dict.fromkeys(codes)]
+
+
+def _named(products: list[Product], symbols: Mapping[str, Any], year: int) -> dict[str, Contract]:
+    """The venue's symbols that are contracts of the products. Raises :class:`UsageError` when a product has none."""
+    found: dict[str, Contract] = {}
+    for product in products:
+        mine = {}
+        for symbol, row in symbols.items():
+            code = row.get("kilohour_code") if isinstance(row, Mapping) else None  # a sandbox says which contract it means
+            named, month = split_code(code) if code else (product.code, product.month_named(symbol, near=year))
+            if named == product.code and month is not None:
+                mine[symbol] = product.contract(month)
+        if not mine:
+            raise UsageError(f"{product.code}: the venue lists no contract of it now ({len(symbols)} instruments were read)")
+        found |= mine
+    return found
+
+
+def tape_of(venue: str, products: list[Product], contracts: list[Contract]) -> Tape:
+    """What is known of the market before its first event."""
+    import numpy as np
+
+    indices = tuple(Index(code=code, unit="USD") for code in dict.fromkeys(p.index for p in products if p.index))
+    nothing = {name: np.zeros(0, dtype) for name, dtype in COLUMNS.items()}
+    return Tape(events=nothing, contracts=tuple(contracts), indices=indices, source=f"live from {venue}", days_per_year=365)
+
+
+def summary(runner: Runner) -> dict[str, Any]:
+    """What a live run came to, for the command line."""
+    trader = runner.trader
+    return {"mode": "dry" if trader.is_dry else "live", "timestamps": trader.steps, "orders_sent": trader.made,
+            "trades": len(trader.trades), "positions": trader.positions(), "cash_micros": trader.cash(),
+            "risk": trader.risk.trading.name, "why": trader.risk.reason, "fault": runner.fault,
+            "foreign_orders": trader.foreign_orders, "foreign_fills": trader.foreign_fills}
+
+
+async def feed_of_venue(venue: str, *, url: str | None, account: str, products: list[str], width: str, contracts: Path | None,
+                        clock: Callable[[], int]) -> tuple[Feed, Tape, Callable[[], Awaitable[None]]]:  # fmt: skip
+    """A venue's market data without a strategy: the feed, its contracts, and how to close it. Raises :class:`UsageError`."""
+    if venue == "sandbox":
+        from kilohour.execution.ax import sandbox_feed
+
+        if url is None:
+            raise UsageError("a sandbox is recorded at its address: give --url")
+        told = sandbox_feed.SandboxFeed(url, is_lockstep=False, account="")
+        tape = sandbox_feed.tape_of(await told.open())
+        told.trade(tape)
+        return told, tape, told.close
+    if venue not in HOSTS:
+        raise UsageError(f"venue must be sandbox, {', '.join(HOSTS)}, found {venue!r}")
+    from kilohour.execution.ax.instruments import symbols_at
+    from kilohour.execution.ax.market import AxFeed
+    from kilohour.execution.ax.venue import AxVenue
+
+    base, registry = (url or HOSTS[venue]).rstrip("/"), Registry.shipped(contracts)
+    wanted = [registry.product(code) for code in products]
+    symbols = _named(wanted, await symbols_at(base), datetime_of(clock()).year)
+    door = AxVenue(base, keys_of(venue, account), {}, clock, name=venue)
+    await door.open(lambda _: None)
+    codes = {symbol: contract.code for symbol, contract in symbols.items()}
+    tape = tape_of(venue, wanted, list(symbols.values()))
+    return AxFeed(base, door.headers, tape, codes, width=width), tape, door.close

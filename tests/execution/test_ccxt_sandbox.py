@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ccxt adapter through ccxt's own okx class, over sockets, on the sandbox's OKX dialect: facts, truth after a lost reply, fees."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from fractions import Fraction
+
+import pytest
+
+from kilohour.execution import port
+from kilohour.execution.orders import Trades
+from kilohour.execution.sandbox.chaos import Chaos
+from tests.execution.sandbox.booking import NEAR, small_exchange
+from tests.execution.sandbox.serving import serving
+from tests.execution.sandbox.test_ax import other
+from tests.execution.sandbox.test_okx import ID, settings
+
+pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+CODE = "SIM:H100-2030-01"
+
+
+async def until(facts: list, wanted, seconds: float = 8.0):
+    """The first fact that is wanted."""
+    for _ in range(int(seconds / 0.02)):
+        for fact in facts:
+            if wanted(fact):
+                return fact
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"it did not come: {facts}")
+
+
+def test_an_order_lives_fills_and_survives_a_lost_reply():
+    async def run() -> None:
+        import ccxt.pro
+
+        from kilohour.execution.ccxt_venue import CcxtVenue, unrepeated_session
+
+        async with serving(small_exchange(), clock=time.time_ns) as (server, _):
+            exchange = ccxt.pro.okx({**settings(server), "session": unrepeated_session()})
+            await exchange.load_markets()
+            symbol = next(market["symbol"] for market in exchange.markets.values() if market["id"] == ID)
+            venue = CcxtVenue(exchange, {symbol: CODE}, {CODE: Fraction(730)}, time.time_ns, kind="future", currency="USD")
+            facts: list = []
+            venue._since = {}
+            await venue.open(facts.append)
+            venue._since = {symbol: 0}
+            other(server, -1, 3, 2_000_000)
+
+            bid = port.Place(cid=101, legs=((CODE, 1),), units=5, limit=2_000_000, life="gtc")
+            await venue.do(bid)
+            await until(facts, lambda f: isinstance(f, port.Acknowledged) and f.cid == 101)
+            fill = await until(facts, lambda f: isinstance(f, port.Filled) and f.cid == 101)
+            assert (fill.legs[0].lots, fill.legs[0].price) == (3, 2_000_000)
+            assert fill.legs[0].fee is not None
+            account = await venue.account()
+            assert account.positions == {CODE: 3}
+            assert [(found.cid, found.state, found.filled) for found in account.open_orders] == [(101, "live", 3)]
+            await venue.do(port.Cancel(cid=101, oid=""))
+            ended = await until(facts, lambda f: isinstance(f, port.Ended) and f.cid == 101)
+            assert (ended.state, ended.filled) == ("canceled", 3)
+
+            server.chaos.add({"do": "lose_reply", "on": "place", "count": 1})
+            await venue.do(port.Place(cid=102, legs=((CODE, 1),), units=2, limit=1_990_000, life="gtc"))
+            assert await until(facts, lambda f: isinstance(f, port.Unsure) and f.cid == 102)
+            assert not [f for f in facts if isinstance(f, port.Rejected)]
+            await venue.do(port.LookUp(cid=102))
+            assert (await until(facts, lambda f: isinstance(f, port.Found) and f.cid == 102)).state == "live"
+            await venue.do(port.LookUp(cid=999))
+            assert await until(facts, lambda f: isinstance(f, port.Absent) and f.cid == 999)
+            sent = [order.client_id for order in server.exchange.history("one") if order.client_id]
+            assert sorted(sent) == ["101", "102"], "one order an intent"
+
+            await venue.do(port.LookUpFills())
+            trades = Trades()
+            assert sum(leg.lots for f in facts if isinstance(f, port.Filled) for leg in trades.new_legs(f)) == 3
+            await venue.do(port.CancelAll())
+            await until(facts, lambda f: isinstance(f, port.Ended) and f.cid == 102)
+            assert not server.exchange.open_orders["one"]
+            await venue.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_the_names_here_are_those_of_the_sandbox():
+    assert NEAR == "SIM-H100-2030-JAN"
+    assert Chaos(0).rules == []

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deciding part without sockets: reconciliation, foreign orders, fees, races, risk states, triggers, legs one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kilohour import Product, Strategy, product, state
+from kilohour.backtests.prepare import fill_state, prepare
+from kilohour.execution import port
+from kilohour.execution.orders import State
+from kilohour.execution.risk import Limits, Risk, Trading
+from kilohour.execution.trader import Trader
+from kilohour.faces.fields import dtype_of
+from kilohour.live import Event, LiveSession
+from kilohour.tape.schema import Kind
+from kilohour.units import MISSING, NANOS_PER_DAY
+from tests.backtests.tapes import FIRST, sim_tape
+
+NEAR, FAR = "SIM:H100-2030-01", "SIM:H100-2030-02"
+SECOND = 1_000_000_000
+START = FIRST * NANOS_PER_DAY
+
+
+class Asks(Strategy):
+    """What the test sets in ``what``: a target, a spread, a limit, a stop, a bracket, then nothing."""
+
+    chip: Product = product("SIM:H100")
+    what: int = 1
+    lots: int = 4
+    ticket: int = state(0)
+
+    def on_bar(self, desk):
+        """Once a bar."""
+        if self.what == 1:
+            desk.target(0, self.lots)
+        elif self.what == 2:
+            desk.target_spread(0, 1, self.lots)
+        elif self.what == 3 and self.ticket == 0:
+            self.ticket = desk.limit(0, self.lots, 1.9)
+        elif self.what == 4 and self.ticket == 0:
+            self.ticket = desk.stop(0, -self.lots, 1.9)
+        elif self.what == 5 and self.ticket == 0:
+            self.ticket = desk.bracket(0, self.lots, 2.0, 2.1, 1.9)
+
+
+class Table:
+    """A trader, a clock, and the words of a story."""
+
+    def __init__(self, *, limits: Limits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
+        tape = sim_tape(days=2)
+        prepared = prepare(Asks, tape, parameters=parameters, venue="sandbox")
+        memory = np.zeros(1, dtype_of(Asks))
+        fill_state(Asks, memory, prepared.parameters, prepared.market)
+        session = LiveSession(prepared.market, Asks, memory, prepared.cash_micros)
+        self.trader = Trader(session, limits or Limits(messages_per_second=1000, cancels_reserved=10), prefix=1, can_spread=can_spread,
+                             compares_cash=cash)
+        self.now, self.day = 0, 0
+        self.trader.take_fact(self.account(), 0)
+        rows = range(2)
+        self.trader.take_feed([Event(START, START, int(Kind.LISTING), row, *[MISSING] * 5) for row in rows], 0)
+
+    def account(self, cash: int | None = None, **positions: int) -> port.Account:
+        named = {{"near": NEAR, "far": FAR}[name]: lots for name, lots in positions.items()}
+        return port.Account(positions=named, cash=cash, open_orders=(), ts=self.now if hasattr(self, "now") else 0)
+
+    def bar(self, price: float = 2.0, low: float | None = None) -> list:
+        """One bar of both contracts; the commands it leads to."""
+        self.day += 1
+        self.now += SECOND
+        ts, p = START + self.day * NANOS_PER_DAY, round(price * 1e6)
+        bottom = p if low is None else round(low * 1e6)
+        events = [Event(ts, ts, int(Kind.BAR), row, p, p, bottom, p, 1000) for row in (0, 1)]
+        return self.trader.take_feed(events, self.now)
+
+    def fact(self, fact) -> list:
+        self.now += SECOND // 100
+        return self.trader.take_fact(fact, self.now)
+
+    def ack(self, place) -> list:
+        return self.fact(port.Acknowledged(cid=place.cid, oid=f"O-{place.cid}", ts=START))
+
+    def fill(self, place, lots: int, code: str = NEAR, trade: str = "T1", price: int = 2_000_000, fee: int | None = None) -> list:
+        leg = port.LegFill(contract=code, trade=trade, lots=lots, price=price, fee=fee)
+        return self.fact(port.Filled(cid=place.cid if place else 0, oid="" if place else "X", legs=(leg,), cumulative=None, is_maker=False,
+                                     ts=START + self.day * NANOS_PER_DAY))
+
+    def ended(self, place, how: str, filled: int) -> list:
+        return self.fact(port.Ended(cid=place.cid, oid="", state=how, filled=filled, reason=how, ts=START))
+
+
+def places(commands):
+    return [command for command in commands if isinstance(command, port.Place)]
+
+
+def test_a_target_is_an_immediate_limit_at_the_collar_and_goes_on_with_its_rest_at_the_next_bar():
+    table = Table(limits=Limits(messages_per_second=100, cancels_reserved=5, collar_ppm=100_000))
+    (first,) = places(table.bar(2.0))
+    assert (first.units, first.life, first.limit, first.legs) == (4, "ioc", 2_200_000, ((NEAR, 1),))
+    table.ack(first)
+    assert table.fill(first, 1) == []
+    assert table.ended(first, "expired", 1) == [], "in the same bar it is not tried again"
+    (rest,) = places(table.bar(2.0))
+    assert rest.units == 3
+    assert rest.cid != first.cid
+    assert table.trader.positions() == {NEAR: 1}
+
+
+def test_a_replaced_target_is_cancelled_first_and_the_new_one_waits_for_the_answer():
+    table = Table(what=1)
+    (first,) = places(table.bar())
+    table.ack(first)
+    table.trader.session.state["lots"] = -2
+    commands = table.bar()
+    assert [type(command).__name__ for command in commands] == ["Cancel"]
+    (second,) = places(table.ended(first, "canceled", 0))
+    assert (second.units, second.legs) == (2, ((NEAR, -1),))
+
+
+def test_a_fill_that_races_the_cancel_drops_what_was_worked_out_without_it():
+    table = Table(what=1)
+    (first,) = places(table.bar())
+    table.ack(first)
+    table.trader.session.state["lots"] = 6
+    table.bar()
+    assert places(table.fill(first, 4)) == [], "six more would have made ten"
+    assert table.trader.positions() == {NEAR: 4}
+    (more,) = places(table.bar())
+    assert more.units == 2
+
+
+def test_an_overfill_halts_everything():
+    table = Table()
+    (first,) = places(table.bar())
+    table.ack(first)
+    table.fill(first, 4)
+    table.fill(first, 1, trade="T2")
+    assert table.trader.risk.trading == Trading.HALTED
+    assert "filled" in table.trader.risk.reason
+    assert places(table.bar()) == []
+    assert table.trader.positions() == {NEAR: 5}, "it is booked all the same"
+
+
+def test_an_unknown_order_is_asked_for_and_never_sent_again_until_it_is_proven_absent():
+    table = Table()
+    (first,) = places(table.bar())
+    table.fact(port.Unsure(cid=first.cid, why="lost"))
+    assert places(table.bar()) == []
+    assert [c.cid for c in table.trader.take_time(table.now)] == [first.cid]
+    table.fact(port.Absent(cid=first.cid))
+    assert table.trader.orders[first.cid].state == State.UNKNOWN, "not found is no rejection before its time"
+    table.now += 10 * SECOND
+    table.fact(port.Absent(cid=first.cid))
+    assert table.trader.orders[first.cid].state == State.REJECTED
+    (again,) = places(table.bar())
+    assert again.cid != first.cid
+
+
+def test_a_fill_owed_is_waited_for_before_anything_else_is_sent():
+    table = Table()
+    (first,) = places(table.bar())
+    table.ack(first)
+    table.ended(first, "canceled", 3)
+    assert places(table.bar()) == []
+    assert any(isinstance(c, port.LookUpFills) for c in table.trader.take_time(table.now))
+    (rest,) = places(table.fill(first, 3))
+    assert rest.units == 1
+
+
+def test_foreign_fills_are_seen_and_count_in_the_position():
+    table = Table()
+    table.trader.session.state["what"] = 0
+    table.bar()
+    table.fill(None, -3)
+    assert (table.trader.foreign_fills, table.trader.positions()) == (1, {NEAR: -3})
+
+
+def test_the_venues_fee_corrects_what_was_booked():
+    table = Table()
+    (first,) = places(table.bar())
+    table.ack(first)
+    table.fill(first, 4)
+    before = table.trader.cash()
+    booked = table.trader.session.fees
+    table.fill(first, 4, fee=booked + 7)
+    assert table.trader.cash() == before - 7
+    table.fill(first, 4, fee=booked + 7)
+    assert table.trader.cash() == before - 7
+
+
+def test_positions_that_differ_stop_trading_until_they_are_accepted_or_equal():
+    table = Table()
+    trader = table.trader
+    trader.risk.is_reconciled = False
+    table.fact(table.account(near=5))
+    assert places(table.bar()) == [], "the account has lots that this run does not know"
+    trader.take_word("accept", table.now)
+    assert trader.positions() == {NEAR: 5}
+    (reduced,) = places(table.bar())
+    assert (reduced.legs, reduced.units) == (((NEAR, -1),), 1)
+    trades = len(trader.trades)
+    trader.take_word("accept", table.now)
+    assert len(trader.trades) == trades, "the adjustment has the same number each time"
+
+
+def test_a_difference_that_stays_is_reduce_only():
+    table = Table(what=0)
+    table.bar()
+    table.fact(table.account(near=5))
+    first = table.trader.risk.trading
+    table.fact(table.account(near=5))
+    assert [first, table.trader.risk.trading] == [Trading.ACTIVE, Trading.REDUCE_ONLY]
+
+
+def test_legs_go_one_by_one_where_the_venue_takes_no_spread_and_whole_units_count():
+    table = Table(what=2, can_spread=False)
+    near, far = places(table.bar())
+    assert [(p.legs, p.units) for p in (near, far)] == [(((NEAR, 1),), 4), (((FAR, -1),), 4)]
+    table.ack(near)
+    table.ack(far)
+    table.fill(near, 4)
+    working = table.trader.session.working()[0]
+    assert working.filled == 0
+    assert int(table.trader.session.desk["on_target"][0][0]) == 0, "the lots that filled work no longer"
+    table.fill(far, -1, code=FAR, trade="T2")
+    assert table.trader.session.working()[0].filled == 1
+    table.ended(far, "expired", 1)
+    (rest,) = places(table.bar())
+    assert (rest.legs, rest.units) == (((FAR, -1),), 3)
+    table.ack(rest)
+    table.fill(rest, -3, code=FAR, trade="T3")
+    assert table.trader.session.working() == []
+    assert table.trader.positions() == {NEAR: 4, FAR: -4}
+
+
+def test_a_stop_waits_here_until_a_bar_reaches_it():
+    table = Table(what=4)
+    assert places(table.bar(2.0)) == []
+    assert places(table.bar(2.0, low=1.95)) == []
+    (stop,) = places(table.bar(2.0, low=1.90))
+    assert (stop.legs, stop.units, stop.life) == (((NEAR, -1),), 4, "ioc")
+
+
+def test_the_exits_of_a_bracket_are_sent_for_what_the_entry_filled_and_cancel_each_other():
+    table = Table(what=5)
+    (entry,) = places(table.bar(2.05))
+    assert (entry.limit, entry.life) == (2_000_000, "gtc")
+    table.ack(entry)
+    (profit,) = places(table.fill(entry, 3))
+    assert (profit.legs, profit.units, profit.limit) == (((NEAR, -1),), 3, 2_100_000)
+    table.ack(profit)
+    (loss,) = places(table.bar(2.0, low=1.90))
+    assert (loss.legs, loss.units, loss.life) == (((NEAR, -1),), 3, "ioc")
+
+
+def test_a_rejected_order_reaches_the_strategy_as_refused():
+    table = Table(what=3)
+    (bid,) = places(table.bar())
+    table.fact(port.Rejected(cid=bid.cid, reason="INSUFFICIENT_MARGIN", ts=START))
+    assert table.trader.session.working() == []
+    assert int(table.trader.session.book["orders_refused"][0]) == 1
+    assert places(table.bar()) == []
+
+
+def test_the_limits_hold_an_order_back_and_say_why():
+    table = Table(limits=Limits(messages_per_second=100, cancels_reserved=5, order_lots_most=3))
+    assert places(table.bar()) == []
+    denied = [body for kind, body in table.trader.drain() if kind == "deny"]
+    assert denied[0]["why"] == "4 lots, at most 3"
+
+
+def test_a_dry_run_decides_and_sends_nothing():
+    table = Table()
+    table.trader.is_dry = True
+    assert table.bar() == []
+    assert [body["why"] for kind, body in table.trader.drain() if kind == "deny"] == ["dry run: nothing is sent"]
+
+
+@pytest.mark.parametrize(("limits", "fall", "state_then"), [
+    ({"loss_day_most": 10_000_000}, 0.02, Trading.REDUCE_ONLY),
+    ({"drawdown_most": 10_000_000}, 0.02, Trading.HALTED),
+    ({"drawdown_most": 10**12}, 0.02, Trading.ACTIVE),
+])  # fmt: skip
+def test_losses_stop_trading(limits, fall, state_then):
+    table = Table(limits=replace(Limits(messages_per_second=100, cancels_reserved=5), **limits))
+    (first,) = places(table.bar(2.0))
+    table.ack(first)
+    table.fill(first, 4)
+    table.bar(2.0 - fall)
+    assert table.trader.risk.trading == state_then
+
+
+def test_a_strategy_that_raises_halts_the_run_and_nothing_else():
+    class Raises(Asks):
+        interpreted = True
+
+        def on_bar(self, desk):
+            raise ValueError("no")
+
+    table = Table()
+    table.trader.session.python = None
+    table.trader.session.face, table.trader.session.step, table.trader.session.interpreted = Raises, None, True
+    table.bar()
+    assert table.trader.risk.trading == Trading.HALTED
+    assert "StrategyRaised" in table.trader.risk.reason
+
+
+def test_cancels_have_messages_of_their_own_and_a_second_goes_by():
+    risk = Risk(Limits(messages_per_second=5, cancels_reserved=2))
+    for _ in range(3):
+        assert risk.has_room(0, cancel=False)
+        risk.sent(0)
+    assert not risk.has_room(0, cancel=False)
+    assert risk.has_room(0, cancel=True)
+    risk.sent(0)
+    risk.sent(0)
+    assert not risk.has_room(0, cancel=True)
+    assert risk.has_room(SECOND, cancel=False)
+
+
+def test_an_old_feed_and_a_stricter_state_refuse():
+    risk = Risk(Limits(feed_age_most=SECOND))
+    risk.saw_feed(0)
+    assert risk.refusal(SECOND, reduces=False, lots=1, open_orders=0) == ""
+    assert risk.refusal(SECOND + 1, reduces=False, lots=1, open_orders=0) == "the feed is old"
+    assert risk.raise_to(Trading.REDUCE_ONLY, "loss")
+    assert not risk.raise_to(Trading.ACTIVE, "hope")
+    assert "reduce only" in risk.refusal(0, reduces=False, lots=1, open_orders=0)
+    assert risk.refusal(0, reduces=True, lots=1, open_orders=0) == ""
