@@ -84,8 +84,8 @@ def by_pandas(tape: Tape, product: str, days: int) -> pd.DataFrame:
         if begins[code] - day <= pd.Timedelta(days=days):
             code = next((name for name in marks if begins[name] - day > pd.Timedelta(days=days) and row.notna()[name]), code)
     contract = pd.Series(held, index=marks.index)
-    moves = [marks.at[day, c] - marks.at[before, c] for before, day, c in zip(marks.index, marks.index[1:], contract[1:], strict=False)]
-    level = marks.at[marks.index[-1], contract.iloc[-1]] - np.array([*np.cumsum(moves[::-1])[::-1], 0.0])
+    moves = [float(marks[c][day]) - float(marks[c][before]) for before, day, c in zip(marks.index, marks.index[1:], contract[1:], strict=False)]
+    level = float(marks[contract.iloc[-1]][marks.index[-1]]) - np.array([*np.cumsum(moves[::-1])[::-1], 0.0])
     return pd.DataFrame({"price": level, "contract": contract})
 
 
