@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,19 +75,19 @@ def test_the_contract_behind_each_day_and_the_days_of_the_rolls_are_told(tape):
 
 def by_pandas(tape: Tape, product: str, days: int) -> pd.DataFrame:
     """The same by pandas alone: a table of marks, the contract by the calendar, differences of the contract held, summed from the end."""
-    events = tape.frame(Kind.MARK)
-    marks = events.assign(day=events.event_time.dt.floor("D")).pivot_table(index="day", columns="code", values="close", aggfunc="first")
+    events: Any = tape.frame(Kind.MARK)
+    marks: Any = events.assign(day=events.event_time.dt.floor("D")).pivot_table(index="day", columns="code", values="close", aggfunc="first")
     marks = marks[[c.code for c in sorted(tape.contracts, key=lambda c: c.month) if c.product == product and c.code in marks]].dropna(how="all")
-    begins = pd.Series({c.code: pd.Timestamp(min(c.fixing_days) * 86_400 * 10**9, tz="UTC") for c in tape.contracts if c.fixing_days})
-    held = []
-    code = None
+    begins: Any = pd.Series({c.code: pd.Timestamp(min(c.fixing_days) * 86_400 * 10**9, tz="UTC") for c in tape.contracts if c.fixing_days})
+    held: list[Any] = []
+    code: Any = None
     for day, row in marks.iterrows():
         held.append(code := code or next(name for name in marks if begins[name] - day > pd.Timedelta(days=days) and row.notna()[name]))
         if begins[code] - day <= pd.Timedelta(days=days):
             code = next((name for name in marks if begins[name] - day > pd.Timedelta(days=days) and row.notna()[name]), code)
-    contract = pd.Series(held, index=marks.index)
-    moves = [float(marks[c][day]) - float(marks[c][before]) for before, day, c in zip(marks.index, marks.index[1:], contract[1:], strict=False)]
-    level = float(marks[contract.iloc[-1]][marks.index[-1]]) - np.array([*np.cumsum(moves[::-1])[::-1], 0.0])
+    contract: Any = pd.Series(held, index=marks.index)
+    moves = [marks.at[day, c] - marks.at[before, c] for before, day, c in zip(marks.index, marks.index[1:], contract[1:], strict=False)]
+    level = marks.at[marks.index[-1], contract.iloc[-1]] - np.array([*np.cumsum(moves[::-1])[::-1], 0.0])
     return pd.DataFrame({"price": level, "contract": contract})
 
 
