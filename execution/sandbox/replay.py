@@ -220,7 +220,7 @@ class ReplayExchange(Exchange):
         desk["request_count"] = 1
         engine.serve()
         rows = engine.taken()["orders"]
-        if not len(rows):
+        if int(rows[0]["status"]) == r.REFUSED:
             return Reason.TICK if price is not None and price % instrument.tick else Reason.MARGIN
         if int(rows[0]["status"]) != r.WORKING:
             self._end(order, State.CANCELED, Reason.USER)
