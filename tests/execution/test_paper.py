@@ -19,8 +19,8 @@ RUNS = [
     ("adoption-momentum", ("SIM:B200",), {"first": 2, "last": 3, "warmup": 2, "threshold": 0.0, "risk": 0.5}),
     (SETTLING, ("SIM:H100",), {}),
 ]
-LONGER = {"adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"}}
-"""A fit of adoption needs some months of prints that are met one by one."""
+LONGER = {"adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"}, SETTLING: {"last": "2026-05-08"}}
+"""A fit of adoption needs some months of prints that are met one by one; a settlement needs its month."""
 TABLES = ("fills", "ledger", "settlements", "equity", "positions")
 
 
@@ -46,6 +46,7 @@ def test_paper_over_sockets_equals_the_backtest_and_replays(strategy, products, 
     assert not runner.fault
     run = run_of_journal(tmp_path / "run", "paper")
     assert wanted.result["fills"] > 0
+    assert (wanted.result["settlements"] > 0) == (strategy == SETTLING)
     for table in TABLES:
         assert run.tables[table].equals(wanted.tables[table]), table
     assert run.result["net_micros"] == wanted.result["net_micros"]
