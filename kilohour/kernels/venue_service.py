@@ -42,7 +42,7 @@ def _act(what, book_at, desk_at, terms_at, order_at, out_at):
     terms = carray(terms_at, desk.contract_count)
     contract = order.contract[0]
     if what == ASK:
-        order.place = refusal(book, desk, terms, order)
+        order.place = refusal(book, desk, terms, order, ADDED)
     elif what == ADD:
         leave(desk, order, ADDED, order.filled)
     elif what == TAKE:
