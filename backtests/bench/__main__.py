@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kilohour.backtests.bench import curve, data, engine, indicators, live, process, scenario
+from kilohour.backtests.bench import curve, data, engine, indicators, live, process, sandbox, scenario
 from kilohour.backtests.bench.page import into, number, page_of, told
 from kilohour.backtests.bench.timing import Row, Sizes, pin, processors
 from kilohour.errors import UnknownName
@@ -33,6 +33,7 @@ WORK: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "process": process.command_line,
     "memory": process.load_and_memory,
     "data": data.import_quotes,
+    "sandbox": sandbox.round_trips,
 }
 LIBRARIES = ("kilohour", "numpy", "numba", "pandas", "pyarrow", "vectorbt", "vectorbt-rust", "backtesting", "backtrader", "TA-Lib",
              "bottleneck", "polars", "scipy", "statsmodels")

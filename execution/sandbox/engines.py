@@ -20,17 +20,19 @@ from kilohour.market import Market
 from kilohour.session import Session as EngineSession
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
+from kilohour.units import MISSING
 
 CODES: Mapping[str, Reason] = {
     "not_listed": Reason.NOT_LISTED, "no_price": Reason.NO_PRICE, "size": Reason.QUANTITY, "tick": Reason.TICK, "venue": Reason.ORDER_TYPE,
     "band": Reason.BAND, "life": Reason.ORDER_TYPE, "group": Reason.GROUP, "reduce_only": Reason.REDUCE_ONLY, "capacity": Reason.CAPACITY,
     "position_limit": Reason.POSITION_LIMIT, "margin": Reason.MARGIN, "post_only": Reason.POST_ONLY,
+    "session": Reason.CLOSED, "price": Reason.BAND,
 }  # fmt: skip
 """The risk gate's codes as the exchange's reasons."""
 LEDGER = {
     int(r.VARIATION): "variation", int(r.FEE): "fee", int(r.SETTLEMENT): "settlement", int(r.SETTLEMENT_FEE): "settlement_fee",
     int(r.VARIATION_REVERSED): "variation_reversed", int(r.SETTLEMENT_REVERSED): "settlement_reversed",
-    int(r.FUNDING_PAID): "funding", int(r.CLEARING_FEE): "clearing_fee",
+    int(r.FUNDING_PAID): "funding", int(r.CLEARING_FEE): "clearing_fee", int(r.INTEREST_PAID): "interest",
 }  # fmt: skip
 
 
@@ -93,8 +95,9 @@ class Account:
         """Puts an order into the scratch memory, every field of it."""
         scratch = self.scratch
         self.tickets += 1
-        for name in ("filled", "looked", "place", "has_children", "limit", "trigger", "distance", "until"):
+        for name in ("filled", "looked", "place", "has_children", "limit", "trigger", "distance", "until", "arrived", "ahead"):
             scratch[name] = 0
+        scratch["ahead_at"] = MISSING
         sign = new.side if instrument.is_spread else 1
         scratch["kind"], scratch["life"], scratch["origin"] = KINDS.index(new.kind) + 1, LIVES.index(new.life) + 1, r.FROM_ORDER
         scratch["flags"] = (r.POST_ONLY if new.post_only else 0) + (r.REDUCE_ONLY if new.reduce_only else 0)
@@ -115,6 +118,15 @@ class Account:
             if int(self.book["order"][slot]["number"]) == order.number:
                 return self.book["order"][slot]
         return None
+
+    def write_to(self, rows: Any) -> None:
+        """Another buffer for what the engine writes: accounts that are read one after the other can share one."""
+        self.session.out = rows
+        self._addresses[-1] = rows.ctypes.data
+
+    def symbol_of(self, listing: Listing, row: int) -> str:
+        """The symbol of a ledger row's contract; interest has none."""
+        return listing.outrights[row].symbol if row >= 0 else ""
 
     def taken(self) -> dict[str, Any]:
         """The rows written since the last call, by table."""

@@ -154,7 +154,7 @@ class BookExchange(Exchange):
                 return Reason.CAPACITY
             code = self.ledger.ask(account, new, instrument)
             if code:
-                return CODES[r.CODES[code - 1]]
+                return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
         if new.kind == "market":
             order.price = self._collar(instrument, new.side)
             if order.price is None:
@@ -221,7 +221,7 @@ class BookExchange(Exchange):
             code = self.ledger.ask(order.account, changed, instrument, changed.lots - order.filled)
             self._commit(order, instrument, order.left)
             if code:
-                return CODES[r.CODES[code - 1]]
+                return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
         if changed.post_only and changed.price != order.price and self._crosses(instrument, order.side, changed.price or 0):
             return Reason.POST_ONLY
         return None

@@ -5,7 +5,7 @@ market's marks, funding, prints, settlements and expiries, but no bars, for what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,14 +43,20 @@ class Ledger:
     def __init__(self, market: Market, listing: Listing, cash: Mapping[str, int], value: Callable[[int], int | None]) -> None:
         self.market, self.listing, self.value = market, listing, value
         self.accounts = {name: Account(name, market, micros) for name, micros in cash.items()}
+        rows = next(iter(self.accounts.values())).session.out
         for account in self.accounts.values():
+            account.write_to(rows)  # what one account's engine writes is read before the next one runs
+            account.book["may_correct"] = 1
             account.desk["seen_at"][: len(listing.outrights)] = 0  # a bar is not what makes a price here
 
-    def run(self, until: int) -> None:
-        """Moves every account's engine until so many official events are behind it."""
-        for account in self.accounts.values():
+    def run(self, until: int) -> list[tuple[str, dict[str, Any]]]:
+        """Moves every account's engine until so many official events are behind it; what each wrote, by table."""
+        written = []
+        for name, account in self.accounts.items():
             if int(account.book["cursor"]) < until:
                 account.session.run(until)
+            written.append((name, account.taken()))
+        return written
 
     def ask(self, name: str, new: NewOrder, instrument: Instrument, left: int | None = None) -> int:
         """The risk gate's code for an order, 0 when it may go."""
@@ -76,29 +82,30 @@ class Ledger:
         account.entries.setdefault(row, Entry()).trade(lots, price, ts)
         return fee
 
-    def finish(self, row: int, price: int) -> None:
-        """The contract settles for everybody and expires."""
-        for account in self.accounts.values():
+    def finish(self, row: int, price: int) -> list[tuple[str, dict[str, Any]]]:
+        """The contract settles for everybody and expires; what each account's engine wrote."""
+        written = []
+        for name, account in self.accounts.items():
             account.scratch["contract"][0], account.scratch["limit"] = row, price
             account.act(act.FINISH)
             account.entries.pop(row, None)
+            written.append((name, account.taken()))
+        return written
 
-    def correct(self, row: int, price: int, *, is_final: bool) -> None:
-        """The latest mark, or the final price, was another."""
-        for account in self.accounts.values():
+    def correct(self, row: int, price: int, *, is_final: bool) -> list[tuple[str, dict[str, Any]]]:
+        """The latest mark, or the final price, was another; what each account's engine wrote."""
+        written = []
+        for name, account in self.accounts.items():
             if is_final and int(account.book["past"][row]["final_lots"]) == 0:
                 continue
             account.scratch["contract"][0], account.scratch["limit"] = row, price
             account.act(act.CORRECT_FINAL if is_final else act.CORRECT_MARK)
+            written.append((name, account.taken()))
+        return written
 
     def held(self, name: str, row: int) -> int:
         """Signed lots of a contract."""
         return int(self.accounts[name].book["position"][row])
-
-    def rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What every account's engine wrote since the last call."""
-        for name, account in self.accounts.items():
-            yield name, account.taken()
 
     def liquidations(self, name: str) -> list[list[tuple[int, int]]]:
         """The orders of a margin call, taken out of the engine: legs of (row, signed lots)."""

@@ -60,8 +60,6 @@ class Official:
         if self._is_pre_open(start):
             self._everywhere(Session.OPEN, Session.PRE_OPEN)
         exchange.take_changes()
-        for _name, _rows in exchange.ledger.rows():
-            pass
 
     def move(self, until: int) -> list[dict[str, Any]]:
         """Everything up to a time, in order; what the feed tells of it."""
@@ -108,7 +106,7 @@ class Official:
         exchange = self.exchange
         first, last = int(self._groups[self._group]), int(self._groups[self._group + 1])
         self._group += 1
-        exchange.ledger.run(last)
+        written = exchange.ledger.run(last)
         self._rows += feed_rows(self.tape, first, last)
         has_mark = False
         for row in raw_rows(self.tape, first, last):
@@ -121,7 +119,7 @@ class Official:
                 exchange.end_orders(row["ref"], State.EXPIRED, Reason.NOT_LISTED)
             elif row["kind"] == Kind.LISTING:
                 self._states[row["ref"]] = Session.PRE_OPEN if self._is_pre_open(exchange.now) else Session.OPEN
-        self._read_books()
+        self._read_books(written)
         if has_mark:
             self._call_margin()
 
@@ -139,12 +137,12 @@ class Official:
             ticker.interest = row["volume"]
         exchange.changes.books[symbol] = None
 
-    def _read_books(self) -> None:
+    def _read_books(self, written: list[tuple[str, dict[str, Any]]]) -> None:
         """Cash that official events moved, and finals."""
         exchange = self.exchange
-        for name, tables in exchange.ledger.rows():
+        for name, tables in written:
             for row in tables["ledger"]:
-                symbol = exchange.listing.outrights[int(row["contract"])].symbol
+                symbol = exchange.ledger.accounts[name].symbol_of(exchange.listing, int(row["contract"]))
                 exchange._transact(name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
             for row in tables["settlements"]:
                 self.finals[int(row["contract"])] = int(row["price_micros"])
@@ -189,8 +187,7 @@ class Official:
         self._states[row] = Session.EXPIRED
         self.finals[row] = price
         self.exchange.end_orders(row, State.EXPIRED, Reason.NOT_LISTED)
-        self.exchange.ledger.finish(row, price)
-        self._read_books()
+        self._read_books(self.exchange.ledger.finish(row, price))
         self.tell("final", row, price)
         self.tell("expiry", row, None)
 
@@ -199,8 +196,7 @@ class Official:
         is_final = row in self.finals
         ticker = self.exchange.tickers[self.exchange.listing.outrights[row].symbol]
         before = self.finals[row] if is_final else ticker.mark
-        self.exchange.ledger.correct(row, price, is_final=is_final)
-        self._read_books()
+        self._read_books(self.exchange.ledger.correct(row, price, is_final=is_final))
         if is_final:
             self.finals[row] = price
         else:

@@ -180,7 +180,7 @@ class ReplayExchange(Exchange):
         order.number = int(engine.book["orders_made"])
         rows = engine.taken()["orders"]
         if rows[0]["status"] == r.REFUSED:
-            return self._refuse(order, CODES[r.CODES[int(rows[0]["code"]) - 1]])
+            return self._refuse(order, CODES.get(r.CODES[int(rows[0]["code"]) - 1], Reason.ORDER_TYPE))
         engine.by_number[order.number] = order
         self._accept(order)
         return order
@@ -200,7 +200,7 @@ class ReplayExchange(Exchange):
         engine.desk["request_count"] = 1
         engine.serve()
         self._read(engine, reason)
-        return None
+        return Reason.CLOSED if order.state.is_open else None
 
     def replace(self, order: Order, *, lots: int | None, price: int | None, life: str | None = None,
                 post_only: bool | None = None, keep_id: bool = False) -> Order | Reason:  # fmt: skip
@@ -222,6 +222,8 @@ class ReplayExchange(Exchange):
         rows = engine.taken()["orders"]
         if int(rows[0]["status"]) == r.REFUSED:
             return Reason.TICK if price is not None and price % instrument.tick else Reason.MARGIN
+        if int(rows[0]["status"]) == r.REFUSED:
+            return CODES.get(r.CODES[int(rows[0]["code"]) - 1], Reason.ORDER_TYPE)
         if int(rows[0]["status"]) != r.WORKING:
             self._end(order, State.CANCELED, Reason.USER)
             return order
@@ -268,7 +270,7 @@ class ReplayExchange(Exchange):
         for row in rows["orders"]:
             self._read_order(engine, row, reason)
         for row in rows["ledger"]:
-            symbol = self.listing.outrights[int(row["contract"])].symbol
+            symbol = engine.symbol_of(self.listing, int(row["contract"]))
             self._transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
         for row in rows["settlements"]:
             engine.entries.pop(int(row["contract"]), None)

@@ -39,7 +39,10 @@ def play_orders(session: Any, exchange: ReplayExchange, account: str = "one") ->
             at += len(legs)
             if int(row["origin"]) == r.FROM_LIQUIDATION:
                 continue
-            if row["status"] == r.WORKING:
+            if row["status"] == r.WORKING and int(row["order"]) in placed:  # an amendment writes the order once more
+                order = placed[int(row["order"])]
+                placed[int(row["order"])] = exchange.replace(order, lots=abs(int(row["lots"])), price=int(row["limit_micros"]))
+            elif row["status"] == r.WORKING:
                 placed[int(row["order"])] = exchange.place(account, new_order(legs, symbols))
             elif int(row["status"]) in ENDED_BY_THE_STRATEGY:
                 exchange.cancel(placed[int(row["order"])])
