@@ -5,19 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.strategies.runs import LIVELY, STRATEGIES, market, orders_of, perturbed, session_of
+from tests.strategies.runs import LIVELY, STRATEGIES, market, perturbed, session_of
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=5, deadline=None, derandomize=True)
 @given(share=st.floats(0.3, 0.95), seed=st.integers(0, 2**32 - 1))
 def test_a_changed_future_changes_no_past_order_fill_or_record(name, share, seed):
     tape = market()
     then = int(tape.events["ts"][int(share * len(tape))])
-    _, run = session_of(name, tape, **LIVELY[name])
-    _, other = session_of(name, perturbed(tape, then, seed), **LIVELY[name])
-    before = orders_of(run, then)
-    assert before == orders_of(other, then)
+    session, run = session_of(name, tape, **LIVELY[name])
+    changed, other = session_of(name, perturbed(tape, then, seed), **LIVELY[name])
+    logs = [made.table("orders") for made in (session, changed)]  # a row an event: the run's table shows an order as last amended
+    first, second = (log[log["ts"] <= then].tolist() for log in logs)
+    assert first == second
     for table in ("fills", "records", "ledger"):
         rows, others = (r.tables[table].to_pandas() for r in (run, other))
         last = rows.ts.max()
