@@ -33,7 +33,7 @@ test: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

@@ -196,7 +196,7 @@ class Session:
         if self.service_address is None:
             from kilohour.kernels.desk_service import service_address
 
-            self.service_address = service_address(self.market.has_scenarios)
+            self.service_address = service_address(self.market.has_scenarios, targets_only=not asks_for_orders(self.face, self.interpreted))
         return self.service_address
 
     def _set_guard(self, guard: Array) -> None:
@@ -221,11 +221,10 @@ class Session:
         """The engine's third part, the run's fill model. 0 where bars are met and the strategy names no order verb; in CPython a verb
         can be named at run time."""
         if self.meeting_address is None:
-            from kilohour.faces.reach import reach_of
             from kilohour.kernels.fill_models import model_address
 
             fills = self.market.fills
-            is_needed = fills.needs_quotes or self.interpreted or ORDER_VERBS & reach_of(self.face).names
+            is_needed = fills.needs_quotes or asks_for_orders(self.face, self.interpreted)
             self.meeting_address = model_address(fills.model_number, self.market.has_scenarios) if is_needed else 0
         return self.meeting_address
 
@@ -318,6 +317,13 @@ class Session:
         self.out, self.tables = kept
         if status != r.FAILED:
             raise EngineError(f"{self.face.__name__} failed when compiled at {at} and did not in CPython: please report")
+
+
+def asks_for_orders(face: type[Strategy], interpreted: bool) -> bool:
+    """True when a strategy may ask for more than targets: it names an order verb, or runs in CPython, where that shows at run time."""
+    from kilohour.faces.reach import reach_of
+
+    return interpreted or bool(ORDER_VERBS & reach_of(face).names)
 
 
 def copied(records: Array) -> Array:

@@ -47,6 +47,7 @@ def engine_compiling(face: type[Strategy], interpreted: bool) -> Iterator[None]:
         yield
         return
     from kilohour.kernels.desk_service import service_address
+    from kilohour.session import asks_for_orders
 
     package = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -55,7 +56,7 @@ def engine_compiling(face: type[Strategy], interpreted: bool) -> Iterator[None]:
             stack.enter_context(subprocess.Popen([sys.executable, "-m", "kilohour.warm"], env={**os.environ, "PYTHONPATH": paths},
                                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         yield
-        service_address()
+        service_address(targets_only=not asks_for_orders(face, interpreted))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 
 It is a native function of its own that ``advance`` calls by address: compiled apart, so that a cold start can compile
 both parts at once, and out of the way of the bars. Where a product has scenario margin it is compiled for longer terms.
+A strategy that names no order verb asks for targets only, and its part is a quarter smaller.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from numba import carray
 
 from kilohour.kernels.part import part_address
-from kilohour.kernels.requests import serve_requests
+from kilohour.kernels.requests import serve_requests, serve_targets
 
 
 def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
@@ -20,6 +21,13 @@ def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
     return 0
 
 
-def service_address(with_scenarios: bool = False) -> int:
+def _targets(_what, book_at, desk_at, terms_at, order_at, out_at):
+    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    terms = carray(terms_at, desk.contract_count)
+    serve_targets(book, desk, terms, order, out)
+    return 0
+
+
+def service_address(with_scenarios: bool = False, targets_only: bool = False) -> int:
     """Address of the compiled function, which is taken from the cache where it is there."""
-    return part_address(_service, with_scenarios)
+    return part_address(_targets if targets_only else _service, with_scenarios)

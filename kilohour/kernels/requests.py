@@ -209,6 +209,28 @@ def refuse_change(book, desk, order, code, out):
 
 
 @inner
+def end_of_basket(desk, request):
+    """The request behind the targets that were named together with this one."""
+    last = request + 1
+    while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
+           and desk.request_basket[last] == desk.request_basket[request]):
+        last += 1
+    return last
+
+
+@inner
+def serve_targets(book, desk, terms, order, out):
+    """Serves requests that are all targets. ``order`` is scratch memory."""
+    request = ZERO
+    while request < desk.request_count:
+        last = end_of_basket(desk, request)
+        submit_basket(book, desk, terms, request, last, order, out)
+        request = last
+    desk.request_count = 0
+    desk.basket_count = 0
+
+
+@inner
 def serve_requests(book, desk, terms, order, out):
     """Serves every request. ``order`` is scratch memory."""
     request = ZERO
@@ -216,9 +238,7 @@ def serve_requests(book, desk, terms, order, out):
         kind = desk.request_kind[request]
         last = request + 1
         if kind == REQUEST_TARGET:
-            while (last < desk.request_count and desk.request_kind[last] == REQUEST_TARGET
-                   and desk.request_basket[last] == desk.request_basket[request]):
-                last += 1
+            last = end_of_basket(desk, request)
             submit_basket(book, desk, terms, request, last, order, out)
         elif kind == REQUEST_CANCEL:
             cancel_ticket(book, desk, terms, desk.request_ticket[request], order, out)
