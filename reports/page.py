@@ -36,9 +36,10 @@ def usd(micros: int | None, places: int = 0, *, sign: bool = False) -> str:
     """
     if micros is None:
         return "n/a"
-    from decimal import Decimal
+    from decimal import ROUND_HALF_EVEN, Decimal
 
-    value = round(Decimal(abs(int(micros))) / 1_000_000, places)
+    # Rounding is named: a library in the same process (ccxt does) may have set another one for all decimals.
+    value = Decimal(abs(int(micros))).scaleb(-6).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
     mark = "−" if micros < 0 and value else "+" if sign and value else ""
     return f"{mark}${value:,.{places}f}"
 

@@ -268,3 +268,13 @@ def test_the_report_needs_only_the_folder_and_imports_neither_pandas_nor_plotly(
 def test_the_same_folder_gives_the_same_bytes(make_run):
     folder = make_run(days=60)
     assert write_report(folder).read_bytes() == write_report(folder).read_bytes()
+
+
+def test_dollars_are_rounded_half_even_whatever_a_library_has_set():
+    import decimal
+
+    from kilohour.reports.page import usd
+
+    with decimal.localcontext() as context:
+        context.rounding = decimal.ROUND_HALF_UP
+        assert (usd(11_470_500_000), usd(-11_471_500_000), usd(125_000, 2)) == ("$11,470", "−$11,472", "$0.12")
