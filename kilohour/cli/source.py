@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -75,21 +76,21 @@ def cached(market: EmbeddedMarket, contracts: Path | None = None) -> Tape | Path
 
     A damaged one is made again. Where the cache cannot be written the tape itself comes back.
     """
+    from kilohour.faces.cache import prune_folders
     from kilohour.kernels import cache_root
     from kilohour.tape.store import check_version
 
     folder = cache_root() / "markets" / key_of(market, contracts)
     try:
         check_version(folder)
-        (folder / "manifest.json").touch()
+        os.utime(folder)
     except (DataError, OSError):
         with Waiting(f"making the embedded market, seed {market.seed}"):
             made = market.tape()
         try:
-            if folder.exists():
-                shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             made.save(folder)
-            _prune(folder.parent)
+            prune_folders((f.parent for f in folder.parent.glob("*/manifest.json")), MARKETS_KEPT)
         except OSError as error:
             sys.stderr.write(f"kilohour: note: the market was not kept in {folder}: {error.strerror}\n")
             return made
@@ -111,12 +112,3 @@ def key_of(market: EmbeddedMarket, contracts: Path | None = None) -> str:
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
-
-
-def _prune(markets: Path) -> None:
-    folders = sorted(
-        (f for f in markets.iterdir() if (f / "manifest.json").is_file()),
-        key=lambda folder: (folder / "manifest.json").stat().st_mtime,
-    )
-    for folder in folders[:-MARKETS_KEPT]:
-        shutil.rmtree(folder, ignore_errors=True)

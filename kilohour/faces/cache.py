@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import sysconfig
+import time
 import types
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,8 @@ from kilohour.faces.reach import reach_of
 from kilohour.kernels import KERNEL_HASH, cache_root
 
 FOLDERS_KEPT = 64
+IN_USE_SECONDS = 3600.0
+"""A folder changed more recently than this is never deleted: another process may be reading it, or writing into it."""
 
 
 @cache
@@ -49,19 +55,35 @@ def strategy_folder(face: type) -> Path:
     for line in _meaning(face):
         digest.update(line.encode() + b"\n")
     folder = cache_root() / f"strategy-{digest.hexdigest()}"
-    if folder.is_dir():
+    with suppress(FileNotFoundError):
         os.utime(folder)  # prune() keeps what was used last
     return folder
 
 
 def prune() -> None:
     """Deletes the cache folders used longest ago beyond :data:`FOLDERS_KEPT`; never the engine's own of this version."""
-    import shutil
-
     root = cache_root()
-    folders = [f for f in root.glob("*-*") if f.is_dir() and f.name != f"kernels-{KERNEL_HASH}"] if root.is_dir() else []
-    for folder in sorted(folders, key=lambda f: f.stat().st_mtime)[: -FOLDERS_KEPT + 1]:
-        shutil.rmtree(folder, ignore_errors=True)
+    if root.is_dir():
+        prune_folders([f for f in root.glob("*-*") if f.name != f"kernels-{KERNEL_HASH}"], FOLDERS_KEPT - 1)
+
+
+def prune_folders(folders: Iterable[Path], kept: int) -> None:
+    """Deletes all but the ``kept`` folders changed last, and none changed within :data:`IN_USE_SECONDS`.
+
+    Other processes share the cache: what disappears meanwhile is passed over, what they hold is left to them.
+    """
+    changed = sorted(((at, folder) for folder in folders if (at := _changed(folder)) is not None), reverse=True)
+    now = time.time()  # noqa: TID251  the age of files, nothing that a run decides
+    for at, folder in changed[kept:]:
+        if now - at > IN_USE_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _changed(folder: Path) -> float | None:
+    try:
+        return folder.stat().st_mtime if folder.is_dir() else None
+    except FileNotFoundError:
+        return None
 
 
 def _local_files(face: type) -> list[Path]:

@@ -133,6 +133,22 @@ def test_pruning_keeps_the_last_used_and_the_engine(tmp_path, monkeypatch):
     assert kept == {engine.name, *(f"strategy-{i}" for i in range(21, cache.FOLDERS_KEPT + 20))}
 
 
+def test_pruning_leaves_what_another_process_may_be_using(tmp_path, monkeypatch):
+    monkeypatch.setenv("KILOHOUR_CACHE", str(tmp_path))
+    for i in range(cache.FOLDERS_KEPT + 20):
+        (tmp_path / f"strategy-{i}").mkdir()
+    cache.prune()
+    assert len(list(tmp_path.iterdir())) == cache.FOLDERS_KEPT + 20
+
+
+def test_pruning_passes_over_what_disappears_meanwhile(tmp_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    os.utime(there, (0, 0))
+    cache.prune_folders([tmp_path / "gone", there], 0)
+    assert not there.exists()
+
+
 LEVEL = 1.0
 
 
