@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import sysconfig
-import time
 import types
 from collections.abc import Iterable
 from contextlib import suppress
@@ -28,7 +27,7 @@ from kilohour.kernels import KERNEL_HASH, cache_root
 
 FOLDERS_KEPT = 64
 IN_USE_SECONDS = 3600.0
-"""A folder changed more recently than this is never deleted: another process may be reading it, or writing into it."""
+"""A folder changed this shortly before the last one stays: another process may be reading it, or writing into it."""
 
 
 @cache
@@ -68,14 +67,13 @@ def prune() -> None:
 
 
 def prune_folders(folders: Iterable[Path], kept: int) -> None:
-    """Deletes all but the ``kept`` folders changed last, and none changed within :data:`IN_USE_SECONDS`.
+    """Deletes all but the ``kept`` folders changed last, and none changed within :data:`IN_USE_SECONDS` of the last.
 
     Other processes share the cache: what disappears meanwhile is passed over, what they hold is left to them.
     """
     changed = sorted(((at, folder) for folder in folders if (at := _changed(folder)) is not None), reverse=True)
-    now = time.time()  # noqa: TID251  the age of files, nothing that a run decides
     for at, folder in changed[kept:]:
-        if now - at > IN_USE_SECONDS:
+        if changed[0][0] - at > IN_USE_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 

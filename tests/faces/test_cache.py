@@ -126,7 +126,7 @@ def test_pruning_keeps_the_last_used_and_the_engine(tmp_path, monkeypatch):
     for i in range(cache.FOLDERS_KEPT + 20):
         folder = tmp_path / f"strategy-{i}"
         folder.mkdir()
-        os.utime(folder, (1000 + i, 1000 + i))
+        os.utime(folder, (5000 * i, 5000 * i))
     cache.prune()
     kept = {folder.name for folder in tmp_path.iterdir()}
     assert len(kept) == cache.FOLDERS_KEPT
@@ -142,11 +142,12 @@ def test_pruning_leaves_what_another_process_may_be_using(tmp_path, monkeypatch)
 
 
 def test_pruning_passes_over_what_disappears_meanwhile(tmp_path):
-    there = tmp_path / "there"
-    there.mkdir()
-    os.utime(there, (0, 0))
-    cache.prune_folders([tmp_path / "gone", there], 0)
-    assert not there.exists()
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    cache.prune_folders([tmp_path / "gone", old, new], 1)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["new"]
 
 
 LEVEL = 1.0
