@@ -117,8 +117,27 @@ def _list_options_at_once() -> None:
             TargetConfig.values = values
 
 
+def _name_records_once() -> None:
+    """Lets numba write the name of a record type once: ours have a hundred fields, and every pass over every function asks again.
+
+    A record type does not change after it was made.
+    """
+    from numba.core.types import Record
+
+    write = Record.__repr__
+
+    def name(self: Any) -> str:
+        written: str | None = self.__dict__.get("_kilohour_name")
+        if written is None:
+            written = self.__dict__["_kilohour_name"] = write(self)
+        return written
+
+    Record.__repr__ = name
+
+
 _look_for_blas_only()
 _list_options_at_once()
+_name_records_once()
 inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_KernelCompiler)
 """For functions that only other kernels call: without wrappers, machine code or a cache file of their own. From Python,
 ``function.py_func`` is the plain function."""
@@ -128,11 +147,15 @@ entry = njit(cache=True, nogil=True)
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Pauses Python's cyclic garbage collector: numba's compiler makes millions of objects and keeps most of them."""
+    """Pauses Python's cyclic garbage collector: numba's compiler makes millions of objects and keeps most of them.
+
+    What is there at the end is set aside (``gc.freeze``), or the first collection after it would look through all of it.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
