@@ -132,7 +132,7 @@ def _name_records_once() -> None:
             written = self.__dict__["_kilohour_name"] = write(self)
         return written
 
-    Record.__repr__ = name
+    setattr(Record, "__repr__", name)  # noqa: B010  mypy lets no method be assigned
 
 
 _look_for_blas_only()
