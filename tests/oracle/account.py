@@ -28,6 +28,7 @@ class Account(Ledger):
         self.contracts: dict[str, Contract] = {contract.code: contract for contract in tape.contracts}
         self.row = {code: row for row, code in enumerate(self.contracts)}
         self.all_terms = terms
+        self.lots_of = {}
         self.index_of = indices or {code: code.replace(":", "-") for code in tape.product_codes}
         self.cash = cash_micros
         self.books = {code: Book() for code in self.contracts}
@@ -61,7 +62,7 @@ class Account(Ledger):
         assert price is not None
         ppm = terms.margin_initial_ppm if initial else terms.margin_maintenance_ppm
         floor = terms.margin_initial_floor_micros if initial else terms.margin_maintenance_floor_micros
-        return max(abs(lots) * floor, half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(ppm, MILLION)))
+        return max(abs(lots) * floor, half_even(Fraction(abs(lots * price) * terms.lot_num * ppm, terms.lot_den * MILLION)))
 
     def requirement_of(self, lots: Mapping[str, int], *, initial: bool) -> int:
         return sum(self.requirement(code, held, initial=initial) for code, held in lots.items())

@@ -35,7 +35,7 @@ def random_rules(rng: np.random.Generator) -> FillRules:
 def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
                     requests: int) -> dict[int, list[reference.Action]]:
     """Requests at the times of bars."""
-    bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]
+    bars = list(reference.events_of(tape, Kind.BAR))
     actions: dict[int, list[reference.Action]] = {}
     drawing = Drawing(rng, tape, terms, bars)
     for _ in range(requests):

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from kilohour.tape import Kind, Tape
 
+KINDS = {int(kind): kind for kind in Kind}
+
 
 class Event(NamedTuple):
     """One row of the tape as plain integers; ``code`` names the contract or the index."""
@@ -23,10 +25,11 @@ class Event(NamedTuple):
     volume: int
 
 
-def events_of(tape: Tape) -> Iterator[Event]:
-    """The tape's rows in order."""
-    columns = [tape.events[name].tolist() for name in ("ts", "ts_event", "kind", "ref", "open", "high", "low", "close",
-                                                       "volume")]
+def events_of(tape: Tape, only: Kind | None = None) -> Iterator[Event]:
+    """The tape's rows in order, or those of one kind."""
+    rows = slice(None) if only is None else tape.events["kind"] == int(only)
+    columns = [tape.events[name][rows].tolist() for name in ("ts", "ts_event", "kind", "ref", "open", "high", "low", "close",
+                                                             "volume")]
     for ts, ts_event, kind, ref, *values in zip(*columns, strict=True):
         names: Sequence[Any] = tape.indices if kind == Kind.PRINT else tape.contracts
-        yield Event(ts, ts_event, Kind(kind), names[ref].code, *values)
+        yield Event(ts, ts_event, KINDS[kind], names[ref].code, *values)

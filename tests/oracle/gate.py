@@ -148,4 +148,3 @@ class Gate(Working):
     def accept(self, order: Order) -> None:
         self.queue(order)
         self.orders.append(order)
-        self.unfinished.append(order)

@@ -13,7 +13,7 @@ from fractions import Fraction
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError
 from kilohour.units import MISSING, date_of
-from tests.oracle.books import PREVIOUS, REFUSE, Book, LedgerRow, Result, SettlementRow, TermsLike, half_even
+from tests.oracle.books import PREVIOUS, REFUSE, Book, Exact, LedgerRow, Result, SettlementRow, TermsLike, half_even
 from tests.oracle.events import Event
 
 RATE_UNIT = 10**8
@@ -30,6 +30,7 @@ class Ledger:
     prints: dict[str, dict[int, list[int]]]
     weights: dict[str, dict[int, list[int]]]
     result: Result
+    lots_of: dict[str, Exact]
 
     def book_fees(self, ts: int, code: str, lots: int, price: int, *, is_maker: bool) -> int:
         """The exchange's fee and clearing's, a row each; returns their sum."""
@@ -145,7 +146,7 @@ class Ledger:
             self.result.settlements.append(SettlementRow(
                 ts, code, lots, price, len(values), sum(value * size for value, size in values), missing,
                 weight=sum(size for _, size in values)))
-        book.position, book.open_value, book.residue, book.is_open = 0, Fraction(0), Fraction(0), False
+        book.position, book.open_value, book.residue, book.is_open = 0, 0, 0, False
 
     def fixings(self, code: str) -> tuple[list[tuple[int, int]], int]:
         """Values and weights of the fixing days by the product's rules, and how many days had no print.
@@ -185,5 +186,9 @@ class Ledger:
     def terms(self, code: str) -> TermsLike:
         return self.all_terms[self.contracts[code].product]
 
-    def lot(self, code: str) -> Fraction:
-        return Fraction(self.terms(code).lot_num, self.terms(code).lot_den)
+    def lot(self, code: str) -> Exact:
+        """Units of a lot."""
+        if code not in self.lots_of:
+            terms = self.terms(code)
+            self.lots_of[code] = terms.lot_num if terms.lot_den == 1 else Fraction(terms.lot_num, terms.lot_den)
+        return self.lots_of[code]

@@ -8,6 +8,7 @@ orders, contracts listed late, lots of 730/1 and 1/100, accounts too small for w
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -25,6 +26,7 @@ from tests.oracle.drawn import random_requests, random_rules
 START = 21_000
 """Day of the first bar."""
 CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21, 9))
+VOLUME_ODDS = np.cumsum([0.15, 0.05, 0.5, 0.3]).tolist()
 """Bars and most marks are seen at 20:00, some marks at 21:00, prints at 09:00 some days after their value date."""
 
 
@@ -113,7 +115,7 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
         ts = day * NANOS_PER_DAY + CLOSE
         opened, high, low, closed = (_on_tick(price + int(rng.integers(-jump, jump + 1)), tick) for _ in range(4))
         price = closed
-        volume = [MISSING, 0, int(rng.integers(1, 60)), 10_000][rng.choice(4, p=[0.15, 0.05, 0.5, 0.3])]
+        volume = [MISSING, 0, int(rng.integers(1, 60)), 10_000][bisect_right(VOLUME_ODDS, rng.random())]
         if ts <= contract.last_trade_at and rng.random() < 0.85:
             bars.append((ts, opened, max(opened, high, low, closed), min(opened, high, low, closed), closed, volume))
         if ts <= contract.settlement_at and rng.random() < 0.8:
@@ -230,7 +232,7 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
 def plain_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
                    requests: int) -> dict[int, list[reference.Action]]:
     """Requests at the times of bars: every verb, sizes from none to too large, prices about the market."""
-    bars = [event for event in reference.events_of(tape) if event.kind == Kind.BAR]
+    bars = list(reference.events_of(tape, Kind.BAR))
     codes = [contract.code for contract in tape.contracts]
     products = {contract.code: contract.product for contract in tape.contracts}
     ends = {contract.code: contract.last_trade_at for contract in tape.contracts}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real engine against the exact-fraction oracle, row by row, and laws 1 and 5 on the engine alone.
 
-``KILOHOUR_SOAK_CASES`` sets how many cases ``make soak`` plays.
+``KILOHOUR_SOAK_CASES`` sets how many cases ``make soak`` plays, ``KILOHOUR_SOAK_PART`` which slice of them (tests/soaking.py).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tests.oracle.order_prober import ProberOfOrders
 from tests.oracle.play import Log, market_of, scripted
 from tests.oracle.prober import Prober, ProberOfEvents
 from tests.oracle.scripts import case
+from tests.soaking import played
 
 CASES = 500
 SOAK_CASES = int(os.environ.get("KILOHOUR_SOAK_CASES", "10000"))
@@ -58,7 +59,7 @@ def test_engine_and_oracle_book_the_same_rows(first):
 
 @pytest.mark.soak
 def test_engine_and_oracle_book_the_same_rows_for_long():
-    found = report(range(CASES, CASES + SOAK_CASES), case_of)
+    found = report(played("oracle scripts", range(CASES, CASES + SOAK_CASES)), case_of)
     assert not found, found
 
 

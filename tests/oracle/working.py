@@ -63,7 +63,7 @@ class Working(Account):
             room[code] = book.room
         # Decision: one pass over the queue as it stood before the bar. A child whose turn is over when its parent
         # fills (only an amended parent can be younger than its child) looks with the next bar.
-        for order in list(self.alive()):
+        for order in list(self.alive()) if bars else ():
             if self.can_look(ts, order, bars):
                 self.take_turn(ts, order, bars, room)
 
@@ -207,7 +207,7 @@ class Working(Account):
         Each takes up to its share of the last bar's volume for itself, at every mark anew, whatever orders
         in the bar or other orders at settlement took of it.
         """
-        for order in list(self.alive()):
+        for order in list(self.alive()) if marks else ():
             if order.kind != "at_settlement" or not order.is_alive or not any(code in marks for code in order.ratios):
                 continue
             units = self.units_now(order, {code: self.books[code].room for code in order.ratios})
@@ -274,7 +274,8 @@ class Working(Account):
 
     def alive(self) -> list[Order]:
         """Working and asleep, oldest first; an order that was amended may be as old as its amendment."""
-        self.unfinished = sorted((order for order in self.unfinished if order.is_alive), key=lambda order: order.queued)
+        if any(order.status != "working" for order in self.unfinished):
+            self.unfinished = [order for order in self.unfinished if order.is_alive]
         return self.unfinished
 
     def working(self) -> list[Order]:
@@ -290,3 +291,4 @@ class Working(Account):
         """To the end of the queue."""
         self.queue_numbers += 1
         order.queued = self.queue_numbers
+        self.unfinished = [*(other for other in self.unfinished if other is not order), order]

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from kilohour.trading.roll import BY_COST, BY_DAYS, BY_INTEREST, BY_VOLUME, PHASES
+from tests import soaking
 from tests.trading.scripts import NAMES, NEW, OLD, Rolled
 from tests.trading.test_roll_tables import CASES, played
 
@@ -97,7 +99,7 @@ def survive(seed: int) -> set[tuple[str, str]]:
     return rolled.transitions
 
 
-def survived(seeds: range) -> set[tuple[str, str]]:
+def survived(seeds: Iterable[int]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for seed in seeds:
         try:
@@ -130,7 +132,7 @@ def test_nothing_is_lost_doubled_or_orphaned_and_every_transition_is_visited_and
 
 @pytest.mark.soak
 def test_nothing_is_lost_doubled_or_orphaned_in_twenty_thousand_markets() -> None:
-    survived(range(1_000, 21_000))
+    survived(soaking.played("rolls", range(1_000, 21_000)))
 
 
 @pytest.mark.parametrize("seed", range(25))
