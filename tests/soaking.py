@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -22,6 +23,6 @@ def part_of(seeds: range) -> range:
 def played(name: str, seeds: range) -> Iterator[int]:
     """The seeds of a slice, one by one; says at the end which they were and how many a second of this process's time."""
     mine, began = part_of(seeds), time.process_time()
-    print(f"{name}: seeds {mine.start} to {mine.stop - 1}")
+    sys.stdout.write(f"{name}: seeds {mine.start} to {mine.stop - 1}\n")
     yield from mine
-    print(f"{name}: {len(mine)} seeds, {len(mine) / max(time.process_time() - began, 1e-9):.1f} a second")
+    sys.stdout.write(f"{name}: {len(mine)} seeds, {len(mine) / max(time.process_time() - began, 1e-9):.1f} a second\n")
