@@ -21,7 +21,7 @@ from kilohour.contracts import Contract, Product
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.journal import FILE, Record, last_memory, read
 from kilohour.execution.replay import Difference, events_of, inputs_of, replay, take
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.trader import Trader
 from kilohour.faces.fields import dtype_of
 from kilohour.limits import RiskLimits
@@ -35,7 +35,7 @@ PREFIX_BITS = 31
 
 
 def start_body(
-    strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: Limits, can_spread: bool,
+    strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: LiveLimits, can_spread: bool,
     compares_cash: bool, began: int, made_at: int, mode: str, expresses: Mapping[str, Iterable[int]], assume: Sequence[str] = (),
     contracts: str | None = None, table: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -107,7 +107,7 @@ def trader_of(start: Mapping[str, Any], prepared: Prepared) -> Trader:
         terms[name] &= mask
     market = dataclasses.replace(prepared.market, terms=terms)
     session = LiveSession(market, prepared.face, state, start["cash"], interpreted=prepared.interpreted)
-    trader = Trader(session, Limits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
+    trader = Trader(session, LiveLimits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
                     compares_cash=start["compares_cash"])
     trader.is_dry = start["mode"] == "dry"
     return trader

@@ -16,7 +16,7 @@ from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
 from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Runner, unnamed
 from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
 
 TABLE = "sandbox"
-NANOS = 1_000_000_000
-FAST = Limits(messages_per_second=100_000, cancels_reserved=1_000, ack_wait=2 * NANOS, look_wait=NANOS // 20, absence_wait=NANOS // 2)
+FAST = LiveLimits(messages_per_second=100_000, cancels_reserved=1_000, look_seconds=0.05, absence_seconds=0.5)
 """A sandbox has no limit of messages, and whatever it does it does at once."""
 
 
@@ -47,7 +46,7 @@ class Paper:
     interpreted: bool = False
     is_lockstep: bool = False
     accept_positions: bool = False
-    limits: Limits = FAST
+    limits: LiveLimits = FAST
     """Of what is sent, and how fast."""
     risk: RiskLimits | None = None
     """The limits of the gate that a backtest has too."""

@@ -16,17 +16,19 @@ from kilohour.contracts.codes import split_code
 from kilohour.errors import UsageError
 from kilohour.execution.journal import Journal
 from kilohour.execution.keys import keys_of
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Feed, Runner
 from kilohour.faces.fields import fields_of
+from kilohour.limits import RiskLimits
 from kilohour.tape import Index, Tape
 from kilohour.tape.schema import COLUMNS
-from kilohour.units import NANOS_PER_SECOND, datetime_of
+from kilohour.units import datetime_of
 
 HOSTS = {"ax": "https://gateway.architect.exchange", "ax-sandbox": "https://gateway.sandbox.architect.exchange"}
-MINUTE = 60 * NANOS_PER_SECOND
-CAREFUL = Limits(messages_per_second=10, cancels_reserved=3, feed_age_most=5 * MINUTE, collar_ppm=20_000)
-"""What both open adapters of AX keep to in messages; an order that waits for a market stays within 2 % of the last price."""
+CAREFUL = LiveLimits(messages_per_second=10, cancels_reserved=3, feed_age_seconds=300.0, step_seconds=30.0)
+"""What both open adapters of AX keep to in messages."""
+NEAR_THE_MARKET = RiskLimits(collar_percent=2.0)
+"""Unless the run's limits say otherwise, no order is sent farther beyond the market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,9 @@ class Real:
     contracts: str | None = None
     interpreted: bool = False
     accept_positions: bool = False
-    limits: Limits = CAREFUL
+    limits: LiveLimits = CAREFUL
+    risk: RiskLimits = NEAR_THE_MARKET
+    """The limits of the gate that a backtest has too."""
     word: Callable[[], str | None] | None = None
     seconds: float | None = None
 
@@ -132,7 +136,7 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
         else:
             now = asked.clock()
             prepared = prepare(strategy_class(asked.strategy), tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume,
-                               contracts=asked.contracts, venue=table, interpreted=asked.interpreted, live_from=now)
+                               contracts=asked.contracts, venue=table, interpreted=asked.interpreted, limits=asked.risk, live_from=now)
             start = start_body(asked.strategy, prepared, tape=tape, venue=asked.venue, url=url, account=asked.account, limits=asked.limits,
                                can_spread=False, compares_cash=False, began=now, made_at=now, mode=mode, expresses=venue.expresses,
                                assume=asked.assume, contracts=asked.contracts, table=table)

@@ -60,7 +60,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     elif isinstance(fact, Found):
         found(order, fact)
     elif isinstance(fact, Absent):
-        if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.absence_wait:
+        if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
     elif isinstance(fact, CancelRefused):
         order.cancel_at = now  # it is asked again after a while, unless the order turns out to be over
@@ -90,15 +90,15 @@ def check_order(trader: Trader, order: VenueOrder) -> None:
         tell_engine(trader, order)
 
 
-def tell_engine(trader: Trader, order: VenueOrder) -> None:
-    """What the end of a venue's order means to the order of the engine."""
+def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
+    """What the end of a venue's order means to the order of the engine; ``code``: why our own controls denied it."""
     working = {one.number: one for one in trader.session.working()}.get(order.number)
     if working is None:
         return
     refused = order.state in (State.REJECTED, State.DENIED)
     if refused and order.ended_by != "absent" and order.filled == 0 and working.filled == 0:
-        code = r.RESTS if order.place.post_only else r.VENUE
-        trader.session.refuse(order.number, int(code), trader.session.now)
+        code = code or int(r.RESTS if order.place.post_only else r.REJECTED)
+        trader.session.refuse(order.number, code, trader.session.now)
         return
     if order.state == State.CANCELED and order.cancel_at == 0:
         trader.progress[order.number].tries += 1

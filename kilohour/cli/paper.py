@@ -79,8 +79,9 @@ def paper(
     json: options.Json = False,
 ) -> None:
     """Run a strategy on the sandbox exchange and write the report of what happened there."""
+    from kilohour.backtests.paper import FAST
     from kilohour.backtests.resolve import strategy_class
-    from kilohour.cli.assignments import limits_of, parameters_of
+    from kilohour.cli.assignments import limits_of, live_limits_of, parameters_of
     from kilohour.cli.output import line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.errors import UnknownName, UsageError
@@ -98,6 +99,7 @@ def paper(
                 "strategy": name, "account": account, "folder": folder, "parameters": parameters, "cash": cash,
                 "assume": tuple(assume or ()), "contracts": None if contracts is None else str(contracts),
                 "interpreted": interpreted, "accept_positions": accept, "risk": limits_of(limits),
+                "limits": live_limits_of(limits, FAST),
             }  # fmt: skip
             tape = None if url is not None else _tape(replay, market, contracts, first, last)
             run = _go(asked, tape, url, speed, seed, None if quiet or json else folder)
