@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of
+from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
@@ -89,14 +89,15 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
                            venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
                            limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
-                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE)
+                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE,
+                           symbols=symbols_of(hello))
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
     venue = AxVenue(asked.url, asked.keys, symbols_of(hello), asked.clock, name="sandbox", can_spread=True)
     return Runner(trader, venue, feed, journal, asked.clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,
-                  steps_most=asked.steps_most)
+                  steps_most=asked.steps_most, watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))
 
 
 def sandbox_keys(seed: int, account: str) -> dict[str, str]:
