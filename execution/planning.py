@@ -36,7 +36,7 @@ def plan(trader: Trader, now: int) -> None:
         return
     waits = trader.risk.may_wait()
     for wanted in working.values():
-        if not waits:
+        if not waits and wanted.origin != r.FROM_LIQUIDATION:  # the venue closes what its margin call wants closed: twice is too much
             send_missing(trader, wanted, now)
 
 
@@ -68,12 +68,7 @@ def units_wanted(trader: Trader, wanted: Working) -> int:
 
 def send_missing(trader: Trader, wanted: Working, now: int) -> None:
     """Sends what of an order the venue does not have; legs one by one where it takes no spreads."""
-    progress = trader.progress.get(wanted.number)
-    if progress is None:
-        from kilohour.execution.trader import Progress
-
-        legs = tuple((trader.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True))
-        progress = trader.progress[wanted.number] = Progress(legs)
+    progress = trader.progress_of(wanted)
     left = units_wanted(trader, wanted)
     if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
         return

@@ -18,7 +18,7 @@ from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Legs, Linked, LookUp, LookUpFills, Place, to_json
 from kilohour.execution.risk import LiveLimits, Risk, Trading
-from kilohour.live import Event, LiveSession, contract_rows
+from kilohour.live import Event, LiveSession, Working, contract_rows
 from kilohour.tape.schema import Kind
 
 CID_COUNTER = 1 << 32
@@ -192,6 +192,13 @@ class Trader:
         if cid in self.orders:
             return self.orders[cid]
         return next((order for order in self.orders.values() if oid and order.oid == oid), None)
+
+    def progress_of(self, wanted: Working) -> Progress:
+        """How far an order of the engine is, from now on if nobody has asked yet."""
+        if wanted.number not in self.progress:
+            self.progress[wanted.number] = Progress(
+                tuple((self.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True)))
+        return self.progress[wanted.number]
 
     def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
         """An intent, recorded and sent."""

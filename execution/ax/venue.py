@@ -166,11 +166,18 @@ class AxVenue:
                 return
             for row in body.get("fills", []):
                 if row.get("order_id"):
-                    self.inbox(fill_fact(row, await self._cid_named(str(row["order_id"])), self.symbols))
+                    cid = await self._cid_named(str(row["order_id"]))
+                    called = cid == 0 and str(row["trade_id"]) in await self._liquidations()
+                    self.inbox(fill_fact(row, cid, self.symbols, is_liquidation=called))
                     self._fills_from = max(self._fills_from, fill_time(row))
             if not body.get("next_cursor"):
                 return
             query["cursor"] = str(body["next_cursor"])
+
+    async def _liquidations(self) -> set[str]:
+        """Numbers of the trades by which the venue closed positions itself."""
+        status, body = await self._get("/api/liquidations", {})
+        return {str(row["trade_id"]) for row in body.get("liquidations", [])} if status == 200 else set()
 
     async def _cid_named(self, oid: str) -> int:
         """Our number of an order that only the venue's is known of, 0 when it has none: after a restart nothing else tells."""
