@@ -152,7 +152,8 @@ class LiveSession(Session):
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
                   reference: int | None = None) -> None:
-        """One leg's fill of order ``number``, 0 for one that is not ours, -1 for one by which the venue liquidates; ``fee`` by the product's terms unless given."""
+        """One leg's fill of order ``number``, 0 for one that is not ours, -1 for one by which the venue
+        liquidates; ``fee`` by the product's terms unless given."""
         from kilohour.kernels.venue_facts import FILL_LEG
 
         self._check_contract(contract)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import traceback
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 @cache
@@ -35,7 +36,7 @@ def in_our_words(error: BaseException) -> BaseException:
         return error
     for frame, _ in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
-        verb = getattr(type(frame.f_locals.get("self")), code.co_name, None)
+        verb: Any = getattr(type(frame.f_locals.get("self")), code.co_name, None)
         for name in code.co_varnames[: code.co_argcount]:
             if isinstance(frame.f_locals.get(name), float) and getattr(verb, "__annotations__", {}).get(name) in (int, "int"):
                 return TypeError(float_given(verb.__qualname__, name)).with_traceback(error.__traceback__)

@@ -98,9 +98,9 @@ def book_fact(desks, books, terms, outs, scratch, what, ts, number, contract, lo
     """Enters one fact. ``what`` decides which of the others carry something.
 
     FILL_LEG: ``lots`` signed, ``price``, ``fee`` (MISSING: by the product's terms), ``reference`` the price without cost; a
-    ``number`` 0 is an order that is not ours, -1 one by which the venue liquidates. COUNT_UNITS: ``lots`` units. END_ORDER: ``lots`` is the status.
-    RESTORE_LEG: ``lots`` that filled beyond the counted units, before the order ends. REFUSE_ORDER: ``lots`` is the code.
-    CORRECT_FEE: ``fee`` more than was booked.
+    ``number`` 0 is an order that is not ours, -1 one by which the venue liquidates. COUNT_UNITS: ``lots`` units.
+    END_ORDER: ``lots`` is the status. RESTORE_LEG: ``lots`` that filled beyond the counted units, before the order ends.
+    REFUSE_ORDER: ``lots`` is the code. CORRECT_FEE: ``fee`` more than was booked.
     """
     desk, book, out = desks[0], books[0], outs[0]
     desk.now = max(desk.now, ts)
