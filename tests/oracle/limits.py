@@ -176,8 +176,10 @@ class RiskDesk(Gate):
         state = max(self.floor, 1 if has_come(limits.loss_daily, lost_today) else self.state)
         if state != self.state:
             self.state = state
-            self.end_all([order for order in self.alive() if order.origin not in ("liquidation", "risk")
-                          and (state == 2 or self.could_grow(order))], "risk")
+            # Oldest first, each as those before it have left it: a child whose parent has just gone is as large as what arrived.
+            for order in list(self.alive()):
+                if order.is_alive and order.origin not in ("liquidation", "risk") and (state == 2 or self.could_grow(order)):
+                    self.end_all([order], "risk")
         if self.flattens:
             self.flatten(ts)
 
