@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -12,13 +11,9 @@ from typing import Any
 
 from kilohour.backtests.paper import sandbox_keys
 from kilohour.errors import UsageError
-from kilohour.execution.ax.venue import AxVenue
+from kilohour.execution.door import cancel_everything
 from kilohour.execution.journal import FILE, first_record, holder_of
 from kilohour.execution.keys import keys_of
-from kilohour.execution.loopback import only_loopback
-
-TRIES = 20
-WAIT_SECONDS = 0.25
 
 
 def newest(runs: Path) -> Path:
@@ -35,33 +30,16 @@ async def stop_run(folder: Path, *, seed: int, clock: Callable[[], int], end_pro
     Raises :class:`UsageError` for a folder without a journal, ConnectionError when the venue does not answer.
     """
     start = first_record(folder)
-    (folder / "word").write_text("kill", encoding="utf-8")
+    try:
+        (folder / "word").write_text("kill", encoding="utf-8")
+        told = "was told"
+    except OSError as error:  # a full disk must not keep anybody from the venue
+        told = f"could not be told ({error.strerror}): end it with --process"
     process = holder_of(folder)
     if end_process and process is not None:
         os.kill(process, signal.SIGKILL)
     is_paper = start["mode"] == "paper"
     keys = sandbox_keys(seed, start["account"]) if is_paper else keys_of(start["venue"], start["account"])
-    venue = AxVenue(start["url"], keys, {}, clock, name=start["venue"])
-    if is_paper:
-        with only_loopback():
-            cancelled, left = await _cancel(venue)
-    else:
-        cancelled, left = await _cancel(venue)
-    runner = "was not running" if process is None else "was ended" if end_process else "was told"
+    cancelled, left = await cancel_everything(start, keys, clock)
+    runner = "was not running" if process is None else "was ended" if end_process else told
     return {"run": str(folder), "cancelled": cancelled, "open": left, "runner": runner}
-
-
-async def _cancel(venue: AxVenue) -> tuple[int, int]:
-    await venue.open(lambda _: None)
-    try:
-        before = len((await venue.account()).open_orders)
-        left = before
-        for _ in range(TRIES):
-            await venue.cancel_all()
-            left = len((await venue.account()).open_orders)
-            if left == 0:
-                break
-            await asyncio.sleep(WAIT_SECONDS)
-        return before - left, left
-    finally:
-        await venue.close()

@@ -19,10 +19,12 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.backtests.run import Run
 from kilohour.contracts import Contract, Product
 from kilohour.errors import DataError, UsageError
+from kilohour.execution.door import NAMED
 from kilohour.execution.journal import FILE, Record, last_memory, read
 from kilohour.execution.replay import Difference, events_of, inputs_of, replay, take
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.trader import Trader
+from kilohour.execution.watchdog import Watchdog
 from kilohour.faces.fields import dtype_of
 from kilohour.limits import RiskLimits
 from kilohour.live import LiveSession
@@ -35,11 +37,12 @@ PREFIX_BITS = 31
 
 
 def start_body(
-    strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: Limits, can_spread: bool,
+    strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: LiveLimits, can_spread: bool,
     compares_cash: bool, began: int, made_at: int, mode: str, expresses: Mapping[str, Iterable[int]], assume: Sequence[str] = (),
-    contracts: str | None = None, table: str | None = None,
+    contracts: str | None = None, table: str | None = None, symbols: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The first record of a journal: all that decides what a run makes of its inputs. ``began``: time of the market;
+    """The first record of a journal: all that decides what a run makes of its inputs, and how to reach its venue (``symbols``: the
+    adapter's name of each contract). ``began``: time of the market;
     ``made_at``: the clock, which makes the order numbers of this run its own."""
     text = f"{venue}|{account}|{strategy}|{made_at}"
     return {
@@ -48,9 +51,18 @@ def start_body(
         "account": account, "table": table, "cash": prepared.cash_micros, "limits": dataclasses.asdict(limits),
         "risk": None if prepared.market.limits is None else prepared.market.limits.in_force(),
         "can_spread": can_spread, "masks": masks_of(expresses), "compares_cash": compares_cash, "began": began, "made_at": made_at,
+        "symbols": dict(symbols or {}),
         "assume": list(assume), "contracts_file": contracts,
         "prefix": int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1 or 1, "market": market_body(tape),
     }  # fmt: skip
+
+
+def watchdog_of(folder: Path, start: Mapping[str, Any], keys: Mapping[str, str]) -> Watchdog | None:
+    """The watchdog of a run that sends orders and states how long a step may take."""
+    seconds = start["limits"]["step_seconds"]
+    if not seconds or start["mode"] == "dry":
+        return None
+    return Watchdog(folder, {name: start[name] for name in NAMED}, keys, seconds)
 
 
 def masks_of(expresses: Mapping[str, Iterable[int]]) -> dict[str, int]:
@@ -107,7 +119,7 @@ def trader_of(start: Mapping[str, Any], prepared: Prepared) -> Trader:
         terms[name] &= mask
     market = dataclasses.replace(prepared.market, terms=terms)
     session = LiveSession(market, prepared.face, state, start["cash"], interpreted=prepared.interpreted)
-    trader = Trader(session, Limits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
+    trader = Trader(session, LiveLimits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
                     compares_cash=start["compares_cash"])
     trader.is_dry = start["mode"] == "dry"
     return trader

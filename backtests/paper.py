@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of
+from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
 from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Runner, unnamed
 from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
 
 TABLE = "sandbox"
-NANOS = 1_000_000_000
-FAST = Limits(messages_per_second=100_000, cancels_reserved=1_000, ack_wait=2 * NANOS, look_wait=NANOS // 20, absence_wait=NANOS // 2)
+FAST = LiveLimits(messages_per_second=100_000, cancels_reserved=1_000, look_seconds=0.05, absence_seconds=0.5)
 """A sandbox has no limit of messages, and whatever it does it does at once."""
 
 
@@ -47,7 +46,7 @@ class Paper:
     interpreted: bool = False
     is_lockstep: bool = False
     accept_positions: bool = False
-    limits: Limits = FAST
+    limits: LiveLimits = FAST
     """Of what is sent, and how fast."""
     risk: RiskLimits | None = None
     """The limits of the gate that a backtest has too."""
@@ -90,14 +89,15 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
                            venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
                            limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
-                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE)
+                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE,
+                           symbols=symbols_of(hello))
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
     venue = AxVenue(asked.url, asked.keys, symbols_of(hello), asked.clock, name="sandbox", can_spread=True)
     return Runner(trader, venue, feed, journal, asked.clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,
-                  steps_most=asked.steps_most)
+                  steps_most=asked.steps_most, watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))
 
 
 def sandbox_keys(seed: int, account: str) -> dict[str, str]:

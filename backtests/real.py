@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of
+from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.contracts import Assumptions, Contract, Product, Registry
@@ -16,17 +16,19 @@ from kilohour.contracts.codes import split_code
 from kilohour.errors import UsageError
 from kilohour.execution.journal import Journal
 from kilohour.execution.keys import keys_of
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Feed, Runner
 from kilohour.faces.fields import fields_of
+from kilohour.limits import RiskLimits
 from kilohour.tape import Index, Tape
 from kilohour.tape.schema import COLUMNS
-from kilohour.units import NANOS_PER_SECOND, datetime_of
+from kilohour.units import datetime_of
 
 HOSTS = {"ax": "https://gateway.architect.exchange", "ax-sandbox": "https://gateway.sandbox.architect.exchange"}
-MINUTE = 60 * NANOS_PER_SECOND
-CAREFUL = Limits(messages_per_second=10, cancels_reserved=3, feed_age_most=5 * MINUTE, collar_ppm=20_000)
-"""What both open adapters of AX keep to in messages; an order that waits for a market stays within 2 % of the last price."""
+CAREFUL = LiveLimits(messages_per_second=10, cancels_reserved=3, feed_age_seconds=300.0, step_seconds=30.0)
+"""What both open adapters of AX keep to in messages."""
+NEAR_THE_MARKET = RiskLimits(collar_percent=2.0)
+"""Unless the run's limits say otherwise, no order is sent farther beyond the market."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,9 @@ class Real:
     contracts: str | None = None
     interpreted: bool = False
     accept_positions: bool = False
-    limits: Limits = CAREFUL
+    limits: LiveLimits = CAREFUL
+    risk: RiskLimits = NEAR_THE_MARKET
+    """The limits of the gate that a backtest has too."""
     word: Callable[[], str | None] | None = None
     seconds: float | None = None
 
@@ -81,21 +85,22 @@ async def _ax(asked: Real) -> Runner:
     symbols = _named(products, await symbols_at(base), datetime_of(asked.clock()).year)
     tape = tape_of(asked.venue, products, list(symbols.values()))
     codes = {symbol: contract.code for symbol, contract in symbols.items()}
-    venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue)
+    venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue, cancels_on_disconnect=not asked.is_dry)
 
     def feed(part: Tape) -> Feed:
         return AxFeed(base, venue.headers, part, codes, width=asked.width)
 
-    return await _run(asked, tape, venue, feed, url=base, table="ax")
+    return await _run(asked, tape, venue, feed, url=base, table="ax", keys=keys, symbols=codes)
 
 
 async def _ccxt(asked: Real) -> Runner:
     from kilohour.contracts import Venue
     from kilohour.execution.ccxt_feed import CcxtFeed
-    from kilohour.execution.ccxt_venue import CcxtVenue, closed, exchange_of, loaded
+    from kilohour.execution.ccxt_venue import DEAD_MAN_SECONDS, CcxtVenue, closed, exchange_of, loaded
 
     products = traded_products(asked)
-    exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys_of(asked.venue, asked.account), asked.url)
+    keys = keys_of(asked.venue, asked.account)
+    exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys, asked.url)
     try:
         await loaded(exchange)
         listed = {market["id"]: symbol for symbol, market in exchange.markets.items()}
@@ -105,19 +110,21 @@ async def _ccxt(asked: Real) -> Runner:
         lots = {contract.code: sizes[contract.product] for contract in symbols.values()}
         codes = {symbol: contract.code for symbol, contract in symbols.items()}
         kind = "swap" if all(contract.is_perpetual for contract in symbols.values()) else "future"
-        venue = CcxtVenue(exchange, codes, lots, asked.clock, kind=kind, currency=products[0].currency)
+        venue = CcxtVenue(exchange, codes, lots, asked.clock, kind=kind, currency=products[0].currency,
+                          dead_man_seconds=0.0 if asked.is_dry else DEAD_MAN_SECONDS)
 
         def feed(part: Tape) -> Feed:
             return CcxtFeed(exchange, part, codes, asked.clock, width=asked.width, start=asked.clock())
 
         table = products[0].venue.lower()
         return await _run(asked, tape_of(asked.venue, products, list(symbols.values())), venue, feed, url=asked.url or "",
-                          table=table if table in Venue.names() else "sandbox")
+                          table=table if table in Venue.names() else "sandbox", keys=keys, symbols=codes)
     finally:
         await closed(exchange)
 
 
-async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Feed], *, url: str, table: str) -> Runner:
+async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Feed], *, url: str, table: str, keys: Mapping[str, str],
+               symbols: Mapping[str, str]) -> Runner:  # fmt: skip
     import asyncio
 
     mode = "dry" if asked.is_dry else "live"
@@ -132,15 +139,15 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
         else:
             now = asked.clock()
             prepared = prepare(strategy_class(asked.strategy), tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume,
-                               contracts=asked.contracts, venue=table, interpreted=asked.interpreted, live_from=now)
+                               contracts=asked.contracts, venue=table, interpreted=asked.interpreted, limits=asked.risk, live_from=now)
             start = start_body(asked.strategy, prepared, tape=tape, venue=asked.venue, url=url, account=asked.account, limits=asked.limits,
                                can_spread=False, compares_cash=False, began=now, made_at=now, mode=mode, expresses=venue.expresses,
-                               assume=asked.assume, contracts=asked.contracts, table=table)
+                               assume=asked.assume, contracts=asked.contracts, table=table, symbols=symbols)
             trader = trader_of(start, prepared)
             journal.append(now, [("start", start)])
         trader.session.warm_up()
         runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, asked.clock, is_recovery=bool(journal.records),
-                        accept_positions=asked.accept_positions, word=asked.word)
+                        accept_positions=asked.accept_positions, word=asked.word, watchdog=watchdog_of(asked.folder, start, keys))
         if asked.seconds is None:
             await runner.run()
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kilohour.execution.orders import ENDS, State, VenueOrder
 from kilohour.execution.port import (
+    MARGIN_CALLED,
     Absent,
     Account,
     Acknowledged,
@@ -60,7 +61,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     elif isinstance(fact, Found):
         found(order, fact)
     elif isinstance(fact, Absent):
-        if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.absence_wait:
+        if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
     elif isinstance(fact, CancelRefused):
         order.cancel_at = now  # it is asked again after a while, unless the order turns out to be over
@@ -90,15 +91,18 @@ def check_order(trader: Trader, order: VenueOrder) -> None:
         tell_engine(trader, order)
 
 
-def tell_engine(trader: Trader, order: VenueOrder) -> None:
-    """What the end of a venue's order means to the order of the engine."""
+def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
+    """What the end of a venue's order means to the order of the engine; ``code``: why our own controls denied it."""
     working = {one.number: one for one in trader.session.working()}.get(order.number)
     if working is None:
         return
+    if order.ended_by == MARGIN_CALLED:
+        end_engine(trader, order.number, int(r.MARGIN_CALL))
+        return
     refused = order.state in (State.REJECTED, State.DENIED)
     if refused and order.ended_by != "absent" and order.filled == 0 and working.filled == 0:
-        code = r.RESTS if order.place.post_only else r.VENUE
-        trader.session.refuse(order.number, int(code), trader.session.now)
+        code = code or int(r.RESTS if order.place.post_only else r.REJECTED)
+        trader.session.refuse(order.number, code, trader.session.now)
         return
     if order.state == State.CANCELED and order.cancel_at == 0:
         trader.progress[order.number].tries += 1
@@ -133,14 +137,16 @@ def enter_fill(trader: Trader, fact: Filled) -> None:
     fresh = trader.trades.new_legs(fact)
     if not fresh:
         return
-    number = order.number if order is not None else 0
-    if order is None:
+    number = order.number if order is not None else liquidation_of(trader, fresh[0]) if fact.is_liquidation else 0
+    if number == 0:
         trader.foreign_fills += 1
     for leg in fresh:
         book_leg(trader, number, leg, fact.is_maker, fact.ts)
     trader.record("fill", number=number, cid=fact.cid, legs=[[leg.contract, leg.trade, leg.lots, leg.price] for leg in fresh],
                   ts=fact.ts, cash=trader.cash())
     if order is None:
+        if number > 0:
+            count_units(trader, number, fact.ts)
         return
     was_over = number not in {one.number for one in trader.session.working()}
     order.fill(fresh)
@@ -151,6 +157,17 @@ def enter_fill(trader: Trader, fact: Filled) -> None:
     else:
         count_units(trader, number, fact.ts)
     check_order(trader, order)
+
+
+def liquidation_of(trader: Trader, leg: LegFill) -> int:
+    """The engine's own order for what a margin call closes, which is never sent; -1 when our margin called for none."""
+    row = trader.rows.get(leg.contract, -1)
+    for working in trader.session.working():
+        ratios = dict(zip(working.contracts, working.ratios, strict=True))
+        if working.origin == r.FROM_LIQUIDATION and ratios.get(row, 0) * leg.lots > 0:
+            trader.progress_of(working)
+            return working.number
+    return -1
 
 
 def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int) -> None:

@@ -41,21 +41,25 @@ NANOS_PER_MILLISECOND = 1_000_000
 OVERLAP_MS = 60_000
 """Trades are asked for again so far back: a venue may show one late."""
 PAGE = 100
-DEAD_MAN_MS = 60_000
+DEAD_MAN_SECONDS = 60.0
+"""How long the venue waits for a sign of life before it cancels everything, where the class has such a timer."""
 
 
 class CcxtVenue:
     """``exchange``: an instance of a class of ccxt.pro or ccxt.async_support. ``symbols``: unified symbol to contract code;
-    ``lots``: units in a lot by code; ``kind``: ``swap`` or ``future``.
+    ``lots``: units in a lot by code; ``kind``: ``swap`` or ``future``; ``is_working``: False for a session that only cancels;
+    ``dead_man_seconds``: how long the venue's own timer lets this process be silent, where the class has one, 0 for off.
 
     Raises :class:`~kilohour.errors.UsageError` at :meth:`open` for a class or a market it cannot trade safely.
     """
 
     def __init__(self, exchange: Any, symbols: Mapping[str, str], lots: Mapping[str, Fraction], clock: Callable[[], int], *,
-                 kind: str = "swap", currency: str = "USDT") -> None:
+                 kind: str = "swap", currency: str = "USDT", is_working: bool = True, dead_man_seconds: float = 0.0) -> None:
         rules.check_class(exchange)
         rules.harden(exchange)
         self.exchange, self.clock, self.kind, self.currency = exchange, clock, kind, currency
+        self.is_working, self.holds_timer = is_working, bool(dead_man_seconds and exchange.has.get("cancelAllOrdersAfter"))
+        self.dead_man_ms = round(dead_man_seconds * 1000)
         self.code_of, self.symbol_of, self.lots = dict(symbols), {code: symbol for symbol, code in symbols.items()}, dict(lots)
         self.name = f"ccxt:{exchange.id}"
         self.expresses = rules.capability(exchange, kind)
@@ -72,6 +76,8 @@ class CcxtVenue:
         self.inbox = inbox
         rules.assert_hardened(self.exchange)
         await loaded(self.exchange)
+        if not self.is_working:
+            return
         rules.check_markets(self.exchange, self.code_of, self.lots)
         start = self.clock() // NANOS_PER_MILLISECOND
         self._since = dict.fromkeys(self.code_of, start)
@@ -79,7 +85,8 @@ class CcxtVenue:
         for name in ("watch_orders", "watch_my_trades"):
             if self.exchange.has.get("".join(part.title() if i else part for i, part in enumerate(name.split("_")))):
                 self._jobs.append(asyncio.create_task(self._pump(getattr(self.exchange, name))))
-        if self.exchange.has.get("cancelAllOrdersAfter"):
+        if self.holds_timer:
+            await self._start_dead_man()
             self._jobs.append(asyncio.create_task(self._hold_dead_man()))
         inbox(Linked(is_up=True))
 
@@ -88,6 +95,9 @@ class CcxtVenue:
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self.holds_timer and self._jobs and not self._orders:  # what is still open, if anything, is left to the timer
+            with contextlib.suppress(Exception):
+                await self.exchange.cancel_all_orders_after(0)
         await closed(self.exchange)
 
     async def do(self, command: Command) -> None:
@@ -97,13 +107,35 @@ class CcxtVenue:
         elif isinstance(command, Cancel):
             await self._cancel(command)
         elif isinstance(command, CancelAll):
-            for cid, symbol in list(self._orders.items()):
-                await self._cancel(Cancel(cid=cid, oid=""), symbol)
+            await self.cancel_all()
         elif isinstance(command, LookUp):
             await self._look_up(command.cid)
         elif isinstance(command, LookUpFills):
             for symbol in self.code_of:
                 await self._trades(symbol)
+
+    async def cancel_all(self) -> None:
+        """Every order that the venue shows for our symbols, others' too, and those of ours that it does not show."""
+        import ccxt
+
+        shown: dict[str, str] = {}
+        for symbol in self.code_of:
+            with contextlib.suppress(ccxt.BaseError):
+                shown |= {str(order["id"]): symbol for order in await self.exchange.fetch_open_orders(symbol)}
+        unseen = {cid: symbol for cid, symbol in self._orders.items() if cid not in {self._cid_of.get(oid) for oid in shown}}
+        for oid, symbol in shown.items():
+            await self._cancel(Cancel(cid=self._cid_of.get(oid, 0), oid=oid), symbol)
+        for cid, symbol in unseen.items():
+            await self._cancel(Cancel(cid=cid, oid=""), symbol)
+
+    async def open_orders(self) -> int:
+        """How many orders our symbols have open. Raises ConnectionError while the venue does not answer."""
+        import ccxt
+
+        try:
+            return sum([len(await self.exchange.fetch_open_orders(symbol)) for symbol in self.code_of])
+        except ccxt.BaseError as error:
+            raise ConnectionError(f"{self.name}: {type(error).__name__}: {str(error)[:100]}") from None
 
     async def _place(self, place: Place) -> None:
         rules.assert_hardened(self.exchange)
@@ -270,14 +302,22 @@ class CcxtVenue:
                 self._news.set()
                 await asyncio.sleep(POLL_SECONDS)
 
+    async def _start_dead_man(self) -> None:
+        import ccxt
+
+        try:
+            await self.exchange.cancel_all_orders_after(self.dead_man_ms)
+        except ccxt.BaseError as error:
+            raise UsageError(f"{self.name}: the dead-man timer was refused: {type(error).__name__}: {str(error)[:100]}") from None
+
     async def _hold_dead_man(self) -> None:
         """Keeps the venue's timer from running out; when this process is gone it cancels everything."""
         import ccxt
 
         while True:
+            await asyncio.sleep(self.dead_man_ms / 4000)
             with contextlib.suppress(ccxt.BaseError):
-                await self.exchange.cancel_all_orders_after(DEAD_MAN_MS)
-            await asyncio.sleep(DEAD_MAN_MS / 4000)
+                await self.exchange.cancel_all_orders_after(self.dead_man_ms)
 
 
 def exchange_of(name: str, keys: Mapping[str, str], url: str | None) -> Any:

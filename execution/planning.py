@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LIVES = {r.GTC: "gtc", r.DAY: "day", r.IOC: "ioc", r.GTD: "gtc"}
 TRIES = 4
+MARKET_REACH_PPM = 100_000
+"""How far from the last price a market order's limit lies where neither the product has a band nor the run a collar."""
 HELD_BACK = (r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED)
 """Kinds that wait here until their price was seen."""
 
@@ -34,7 +36,7 @@ def plan(trader: Trader, now: int) -> None:
         return
     waits = trader.risk.may_wait()
     for wanted in working.values():
-        if not waits:
+        if not waits and wanted.origin != r.FROM_LIQUIDATION:  # the venue closes what its margin call wants closed: twice is too much
             send_missing(trader, wanted, now)
 
 
@@ -66,12 +68,7 @@ def units_wanted(trader: Trader, wanted: Working) -> int:
 
 def send_missing(trader: Trader, wanted: Working, now: int) -> None:
     """Sends what of an order the venue does not have; legs one by one where it takes no spreads."""
-    progress = trader.progress.get(wanted.number)
-    if progress is None:
-        from kilohour.execution.trader import Progress
-
-        legs = tuple((trader.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True))
-        progress = trader.progress[wanted.number] = Progress(legs)
+    progress = trader.progress_of(wanted)
     left = units_wanted(trader, wanted)
     if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
         return
@@ -109,26 +106,25 @@ def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | N
         return
     reduces = all((held := trader.session.position(trader.rows[code])) and (held > 0) != (ratio > 0) and abs(ratio) * units <= abs(held)
                   for code, ratio in legs)
-    refused = trader.risk.refusal(now, reduces=reduces, lots=max(abs(ratio) * units for _, ratio in legs),
-                                  open_orders=len(trader.open_orders()))
+    code, why = trader.risk.refusal(now, reduces=reduces)
     if limit is None:
         limit = collar(trader, legs)
     post_only = bool(wanted.flags & r.POST_ONLY)
     if trader.is_dry:
-        refused = "dry run: nothing is sent"
-    if refused or limit is None:
-        deny(trader, wanted, refused or "no price to put a limit to", now)
+        code, why = int(r.DRY_RUN), "dry run: nothing is sent"
+    if code or limit is None:
+        deny(trader, wanted, code or int(r.NO_PRICE), why or "no price to put a limit to", now)
         return
     trader.make(wanted.number, legs, units, limit, "ioc" if immediate else LIVES[wanted.life], post_only, now)
 
 
-def deny(trader: Trader, wanted: Working, why: str, now: int) -> None:
-    """An order that is not sent; the engine hears of it."""
+def deny(trader: Trader, wanted: Working, code: int, why: str, now: int) -> None:
+    """An order that is not sent; the engine hears of it, with the gate's code."""
     from kilohour.execution.port import Place
 
-    trader.record("deny", number=wanted.number, why=why)
+    trader.record("deny", number=wanted.number, code=r.CODES[code - 1], why=why)
     place = Place(cid=0, legs=trader.progress[wanted.number].legs, units=wanted.units_left, limit=0, life="ioc")
-    tell_engine(trader, VenueOrder(wanted.number, place, now, State.DENIED, ended_by=why))
+    tell_engine(trader, VenueOrder(wanted.number, place, now, State.DENIED, ended_by=why), code)
 
 
 def limit_of(wanted: Working) -> int | None:
@@ -137,19 +133,27 @@ def limit_of(wanted: Working) -> int | None:
 
 
 def collar(trader: Trader, legs: Sequence[tuple[str, int]]) -> int | None:
-    """The limit that stands for the market: so far from each leg's mark that it fills, and no farther than the venue's band."""
-    total = 0
-    for code, ratio in legs:
-        row = trader.rows[code]
-        term = trader.session.market.terms[row]
-        mark, value = int(trader.session.book["mark"][0][row]), trader.session.value_price(row)
-        prior, band = (mark if mark != MISSING else value, int(term["band_ppm"])) if term["band_ppm"] else (value, trader.limits.collar_ppm)
-        if trader.session.desk["seen_at"][0][row] < 0:
-            return None
-        reach, tick = abs(prior) * band // 1_000_000, int(term["tick"])
-        edge = prior + reach if ratio > 0 else prior - reach
-        total += (ratio if len(legs) > 1 else 1) * (edge // tick * tick if ratio > 0 else -(-edge // tick) * tick)
-    return total
+    """The limit that stands for the market: so far beyond each leg's price that it fills, and no farther than :func:`edge_of`."""
+    rows = [(trader.rows[code], ratio) for code, ratio in legs]
+    if any(trader.session.desk["seen_at"][0][row] < 0 for row, _ in rows):
+        return None
+    return sum((ratio if len(legs) > 1 else 1) * edge_of(trader, row, 1 if ratio > 0 else -1) for row, ratio in rows)
+
+
+def edge_of(trader: Trader, row: int, side: int) -> int:
+    """The farthest price of a leg: the nearer of the venue's band and the run's collar, without either ``MARKET_REACH_PPM``."""
+    term, limits, value = trader.session.market.terms[row], trader.session.market.limits, trader.session.value_price(row)
+    mark, tick, band = int(trader.session.book["mark"][0][row]), int(term["tick"]), int(term["band_ppm"])
+    prior = mark if mark != MISSING else value
+    reaches = [(prior, abs(prior) * band // 1_000_000)] if band else []
+    if limits is not None and limits.collar_percent:
+        reaches.append((value, abs(value) * round(limits.collar_percent * 10_000) // 1_000_000))
+    if limits is not None and limits.collar_ticks:
+        reaches.append((value, limits.collar_ticks * tick))
+    if not reaches:
+        reaches = [(value, abs(value) * MARKET_REACH_PPM // 1_000_000)]
+    edge = side * min(side * around + reach for around, reach in reaches)
+    return edge // tick * tick if side > 0 else -(-edge // tick) * tick
 
 
 def note_triggers(trader: Trader, events: Sequence[Event]) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 from kilohour.errors import DataError
 
+MARGIN_CALLED = "LIQUIDATION"
+"""Why a venue ended an order whose account it has called."""
 Legs = tuple[tuple[str, int], ...]
 """Contract code and signed ratio of each leg."""
 
@@ -113,6 +115,8 @@ class Filled:
     cumulative: int | None
     is_maker: bool
     ts: int
+    is_liquidation: bool = False
+    """An order of the venue's own, that closes what a margin call wants closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +129,7 @@ class Ended:
     """``filled``, ``canceled``, ``expired`` or ``rejected``."""
     filled: int | None
     reason: str
+    """The venue's own words, or :data:`MARGIN_CALLED`."""
     ts: int
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Controls that a strategy cannot pass by, beyond the gate it shares with the backtest: states, rates, ages, losses.
+"""Controls that only a live run can have, behind the gate it shares with the backtest: the feed's age, messages, the clock, states.
 
 All of it is a function of what it is told, clock readings included, so a replay decides the same.
 """
@@ -7,13 +7,14 @@ All of it is a function of what it is told, clock readings included, so a replay
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from pathlib import Path
 
 from kilohour.errors import UsageError
-from kilohour.units import NANOS_PER_SECOND
-
-NANOS_PER_MINUTE = 60 * NANOS_PER_SECOND
+from kilohour.kernels import records as r
+from kilohour.limits import LIVE, check_number, read_limits, stated
+from kilohour.units import NANOS_PER_DAY, NANOS_PER_SECOND, micros
 
 
 class Trading(IntEnum):
@@ -25,46 +26,57 @@ class Trading(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Limits of a run. 0 stands for none, except in rates. Money in micros, times in nanoseconds."""
+class LiveLimits:
+    """What :class:`kilohour.limits.RiskLimits` cannot ask, for it has no clock and no wire. 0 is off, but for waits and messages.
+
+    Seconds of the runner's clock, money USD. Raises :class:`~kilohour.errors.UsageError` for what makes no sense.
+    """
 
     messages_per_second: int = 10
     cancels_reserved: int = 3
     """Messages of a second that only cancels may use."""
-    feed_age_most: int = 0
+    feed_age_seconds: float = 0.0
     """Without an event for so long, nothing new is sent."""
-    loss_day_most: int = 0
-    """Below the day's first equity by so much: reduce only."""
-    drawdown_most: int = 0
-    """Below the run's highest equity by so much: halted."""
-    open_orders_most: int = 200
-    order_lots_most: int = 100_000
-    collar_ppm: int = 100_000
-    """How far from the last price a market order's limit lies, where the product has no band."""
-    ack_wait: int = 2 * NANOS_PER_SECOND
+    loss_today: float = 0.0
+    """Equity so far below the first of the clock's day (UTC), asked with every fill and fee and not only at bars: reduce only until
+    the operator says otherwise."""
+    step_seconds: float = 0.0
+    """A step of the strategy that takes longer is taken for hung: a process of its own cancels everything (watchdog.py)."""
+    answer_seconds: float = 2.0
     """Without an answer for so long an order is UNKNOWN."""
-    look_wait: int = NANOS_PER_SECOND
+    look_seconds: float = 1.0
     """Between two questions for an UNKNOWN order; doubled each time, to a minute."""
-    absence_wait: int = 5 * NANOS_PER_SECOND
+    absence_seconds: float = 5.0
     """An order that the venue does not know so long after it was sent was never there."""
-    cancel_wait: int = 2 * NANOS_PER_SECOND
+    cancel_seconds: float = 2.0
+    """A cancel that was not answered for so long is asked about."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            check_number(field.name, getattr(self, field.name), whole=isinstance(field.default, int))
         if not 0 < self.cancels_reserved < self.messages_per_second:
-            raise UsageError(f"cancels_reserved must be from 1 to below messages_per_second {self.messages_per_second}, "
+            raise UsageError(f"limits: cancels_reserved must be from 1 to below messages_per_second {self.messages_per_second}, "
                              f"found {self.cancels_reserved}")
-        if not 0 < self.collar_ppm < 1_000_000:
-            raise UsageError(f"collar_ppm must be between 0 and 1000000, found {self.collar_ppm}")
+
+    @classmethod
+    def load(cls, path: str | Path, base: LiveLimits | None = None) -> LiveLimits:
+        """The table ``[live]`` of a file of limits over ``base``. Raises :class:`UsageError` with the file and the field."""
+        found: LiveLimits = stated(base or cls(), read_limits(path).get(LIVE, {}), f"{path} [{LIVE}]")
+        return found
+
+    def nanos(self, name: str) -> int:
+        """One of the times in nanoseconds."""
+        seconds: float = getattr(self, name)
+        return round(seconds * NANOS_PER_SECOND)
 
 
 class Risk:
     """The run-time state of the controls."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: LiveLimits) -> None:
         self.limits = limits
         self.trading = Trading.ACTIVE
         self.reason = ""
-        self.peak: int | None = None
         self.day = -1
         self.day_start = 0
         self.feed_at: int | None = None
@@ -81,37 +93,26 @@ class Risk:
 
     def release(self) -> None:
         """The operator lets it trade again; losses count from here."""
-        self.trading, self.reason, self.peak, self.day = Trading.ACTIVE, "", None, -1
+        self.trading, self.reason, self.day = Trading.ACTIVE, "", -1
 
     def saw_feed(self, now: int) -> None:
         """An event came."""
         self.feed_at = now
 
-    def saw_equity(self, equity: int, day: int) -> tuple[Trading, str] | None:
-        """A limit on losses that this equity breaks."""
-        if day != self.day:
-            self.day, self.day_start = day, equity
-        self.peak = equity if self.peak is None else max(self.peak, equity)
-        if self.limits.drawdown_most and self.peak - equity > self.limits.drawdown_most:
-            return Trading.HALTED, f"drawdown of {(self.peak - equity) / 1e6:,.2f} USD"
-        if self.limits.loss_day_most and self.day_start - equity > self.limits.loss_day_most:
-            return Trading.REDUCE_ONLY, f"loss of {(self.day_start - equity) / 1e6:,.2f} USD today"
-        return None
+    def saw_equity(self, equity: int, now: int) -> str:
+        """Micros and the clock; how the day's loss breaks the limit, empty when it does not."""
+        if now // NANOS_PER_DAY != self.day:
+            self.day, self.day_start = now // NANOS_PER_DAY, equity
+        loss = self.day_start - equity
+        return f"loss of {loss / 1e6:,.2f} USD today" if self.limits.loss_today and loss > micros(self.limits.loss_today) else ""
 
-    def refusal(self, now: int, *, reduces: bool, lots: int, open_orders: int) -> str:
-        """Why an order must not be sent, empty when it may."""
-        limits = self.limits
+    def refusal(self, now: int, *, reduces: bool) -> tuple[int, str]:
+        """The gate's code and the reason for which an order must not be sent, 0 when it may."""
         if self.trading == Trading.HALTED:
-            return f"halted: {self.reason}"
+            return int(r.IS_HALTED), f"halted: {self.reason}"
         if self.trading == Trading.REDUCE_ONLY and not reduces:
-            return f"reduce only: {self.reason}"
-        if lots > limits.order_lots_most:
-            return f"{lots} lots, at most {limits.order_lots_most}"
-        if open_orders >= limits.open_orders_most:
-            return f"{open_orders} orders are open already"
-        if self.is_feed_old(now):
-            return "the feed is old"
-        return ""
+            return int(r.REDUCING), f"reduce only: {self.reason}"
+        return (int(r.FEED_AGE), "the feed is old") if self.is_feed_old(now) else (0, "")
 
     def may_wait(self) -> str:
         """Why an order has to wait, empty when it need not."""
@@ -121,7 +122,8 @@ class Risk:
 
     def is_feed_old(self, now: int) -> bool:
         """True when no event came for longer than allowed."""
-        return bool(self.limits.feed_age_most and self.feed_at is not None and now - self.feed_at > self.limits.feed_age_most)
+        most = self.limits.nanos("feed_age_seconds")
+        return bool(most and self.feed_at is not None and now - self.feed_at > most)
 
     def has_room(self, now: int, *, cancel: bool) -> bool:
         """True when a message fits into this second; cancels may use what is reserved for them."""

@@ -20,6 +20,7 @@ from kilohour.execution.port import CancelAll, Command, Ended, Fact, Linked, Loo
 from kilohour.execution.replay import feed_body, take
 from kilohour.execution.risk import Trading
 from kilohour.execution.trader import Trader
+from kilohour.execution.watchdog import Watchdog
 from kilohour.live import Event
 
 TICK_SECONDS = 0.25
@@ -77,6 +78,7 @@ class Runner:
     """The operator's latest word, once."""
     point: Callable[[str], None] = unnamed
     steps_most: int | None = None
+    watchdog: Watchdog | None = None
     is_recovery: bool = False
     """The journal held records before: the trader was played up to its end."""
     is_lockstep: bool = False
@@ -110,6 +112,8 @@ class Runner:
             await asyncio.gather(*jobs, return_exceptions=True)
             with contextlib.suppress(OSError, ConnectionError):
                 await self.venue.close()
+            if self.watchdog is not None:
+                self.watchdog.close()
 
     async def reconcile(self) -> None:
         """Orders, positions and cash at the venue against ours; before that nothing is sent."""
@@ -170,7 +174,11 @@ class Runner:
         facts = await self._facts_before(moment)
         began = self.clock()
         body = feed_body(self.trader, moment.events, facts)
+        if self.watchdog is not None:
+            self.watchdog.began()
         commands = self.trader.take_group(facts, moment.events, began)
+        if self.watchdog is not None and (late := self.watchdog.ended()):
+            await self._fail_closed(late)
         decided = self.clock()
         self.point("decided")
         await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())

@@ -9,7 +9,7 @@ the difference is sent: intents are recorded before the driver sends them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,9 @@ from kilohour.errors import KilohourError
 from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Legs, Linked, LookUp, LookUpFills, Place, to_json
-from kilohour.execution.risk import Limits, Risk, Trading
-from kilohour.live import Event, LiveSession, contract_rows
+from kilohour.execution.risk import LiveLimits, Risk, Trading
+from kilohour.live import Event, LiveSession, Working, contract_rows
 from kilohour.tape.schema import Kind
-from kilohour.units import NANOS_PER_DAY
 
 CID_COUNTER = 1 << 32
 """Numbers of one run; the upper half of a cid names the run."""
@@ -43,10 +42,11 @@ class Progress:
 class Trader:
     """One run's decisions. ``prefix`` (32 bits) makes its order numbers its own; ``can_spread``: the venue takes several legs."""
 
-    def __init__(self, session: LiveSession, limits: Limits, *, prefix: int, can_spread: bool, compares_cash: bool = False) -> None:
+    def __init__(self, session: LiveSession, limits: LiveLimits, *, prefix: int, can_spread: bool, compares_cash: bool = False) -> None:
         self.session, self.limits, self.prefix, self.can_spread = session, limits, prefix, can_spread
         self.compares_cash = compares_cash
         self.risk = Risk(limits)
+        self.gate_state = session.trading_state
         self.orders: dict[int, VenueOrder] = {}
         self.progress: dict[int, Progress] = {}
         self.trades = Trades()
@@ -79,7 +79,8 @@ class Trader:
         planning.note_triggers(self, events)
         self._review_orders()
         self._note_books(events)
-        self._review_losses()
+        self._note_gate()
+        self._review_losses(now)
         return self._planned(now)
 
     def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
@@ -93,20 +94,20 @@ class Trader:
     def take_fact(self, fact: Fact, now: int) -> list[Command]:
         """One fact by itself."""
         self._take(fact, now)
-        self._review_losses()
+        self._review_losses(now)
         return self._planned(now)
 
     def take_time(self, now: int) -> list[Command]:
         """Time passed: what is due is done."""
         for order in self.open_orders():
             age = now - order.made_at
-            if order.state == State.SENT and age >= self.limits.ack_wait:
+            if order.state == State.SENT and age >= self.limits.nanos("answer_seconds"):
                 order.unsure()
                 self.record("order", cid=order.place.cid, state=order.state.name, why="no answer")
             if order.state == State.UNKNOWN and now >= self._look_due(order):
                 order.looked_at, order.looks = now, order.looks + 1
                 self.ask(LookUp(cid=order.place.cid))
-            elif order.pending_cancel and now - order.cancel_at >= self.limits.cancel_wait:
+            elif order.pending_cancel and now - order.cancel_at >= self.limits.nanos("cancel_seconds"):
                 order.pending_cancel = False
                 self.ask(LookUp(cid=order.place.cid))
         if any(order.owes_fills for order in self.orders.values()):
@@ -129,17 +130,19 @@ class Trader:
             self.raise_to(Trading.REDUCE_ONLY, "operator: reduce")
         elif word == "resume":
             self.risk.release()
+            self.session.release()
+            self.gate_state = self.session.trading_state
             self.record("risk", state=self.risk.trading.name, why="operator: resume")
         return self._planned(now)
 
     def is_due(self, now: int) -> bool:
         """True when :meth:`take_time` would do something."""
         for order in self.open_orders():
-            if order.state == State.SENT and now - order.made_at >= self.limits.ack_wait:
+            if order.state == State.SENT and now - order.made_at >= self.limits.nanos("answer_seconds"):
                 return True
             if order.state == State.UNKNOWN and now >= self._look_due(order):
                 return True
-            if order.pending_cancel and now - order.cancel_at >= self.limits.cancel_wait:
+            if order.pending_cancel and now - order.cancel_at >= self.limits.nanos("cancel_seconds"):
                 return True
         return any(order.owes_fills for order in self.orders.values())
 
@@ -189,6 +192,13 @@ class Trader:
         if cid in self.orders:
             return self.orders[cid]
         return next((order for order in self.orders.values() if oid and order.oid == oid), None)
+
+    def progress_of(self, wanted: Working) -> Progress:
+        """How far an order of the engine is, from now on if nobody has asked yet."""
+        if wanted.number not in self.progress:
+            self.progress[wanted.number] = Progress(
+                tuple((self.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True)))
+        return self.progress[wanted.number]
 
     def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
         """An intent, recorded and sent."""
@@ -259,12 +269,18 @@ class Trader:
                         kind=int(row["kind"]), limit=int(row["limit_micros"]), status=int(row["status"]), code=int(row["code"]),
                         ts=int(row["ts"]))
 
-    def _review_losses(self) -> None:
-        if not (self.limits.loss_day_most or self.limits.drawdown_most):
-            return
-        found = self.risk.saw_equity(self.session.equity_micros, self.session.now // NANOS_PER_DAY)
-        if found:
-            self.raise_to(*found)
+    def _note_gate(self) -> None:
+        """The gate's own state, which losses and fills change by :class:`~kilohour.limits.RiskLimits` and a new day changes back."""
+        state = self.session.trading_state
+        if state != self.gate_state:
+            self.gate_state = state
+            self.record("risk", state=Trading(max(state, self.risk.trading)).name, why="limits of the run" if state else "a new day")
+
+    def _review_losses(self, now: int) -> None:
+        if self.limits.loss_today:
+            why = self.risk.saw_equity(self.session.equity_micros, now)
+            if why:
+                self.raise_to(Trading.REDUCE_ONLY, why)
 
     def raise_to(self, state: Trading, why: str) -> None:
         """Goes to a stricter state, recorded."""
@@ -272,12 +288,5 @@ class Trader:
             self.record("risk", state=state.name, why=why)
 
     def _look_due(self, order: VenueOrder) -> int:
-        wait = min(self.limits.look_wait << min(order.looks, 6), 60 * 1_000_000_000)
+        wait = min(self.limits.nanos("look_seconds") << min(order.looks, 6), 60 * 1_000_000_000)
         return order.looked_at + (wait if order.looks else 0)
-
-
-def limits_body(limits: Limits) -> Mapping[str, int]:
-    """Limits as the journal holds them."""
-    import dataclasses
-
-    return dataclasses.asdict(limits)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kilohour.errors import UnknownName, UsageError
 from kilohour.kernels.words import TRADING_STATES
@@ -15,6 +15,9 @@ from kilohour.kernels.words import TRADING_STATES
 RATE_MOST = 1024
 """Orders or fills that the engine remembers for a rate."""
 AMOUNT_MOST = 1e12
+Limits = TypeVar("Limits", bound=Any)
+LIVE = "live"
+"""The table of a file of limits that only a live run reads (:class:`kilohour.execution.risk.LiveLimits`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ class RiskLimits:
 
     order_lots: int = 0
     order_notional: float = 0.0
+    collar_percent: float = 0.0
+    """How far a limit may lie beyond the market (dearer to buy, cheaper to sell), in per cent of the later of last price and mark."""
+    collar_ticks: int = 0
+    """The same in ticks; of two collars the nearer holds."""
     position_lots: int = 0
     product_gross: float = 0.0
     product_net: float = 0.0
@@ -77,23 +84,14 @@ class RiskLimits:
             raise UsageError("limits: fills_most and fills_within_ms must be given together, found one of them")
 
     @classmethod
-    def load(cls, path: str | Path) -> RiskLimits:
-        """Limits from a TOML file of the fields' names. Raises :class:`UsageError` with the file and the field."""
-        path = Path(path)
-        try:
-            given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: is not TOML ({error})") from None
-        names = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in names:
-                raise UnknownName("limit", name, names, where=str(path))
-        try:
-            return cls(**given)
-        except UsageError as error:
-            raise UsageError(f"{path}: {error}") from None
+    def load(cls, path: str | Path, base: RiskLimits | None = None) -> RiskLimits:
+        """Limits from a TOML file of the fields' names, over ``base``; its table ``[live]`` is for live runs alone.
+
+        Raises :class:`UsageError` with the file and the field.
+        """
+        given = read_limits(path)
+        given.pop(LIVE, None)
+        return stated(base or cls(), given, str(path))
 
     def in_force(self) -> dict[str, Any]:
         """The limits that are not off, by name."""
@@ -111,6 +109,32 @@ class RiskLimits:
         said = ", ".join(f"{name} {', '.join(value) if isinstance(value, list) else str(value).lower()}"
                          for name, value in self.in_force().items())
         return f"Risk limits of the run: {said}." if said else "The run has no risk limits of its own."
+
+
+def read_limits(path: str | Path) -> dict[str, Any]:
+    """A file of limits as it is written. Raises :class:`UsageError`."""
+    path = Path(path)
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is not TOML ({error})") from None
+    if not isinstance(given.get(LIVE, {}), dict):
+        raise UsageError(f"{path}: {LIVE} must be a table, found {given[LIVE]!r}")
+    return given
+
+
+def stated(base: Limits, given: Mapping[str, Any], where: str) -> Limits:
+    """A class of limits with what a file states. Raises :class:`UnknownName`, :class:`UsageError` naming the file."""
+    names = [field.name for field in fields(base)]
+    for name in given:
+        if name not in names:
+            raise UnknownName("limit", name, names, where=where)
+    try:
+        return replace(base, **given)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def check_number(name: str, value: Any, *, whole: bool) -> None:

@@ -152,7 +152,8 @@ class LiveSession(Session):
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
                   reference: int | None = None) -> None:
-        """One leg's fill of order ``number``, below 1 for an order that is not ours; ``fee`` by the product's terms unless given."""
+        """One leg's fill of order ``number``, 0 for one that is not ours, -1 for one by which the venue
+        liquidates; ``fee`` by the product's terms unless given."""
         from kilohour.kernels.venue_facts import FILL_LEG
 
         self._check_contract(contract)
@@ -227,6 +228,21 @@ class LiveSession(Session):
             worth = int(book["position"][contract]) * int(book["value_price"][contract]) * int(term["lot_num"])
             total += divide_half_even(worth - int(book["open_value"][contract]) + int(book["residue"][contract]), int(term["lot_den"]))
         return total
+
+    @property
+    def trading_state(self) -> int:
+        """The gate's state by the run's limits (docs/engine.md, "Risk limits"): 0 active, 1 reduce only, 2 halted."""
+        return 0 if self.guard is None else int(self.guard["state"][0])
+
+    def release(self) -> None:
+        """The operator lets the gate trade again; losses and fills count from here."""
+        if self.guard is not None:
+            for name in ("state", "floor", "flattens"):
+                self.guard[name] = 0
+            for name in ("day_equity", "last_equity", "peak"):
+                self.guard[name] = self.equity_micros
+            self.guard["fills"] = self.book["fills"]
+            self.guard["fill_at"] = MISSING // 2
 
     def trigger_of(self, number: int) -> int:
         """The trigger of a working order, micros."""

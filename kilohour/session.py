@@ -340,6 +340,7 @@ def guard_of(limits: RiskLimits, tape: Tape, cash: int) -> Array:
     for name in r.LIMIT_LOSSES:
         view[name] = micros(getattr(limits, name))
     view["duplicate_ns"], view["fills_ns"] = (round(ms * 1e6) for ms in (limits.duplicate_ms, limits.fills_within_ms))
+    view["collar_ppm"] = round(limits.collar_percent * 10_000)
     view["last_trade_ns"] = round(limits.last_trade_days * NANOS_PER_DAY)
     view["state"] = view["floor"] = TRADING_STATES.index(limits.state)
     view["day"], view["day_equity"], view["last_equity"], view["peak"] = MISSING, cash, cash, cash

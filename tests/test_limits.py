@@ -11,6 +11,7 @@ import pytest
 import kilohour as kh
 from kilohour.backtests.outputs import tables_of
 from kilohour.errors import UnknownName, UsageError
+from kilohour.execution.risk import LiveLimits
 from kilohour.limits import RiskLimits
 from tests.backtests.tapes import sim_tape
 from tests.oracle.explain import ended
@@ -51,6 +52,11 @@ self_match=yes           | limit NEAR 5 1.90, limit NEAR -5 1.90, limit NEAR -5 
 self_match=yes           | market NEAR 5, market NEAR -5, limit NEAR -5 2.00, limit NEAR -5 2.01    | -, self_match, self_match, -
 last_trade_days=9        | market NEAR 1, market FAR 1                                              | near_expiry, -
 last_trade_days=8.5      | market NEAR 1, market FAR 1                                              | -, -
+collar_percent=2         | limit NEAR 1 2.04, limit NEAR 1 2.05, limit NEAR -1 1.96, limit NEAR -1 1.95, limit NEAR 1 1.5, limit NEAR -1 2.5 | -, collar, -, collar, -, -
+collar_ticks=3           | limit NEAR 1 2.03, limit NEAR 1 2.04, limit NEAR -1 1.97, limit NEAR -1 1.96 | -, collar, -, collar
+collar_percent=2 collar_ticks=3 | limit NEAR 1 2.03, limit NEAR 1 2.04, market NEAR 1              | -, collar, -
+collar_percent=2         | stop_limit NEAR 1 2.40 2.44, stop_limit NEAR 1 2.40 2.45, stop_limit NEAR -1 1.60 1.56, stop_limit NEAR -1 1.60 1.55 | -, collar, -, collar
+collar_percent=2         | limit NEAR 1 0.08 against=FAR, limit NEAR 1 0.09 against=FAR, limit NEAR -1 -0.08 against=FAR, limit NEAR -1 -0.09 against=FAR | -, collar, -, collar
 restricted=FAR           | market FAR 1, market NEAR 1 against=FAR, market NEAR 1                   | restricted, restricted, -
 restricted=X:GPU         | market FAR 1, market NEAR 1                                              | restricted, restricted
 state=halted             | market NEAR 1, target NEAR 1                                             | halted, halted
@@ -148,6 +154,7 @@ WRONG = """
 order_lots=-1            | order_lots must be a whole number between 0 and 1e\\+12, found -1
 order_lots=1.5           | order_lots must be a whole number between 0 and 1e\\+12, found 1.5
 loss_daily=many          | loss_daily must be a number between 0 and 1e\\+12, found 'many'
+collar_ticks=0.5         | collar_ticks must be a whole number between 0 and 1e\\+12, found 0.5
 self_match=1             | self_match must be true or false, found 1
 state=idle               | unknown trading state 'idle'
 restricted=NEAR          | restricted must be a list of codes, found 'NEAR'
@@ -174,6 +181,17 @@ def test_a_file_of_limits(tmp_path):
         path.write_text(text)
         with pytest.raises(error, match=said):
             RiskLimits.load(path)
+    path.write_text("order_lots = 50\n[live]\nfeed_age_seconds = 20\ncancels_reserved = 2\n")
+    base = RiskLimits(collar_percent=2.0, order_lots=10)
+    assert RiskLimits.load(path, base) == RiskLimits(collar_percent=2.0, order_lots=50)
+    assert LiveLimits.load(path, LiveLimits(loss_today=7.0)) == LiveLimits(loss_today=7.0, feed_age_seconds=20, cancels_reserved=2)
+    for text, error, said in (("[live]\nfeed_age = 5", UnknownName, r"limits.toml \[live\].*did you mean 'feed_age_seconds'"),
+                              ("[live]\norder_lots = 5", UnknownName, "unknown limit 'order_lots'"),
+                              ("[live]\ncancels_reserved = 10", UsageError, "cancels_reserved must be from 1 to below"),
+                              ("live = 5", UsageError, "live must be a table, found 5")):
+        path.write_text(text)
+        with pytest.raises(error, match=said):
+            LiveLimits.load(path)
     with pytest.raises(UsageError, match="cannot be read"):
         RiskLimits.load(tmp_path / "none.toml")
 

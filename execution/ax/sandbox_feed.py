@@ -87,6 +87,9 @@ class SandboxFeed:
 
     async def close(self) -> None:
         """Disconnects."""
+        for socket in (self._socket, self._steps):
+            if socket is not None:
+                await socket.close()
         if self._session is not None:
             await self._session.close()
 

@@ -64,14 +64,15 @@ EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAI
 
 
 class AxVenue:
-    """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code."""
+    """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code.
+    ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes."""
 
     def __init__(self, base: str, keys: Mapping[str, str], codes: Mapping[str, str], clock: Callable[[], int], *, name: str = "ax",
-                 can_spread: bool = False, tag: str = "kilohour") -> None:
+                 can_spread: bool = False, tag: str = "kilohour", cancels_on_disconnect: bool = True) -> None:
         self.name, self.base, self.clock, self.tag = name, base.rstrip("/"), clock, tag[:10]
         self._keys, self.symbols = dict(keys), Symbols(codes)
         self.expresses = {**EXPRESSES, "spreads": frozenset({1, 2} if can_spread else ())}
-        self.can_spread = can_spread
+        self.can_spread, self.cancels_on_disconnect = can_spread, cancels_on_disconnect
         self.messages = 0
         self._is_gap = False
         self._rid = 0
@@ -165,11 +166,18 @@ class AxVenue:
                 return
             for row in body.get("fills", []):
                 if row.get("order_id"):
-                    self.inbox(fill_fact(row, await self._cid_named(str(row["order_id"])), self.symbols))
+                    cid = await self._cid_named(str(row["order_id"]))
+                    called = cid == 0 and str(row["trade_id"]) in await self._liquidations()
+                    self.inbox(fill_fact(row, cid, self.symbols, is_liquidation=called))
                     self._fills_from = max(self._fills_from, fill_time(row))
             if not body.get("next_cursor"):
                 return
             query["cursor"] = str(body["next_cursor"])
+
+    async def _liquidations(self) -> set[str]:
+        """Numbers of the trades by which the venue closed positions itself."""
+        status, body = await self._get("/api/liquidations", {})
+        return {str(row["trade_id"]) for row in body.get("liquidations", [])} if status == 200 else set()
 
     async def _cid_named(self, oid: str) -> int:
         """Our number of an order that only the venue's is known of, 0 when it has none: after a restart nothing else tells."""
@@ -184,16 +192,23 @@ class AxVenue:
         """Positions, cash and open orders. Raises ConnectionError while the venue does not answer."""
         positions = (await self._wanted("/api/positions", {}))["positions"]
         balances = (await self._wanted("/api/balances", {}))["balances"]
+        orders = await self._open_orders()
+        code = self.symbols.code_of
+        held = {code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]}
+        cash = sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD")
+        return Account(positions=held, cash=cash, open_orders=tuple(orders), ts=self.clock())
+
+    async def open_orders(self) -> int:
+        """How many orders are open. Raises ConnectionError while the venue does not answer."""
+        return len(await self._open_orders())
+
+    async def _open_orders(self) -> list[Found]:
         orders: list[Found] = []
         while True:
             page = await self._wanted("/orders/open-orders", {"limit": str(PAGE), "offset": str(len(orders))})
             orders += [found_order(row) for row in page["orders"]]
             if len(orders) >= whole(page["total_count"]) or not page["orders"]:
-                break
-        code = self.symbols.code_of
-        held = {code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]}
-        cash = sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD")
-        return Account(positions=held, cash=cash, open_orders=tuple(orders), ts=self.clock())
+                return orders
 
     # --- the socket -----------------------------------------------------------------------------------------------------
 
@@ -223,7 +238,7 @@ class AxVenue:
         assert self._session is not None
         if self.clock() - self._token_at > TOKEN_SECONDS // 2 * 10**9:
             await self._login()
-        ws = self.base.replace("http", "ws", 1) + "/orders/ws?cancel_on_disconnect=true"
+        ws = self.base.replace("http", "ws", 1) + "/orders/ws" + ("?cancel_on_disconnect=true" if self.cancels_on_disconnect else "")
         try:
             patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
             async with self._session.ws_connect(ws, headers=self.headers(), max_msg_size=LINE_MOST, timeout=patience) as socket:

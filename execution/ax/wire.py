@@ -21,6 +21,8 @@ EVENTS = {"c": "canceled", "x": "expired", "d": "expired", "j": "rejected", "r":
 """Event letters that end an order; of a replacement it is the old one."""
 NOT_TAKEN = (400, 401, 403, 422, 429)
 """Answers that prove that an order was not taken. 404, 409 and all of 5xx do not: see :func:`is_definite`."""
+LIQUIDATION = "liquidation"
+"""The tag of the sandbox's own orders; what AX puts there was not seen."""
 _DECIMAL = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,6})0*)?")
 
 
@@ -112,11 +114,15 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     if not isinstance(order, Mapping):
         raise DataError(f"an event must carry its order, found {str(body)[:120]}")
     cid, oid, filled = cid_of(order), str(order.get("oid", "")), whole(order.get("xq", 0))
+    is_liquidation = cid == 0 and order.get("tag") == LIQUIDATION
+    if is_liquidation and kind not in ("p", "f"):
+        return []
     if kind == "n":
         return [Acknowledged(cid=cid, oid=oid, ts=ts)]
     if kind in ("p", "f"):
         fill = body["xs"]
-        return [Filled(cid=cid, oid=oid, legs=(leg_of(fill, symbols),), cumulative=filled, is_maker=not fill.get("agg", True), ts=ts)]
+        return [Filled(cid=cid, oid=oid, legs=(leg_of(fill, symbols),), cumulative=filled, is_maker=not fill.get("agg", True), ts=ts,
+                       is_liquidation=is_liquidation)]
     if kind in EVENTS:
         reason = str(body.get("r") or body.get("xr") or body.get("txt") or EVENTS[kind])
         return [Ended(cid=cid, oid=oid, state=EVENTS[kind], filled=filled, reason=reason, ts=ts)]
@@ -142,14 +148,14 @@ def found_order(row: Mapping[str, Any]) -> Found:
     return Found(cid=cid, oid=oid, state=ENDS.get(state, "live"), filled=filled, ts=time_of(row) if "ts" in row else 0)
 
 
-def fill_fact(row: Mapping[str, Any], cid: int, symbols: Symbols) -> Filled:
+def fill_fact(row: Mapping[str, Any], cid: int, symbols: Symbols, *, is_liquidation: bool = False) -> Filled:
     """A fill as REST shows it, with its fee."""
     sign = 1 if row["side"] in ("B", "BUY", "Buy") else -1
     symbol = str(row["symbol"])
     leg = LegFill(contract=symbols.code_of.get(symbol, symbol), trade=str(row["trade_id"]), lots=sign * whole(row["quantity"]),
                   price=micros_of(row["price"]), fee=micros_of(row["fee"]))
     return Filled(cid=cid, oid=str(row["order_id"]), legs=(leg,), cumulative=None, is_maker=not row.get("is_taker", True),
-                  ts=fill_time(row))
+                  ts=fill_time(row), is_liquidation=is_liquidation)
 
 
 def fill_time(row: Mapping[str, Any]) -> int:

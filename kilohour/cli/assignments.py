@@ -12,6 +12,7 @@ from kilohour.errors import UnknownName, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kilohour.execution.risk import LiveLimits
     from kilohour.fills import Fills
     from kilohour.limits import RiskLimits
     from kilohour.strategy import Strategy
@@ -139,11 +140,18 @@ def fills_of(assignments: list[str]) -> Fills:
     return Fills(**values)
 
 
-def limits_of(path: Path | None) -> RiskLimits | None:
-    """The limits of ``--limits``, if it is given. Raises :class:`~kilohour.errors.UsageError`."""
+def limits_of(path: Path | None, base: RiskLimits | None = None) -> RiskLimits | None:
+    """The limits of ``--limits`` over ``base``, if it is given. Raises :class:`~kilohour.errors.UsageError`."""
     from kilohour.limits import RiskLimits
 
-    return None if path is None else RiskLimits.load(path)
+    return None if path is None else RiskLimits.load(path, base)
+
+
+def live_limits_of(path: Path | None, base: LiveLimits) -> LiveLimits:
+    """The table ``[live]`` of ``--limits`` over ``base``. Raises :class:`~kilohour.errors.UsageError`."""
+    from kilohour.execution.risk import LiveLimits
+
+    return base if path is None else LiveLimits.load(path, base)
 
 
 def rate_of(text: str) -> float | str:

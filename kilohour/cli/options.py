@@ -120,7 +120,7 @@ Limits = Annotated[
         metavar="FILE",
         rich_help_panel=_RUN,
         show_default=False,
-        help="A TOML file of a risk desk's limits, such as [cyan]order_lots = 50[/cyan].",
+        help="A TOML file of a risk desk's limits, such as [cyan]order_lots = 50[/cyan]; its table \\[live] is for paper and live runs.",
     ),
 ]
 Interpreted = Annotated[

@@ -23,6 +23,8 @@ EXAMPLES = """[bold]Examples[/bold]
 
 [cyan]kilohour paper calendar-spread --url http://127.0.0.1:8765 --account trader --out runs/paper[/cyan]"""
 _PANEL = "Paper"
+STEP_SECONDS = 30.0
+"""A strategy that thinks longer is taken for hung."""
 
 VenueName = Annotated[str, typer.Option("--venue", metavar="NAME", rich_help_panel=_PANEL, help="The exchange: sandbox.")]
 Replay = Annotated[
@@ -79,8 +81,11 @@ def paper(
     json: options.Json = False,
 ) -> None:
     """Run a strategy on the sandbox exchange and write the report of what happened there."""
+    from dataclasses import replace
+
+    from kilohour.backtests.paper import FAST
     from kilohour.backtests.resolve import strategy_class
-    from kilohour.cli.assignments import limits_of, parameters_of
+    from kilohour.cli.assignments import limits_of, live_limits_of, parameters_of
     from kilohour.cli.output import line, only_json, print_json, show
     from kilohour.cli.places import folder_for
     from kilohour.errors import UnknownName, UsageError
@@ -98,6 +103,7 @@ def paper(
                 "strategy": name, "account": account, "folder": folder, "parameters": parameters, "cash": cash,
                 "assume": tuple(assume or ()), "contracts": None if contracts is None else str(contracts),
                 "interpreted": interpreted, "accept_positions": accept, "risk": limits_of(limits),
+                "limits": live_limits_of(limits, replace(FAST, step_seconds=STEP_SECONDS)),
             }  # fmt: skip
             tape = None if url is not None else _tape(replay, market, contracts, first, last)
             run = _go(asked, tape, url, speed, seed, None if quiet or json else folder)

@@ -56,7 +56,7 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
 NAMES = tuple(name for group in FEATURES.values() for name in group)
 REASONS = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "band", "position_limit")
 """The risk gate's own codes, for which a table may give the venue's."""
-FACTS = ("price_bands", "position_limits", "spot_month_limits", "messages", "notes")
+FACTS = ("price_bands", "position_limits", "spot_month_limits", "messages", "lost_client", "notes")
 
 _FEATURE_SPECS: Mapping[str, Spec] = dict.fromkeys(NAMES, CAPABILITY)
 _REASON_SPECS: Mapping[str, Spec] = dict.fromkeys(REASONS, STATEMENT)

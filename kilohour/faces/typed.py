@@ -15,6 +15,7 @@ from numba.core import ir, types
 from kilohour.errors import CannotCompile
 from kilohour.faces.lowering import function_of
 from kilohour.faces.syntax import WAYS_OUT
+from kilohour.faces.traceback import float_given
 
 
 def check_types(dispatchers: dict[Any, Any]) -> None:
@@ -79,7 +80,7 @@ def _call(expression: Any, types_of: Any) -> str | None:
     floats |= {name for name, argument in expression.kws if isinstance(types_of[argument.name], types.Float)}
     for name in names:
         if name in floats and python.__annotations__.get(name) in (int, "int"):
-            return f"{python.__qualname__}: {name} must be an int, found a float; use kilohour.maths.truncate(x)"
+            return float_given(python.__qualname__, name)
     return None
 
 

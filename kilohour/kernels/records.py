@@ -58,10 +58,12 @@ EVERY_ORDER, DAY_ORDERS = np.int64(0), np.int64(1)
 WORKING, FILLED, REPLACED, CANCELLED, LAPSED, EXPIRED, MARGIN_CALL, REFUSED, RISK_STOP = (np.int64(i) for i in range(1, 10))
 (NOT_LISTED, NO_PRICE, SIZE, TICK, CAPACITY, MARGIN, LIFE, GROUP, REDUCES, RESTS, VENUE, BAND,
  POSITION_LIMIT, IS_HALTED, REDUCING, RESTRICTED, NEAR_EXPIRY, POSITION_LOTS, GROSS_UNITS, NET_UNITS, ORDER_LOTS, ORDER_NOTIONAL,
- OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION, PRICE) = (np.int64(i) for i in range(1, 30))
+ OPEN_ORDERS, OPEN_NOTIONAL, ORDER_RATE, DUPLICATE, SELF_MATCH, IN_SESSION, PRICE, COLLAR, REJECTED, FEED_AGE,
+ DRY_RUN) = (np.int64(i) for i in range(1, 34))
 CODES = ("not_listed", "no_price", "size", "tick", "capacity", "margin", "life", "group", "reduce_only", "post_only", "venue",
          "band", "position_limit", "halted", "reducing", "restricted", "near_expiry", "position_lots", "product_gross", "product_net",
-         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price")
+         "order_lots", "order_notional", "open_orders", "open_notional", "order_rate", "duplicate", "self_match", "session", "price",
+         "collar", "rejected", "feed_age", "dry_run")
 """Names of the reasons for a refusal, the first has the number 1."""
 VARIATION, FEE, SETTLEMENT, SETTLEMENT_FEE, UNSETTLED = (np.int64(i) for i in range(1, 6))
 VARIATION_REVERSED, SETTLEMENT_REVERSED, FUNDING_PAID, CLEARING_FEE, INTEREST_PAID = (np.int64(i) for i in range(6, 11))
@@ -313,13 +315,14 @@ addresses of what it works on."""
 
 WAS_ASKED = np.dtype([(name, I8) for name in ("ts", "kind", "limit", "trigger", "distance", "size", "legs")]
                      + [("contract", I8, (LEGS,)), ("ratio", I8, (LEGS,))], align=True)
-LIMIT_NUMBERS = ("order_lots", "position_lots", "open_orders", "orders_per_second", "orders_per_minute", "fills_most", "self_match")
+LIMIT_NUMBERS = ("order_lots", "position_lots", "open_orders", "orders_per_second", "orders_per_minute", "fills_most", "self_match",
+                 "collar_ticks")
 LIMIT_AMOUNTS = ("order_notional", "product_gross", "product_net", "open_notional")
 LIMIT_LOSSES = ("loss_daily", "loss_drawdown", "flat_daily", "flat_drawdown")
 LIMIT_TIMES = ("duplicate_ns", "fills_ns", "last_trade_ns")
 GUARD = np.dtype(
     [
-        *((name, I8) for name in (*LIMIT_NUMBERS, *LIMIT_LOSSES, *LIMIT_TIMES)),
+        *((name, I8) for name in (*LIMIT_NUMBERS, *LIMIT_LOSSES, *LIMIT_TIMES, "collar_ppm")),
         *((name, F8) for name in LIMIT_AMOUNTS),
         *((name, I8) for name in ("state", "floor", "flattens", "changes", "changed_at", "day", "day_equity", "last_equity", "peak",
                                   "sent", "fills")),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.gate import lots_committed, plain_order
+from kilohour.kernels.integers import share_half_even
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
 from kilohour.kernels.records import (
     ACTIVE,
     ADDED,
     ASKED,
+    COLLAR,
     DUPLICATE,
     FROM_LIQUIDATION,
     FROM_RISK,
@@ -129,6 +131,21 @@ def crosses_own(book, order):
 
 
 @inner
+def breaks_collar(book, guard, term, order):
+    """True when a limit is farther beyond the market (a stop-limit: beyond its trigger) than the collar: dearer to buy, cheaper to sell."""
+    market, size = 0, 0
+    for leg in range(order.legs):
+        price = (order.ratio[leg] if order.legs > 1 else 1) * book.value_price[order.contract[leg]]
+        market, size = market + price, size + abs(price)
+    if order.kind == STOP_LIMIT:
+        market = order.trigger
+    beyond = market - order.limit if order.legs == 1 and order.ratio[0] < 0 else order.limit - market
+    tick = term.tick if order.legs == 1 else term.spread_tick
+    return (guard.collar_ticks and beyond > guard.collar_ticks * tick) or (
+        guard.collar_ppm and beyond > share_half_even(size, guard.collar_ppm, 1_000_000))
+
+
+@inner
 def reduces_held(book, desk, order):
     """True when what is held covers every leg, with all that works on the same side (reduce-only orders see to themselves)."""
     for leg in range(order.legs):
@@ -173,7 +190,7 @@ def breaks_position(desk, guard, order):
 
 
 @inner
-def broken_limit(book, desk, guard, order, slots):
+def broken_limit(book, desk, guard, terms, order, slots):
     """The first limit that an order breaks, 0 when it may go."""
     if guard.state == HALTED:
         return IS_HALTED
@@ -188,6 +205,8 @@ def broken_limit(book, desk, guard, order, slots):
             return ORDER_LOTS
     if guard.order_notional > 0.0 and notional_of(book, desk, order, order.size) > guard.order_notional:
         return ORDER_NOTIONAL
+    if (order.kind == LIMIT or order.kind == STOP_LIMIT) and breaks_collar(book, guard, terms[order.contract[0]], order):
+        return COLLAR
     if guard.open_orders and book.orders_working + slots > guard.open_orders:
         return OPEN_ORDERS
     if guard.open_notional > 0.0 and open_notional(book, desk, order) > guard.open_notional:
@@ -200,9 +219,9 @@ def broken_limit(book, desk, guard, order, slots):
 
 
 @inner
-def check_limits(book, desk, guard, order, slots):
+def check_limits(book, desk, guard, terms, order, slots):
     """Answers the gate in ``book.risk.code``, and remembers what went."""
-    code = broken_limit(book, desk, guard, order, slots)
+    code = broken_limit(book, desk, guard, terms, order, slots)
     book.risk.code = code
     if code == 0:
         guard.sent_at[guard.sent % RATE_RING] = desk.now

@@ -22,13 +22,13 @@ def guard_at(_typing_context, _address):
     return pointer(types.int64), codegen
 
 
-def _risk(what, book_at, desk_at, _terms_at, order_at, out_at):
+def _risk(what, book_at, desk_at, terms_at, order_at, out_at):
     book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
     guard = carray(guard_at(book.risk.guard), 1)[0]
     if what == WATCH_LOSSES:
         watch_losses(book, desk, guard, order, out)
     else:
-        check_limits(book, desk, guard, order, what)
+        check_limits(book, desk, guard, carray(terms_at, desk.contract_count), order, what)
     return 0
 
 

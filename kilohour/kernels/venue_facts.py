@@ -15,6 +15,7 @@ from kilohour.kernels.output import write_fill, write_ledger, write_order
 from kilohour.kernels.records import (
     FEE,
     FILLED,
+    FROM_LIQUIDATION,
     FROM_ORDER,
     MARKET,
     MISSING,
@@ -40,9 +41,9 @@ def slot_of_number(book, number):
 
 
 @inner
-def strange_order(book, contract, lots, order):
+def strange_order(book, origin, contract, lots, order):
     """A fill of an order that is not ours stands beside an order row of its own."""
-    plain_order(order, MARKET, FROM_ORDER)
+    plain_order(order, MARKET, origin)
     book.orders_made += 1
     order.number, order.legs, order.contract[0] = book.orders_made, 1, contract
     order.ratio[0] = -1 if lots < 0 else 1
@@ -97,9 +98,9 @@ def book_fact(desks, books, terms, outs, scratch, what, ts, number, contract, lo
     """Enters one fact. ``what`` decides which of the others carry something.
 
     FILL_LEG: ``lots`` signed, ``price``, ``fee`` (MISSING: by the product's terms), ``reference`` the price without cost; a
-    ``number`` below 1 is an order that is not ours. COUNT_UNITS: ``lots`` units. END_ORDER: ``lots`` is the status.
-    RESTORE_LEG: ``lots`` that filled beyond the counted units, before the order ends. REFUSE_ORDER: ``lots`` is the code.
-    CORRECT_FEE: ``fee`` more than was booked.
+    ``number`` 0 is an order that is not ours, -1 one by which the venue liquidates. COUNT_UNITS: ``lots`` units.
+    END_ORDER: ``lots`` is the status. RESTORE_LEG: ``lots`` that filled beyond the counted units, before the order ends.
+    REFUSE_ORDER: ``lots`` is the code. CORRECT_FEE: ``fee`` more than was booked.
     """
     desk, book, out = desks[0], books[0], outs[0]
     desk.now = max(desk.now, ts)
@@ -114,7 +115,7 @@ def book_fact(desks, books, terms, outs, scratch, what, ts, number, contract, lo
         else:
             order = scratch[0]
             if number < 1:
-                strange_order(book, contract, lots, order)
+                strange_order(book, FROM_LIQUIDATION if number < 0 else FROM_ORDER, contract, lots, order)
                 write_order(out, ts, order, WORKING, ZERO)
                 write_order(out, ts, order, FILLED, ZERO)
             else:

@@ -36,14 +36,14 @@ def short(*products: str, first: str = "2026-03-09", last: str = "2026-04-10") -
     return between(select(market(), set(products), indices), first, last)
 
 
-def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockstep", inject: Any = None, **asked: Any) -> Runner:
+def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockstep", inject: Any = None, cash: float = CASH, **asked: Any) -> Runner:
     """A paper run to the end of the tape. ``inject(server)`` is awaited before it begins."""
 
     async def go() -> Runner:
-        async with sandbox(tape, clock=time.time_ns, cash=CASH, speed=speed) as (url, keys, server):
+        async with sandbox(tape, clock=time.time_ns, cash=cash, speed=speed) as (url, keys, server):
             if inject is not None:
                 await inject(server)
-            runner = await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=time.time_ns, cash=CASH,
+            runner = await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=time.time_ns, cash=cash,
                                        is_lockstep=speed == "lockstep", **asked))
             return runner
 

@@ -30,3 +30,19 @@ class IntoSettlement(Strategy):
             self.offer = desk.limit(near, -1, desk.price(near) + 0.01, post_only=True)
         if self.calls % 9 == 0 and desk.is_working(self.offer):
             desk.cancel(self.offer)
+
+
+class Overreaches(Strategy):
+    """Holds what its cash hardly carries and leaves offers at work, so that a fall ends in a margin call."""
+
+    chip: Product = product("SIM:H100")
+    calls: int = state(0)
+
+    def on_bar(self, desk):
+        """Buys a little on the first bars, so that each order fills in one, and offers from then on."""
+        self.calls += 1
+        near = desk.nth(self.chip, 2)
+        if self.calls <= 8:
+            desk.market(near, 3)
+        elif self.calls % 3 == 0:
+            desk.limit(near, -1, desk.price(near) + 0.3)

@@ -9,7 +9,10 @@ from fractions import Fraction
 
 import pytest
 
+from kilohour.backtests.kill import stop_run
 from kilohour.execution import port
+from kilohour.execution.journal import Journal
+from kilohour.execution.keys import variable
 from kilohour.execution.orders import Trades
 from kilohour.execution.sandbox.chaos import Chaos
 from tests.execution.sandbox.booking import NEAR, small_exchange
@@ -77,6 +80,48 @@ def test_an_order_lives_fills_and_survives_a_lost_reply():
             assert sum(leg.lots for f in facts if isinstance(f, port.Filled) for leg in trades.new_legs(f)) == 3
             await venue.do(port.CancelAll())
             await until(facts, lambda f: isinstance(f, port.Ended) and f.cid == 102)
+            assert not server.exchange.open_orders["one"]
+            await venue.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_does_the_same(tmp_path, monkeypatch):
+    """A runner at ccxt:okx: killed by command from another session; gone without a word, cancelled by the venue's timer."""
+    async def run() -> None:
+        from kilohour.execution.ccxt_venue import CcxtVenue, exchange_of
+
+        async with serving(small_exchange(), clock=time.time_ns) as (server, client):
+            url, timers = server.addresses["okx_rest"], server.okx.trading._timers
+            keys = {"api_key": client.keys.api_key, "api_secret": client.keys.api_secret, "passphrase": client.keys.passphrase}
+            for name, value in keys.items():
+                monkeypatch.setenv(variable("ccxt:okx", name), value)
+            exchange = exchange_of("okx", keys, url)
+            await exchange.load_markets()
+            symbol = next(market["symbol"] for market in exchange.markets.values() if market["id"] == ID)
+            venue = CcxtVenue(exchange, {symbol: CODE}, {CODE: Fraction(730)}, time.time_ns, kind="future", currency="USD",
+                              dead_man_seconds=11.0)
+            await venue.open(lambda _: None)
+            first = timers["one"].when()
+            for cid in (1, 2):
+                await venue.do(port.Place(cid=cid, legs=((CODE, 1),), units=1, limit=1_900_000, life="gtc"))
+            other(server, 1, 1, 1_800_000)  # somebody else's
+            journal = Journal(tmp_path / "run")
+            journal.append(0, [("start", {"mode": "live", "account": "one", "url": url, "venue": "ccxt:okx",
+                                          "symbols": {symbol: CODE}})]).result(5)
+            told = await stop_run(tmp_path / "run", seed=0, clock=time.time_ns, end_process=False)
+            journal.close()
+            assert (told["cancelled"], told["open"], told["runner"]) == (2, 0, "was told")
+            assert not server.exchange.open_orders["one"]
+            assert sum(map(len, server.exchange.open_orders.values())) == 1, "the other's stays"
+
+            await venue.do(port.Place(cid=3, legs=((CODE, 1),), units=1, limit=1_900_000, life="gtc"))
+            await asyncio.sleep(11 / 4 + 0.3)
+            assert timers["one"].when() > first + 2, "it is held as long as the runner lives"
+            for job in venue._jobs:
+                job.cancel()
+            assert 0 < timers["one"].when() - asyncio.get_running_loop().time() < 11.1
+            server.okx.trading.fire("one")  # the time is over
             assert not server.exchange.open_orders["one"]
             await venue.close()
 

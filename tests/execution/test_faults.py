@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from kilohour.backtests.paper import FAST
-from kilohour.execution.risk import Limits
+from kilohour.execution.risk import LiveLimits
 from tests.execution.invariants import check_invariants
 from tests.execution.papers import SPREAD, ran, short
 
-NANOS = 1_000_000_000
-QUICK = Limits(messages_per_second=100_000, cancels_reserved=1_000, ack_wait=NANOS // 5, look_wait=NANOS // 20, absence_wait=NANOS // 5)
+QUICK = LiveLimits(messages_per_second=100_000, cancels_reserved=1_000, answer_seconds=0.2, look_seconds=0.05, absence_seconds=0.2)
 ROWS = {
     "1 reply lost after accept": {"do": "lose_reply", "on": "place", "count": 2},
     "2 request lost before accept": {"do": "drop_request", "on": "place", "count": 2},

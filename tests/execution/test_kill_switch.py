@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import resource
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,26 +19,32 @@ from kilohour.errors import UsageError
 from kilohour.execution import port
 from kilohour.execution.ax.venue import AxVenue
 from kilohour.execution.journal import Journal
-from tests.execution.papers import ACCOUNT, CASH, short
+from kilohour.execution.risk import Trading
+from tests.execution.papers import ACCOUNT, CASH, ran, short
 
 SEED = 0
 
 
-def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
-    tape = short("SIM:H100")
+async def resting(server, url, keys, count, **asked) -> AxVenue:
+    """A session with so many bids that wait, on an exchange whose tape is over."""
+    while not server.exchange.is_over:
+        await asyncio.sleep(0.01)
+    tape = server.exchange.tape
+    codes = {each.symbol: each.contract.code for each in server.exchange.listing.outrights}
+    venue = AxVenue(url, keys, codes, time.time_ns, **asked)
+    await venue.open(lambda _: None)
+    listed = [contract.code for contract in tape.contracts if contract.last_trade_at > tape.end]
+    for number, code in enumerate(listed[:count], 1):
+        await venue.do(port.Place(cid=number, legs=((code, 1),), units=1, limit=100_000, life="gtc"))
+    while len(server.exchange.open_orders[ACCOUNT]) < count:
+        await asyncio.sleep(0.01)
+    return venue
 
+
+def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
     async def go():
-        async with sandbox(tape, clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
-            while not server.exchange.is_over:
-                await asyncio.sleep(0.01)
-            codes = {each.symbol: each.contract.code for each in server.exchange.listing.outrights}
-            venue = AxVenue(url, keys, codes, time.time_ns)
-            await venue.open(lambda _: None)
-            listed = [contract.code for contract in tape.contracts if contract.last_trade_at > tape.end]
-            for number, code in enumerate(listed[:3], 1):
-                await venue.do(port.Place(cid=number, legs=((code, 1),), units=1, limit=100_000, life="gtc"))
-            while len(server.exchange.open_orders[ACCOUNT]) < 3:
-                await asyncio.sleep(0.01)
+        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
+            venue = await resting(server, url, keys, 3)
             journal = Journal(tmp_path / "run")
             journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
             told = await stop_run(tmp_path / "run", seed=SEED, clock=time.time_ns, end_process=False)
@@ -48,6 +58,88 @@ def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
     assert word_of(tmp_path / "run")() == "kill"
     assert word_of(tmp_path / "run")() is None
     assert newest(tmp_path) == tmp_path / "run"
+
+
+def test_a_full_disk_keeps_nobody_from_the_venue(tmp_path):
+    """No file may be written while it is asked: the runner cannot be told, and the orders go all the same."""
+    async def go():
+        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
+            venue = await resting(server, url, keys, 2)
+            journal = Journal(tmp_path / "run")
+            journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
+            was = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, was[1]))
+            try:
+                told = await stop_run(tmp_path / "run", seed=SEED, clock=time.time_ns, end_process=False)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, was)
+            journal.close()
+            await venue.close()
+            return told, list(server.exchange.open_orders[ACCOUNT])
+
+    told, left = asyncio.run(asyncio.wait_for(go(), 60))
+    assert (told["cancelled"], told["open"], left) == (2, 0, [])
+    assert told["runner"].startswith("could not be told (File too large)")
+
+
+def test_a_runner_on_a_full_disk_sends_nothing_more_and_cancels_what_is_open(tmp_path):
+    found = {}
+
+    async def inject(server):
+        found["exchange"] = server.exchange
+
+    def fill_the_disk(runner):
+        if found["exchange"].open_orders[ACCOUNT] and "was" not in found:
+            found["was"], found["sent"] = resource.getrlimit(resource.RLIMIT_FSIZE), len(list(found["exchange"].history(ACCOUNT)))
+            resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "run" / "journal.db-wal").stat().st_size, found["was"][1]))
+
+    try:
+        runner = ran(tmp_path / "run", short("SIM:H100"), f"{Path(__file__).with_name('settling.py')}:IntoSettlement", inject=inject,
+                     on_step=fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, found["was"])
+    assert runner.fault.startswith("the journal failed")
+    assert runner.trader.risk.trading == Trading.HALTED
+    assert not found["exchange"].open_orders[ACCOUNT]
+    assert len(list(found["exchange"].history(ACCOUNT))) == found["sent"], "no order without a record of it on disk"
+
+
+def test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not(tmp_path):
+    async def go():
+        mine = {"clock": time.time_ns, "cash": CASH, "seed": SEED}
+        async with sandbox(short("SIM:H100"), **mine) as first, sandbox(short("SIM:H100"), **mine) as second:
+            asked = {"venues": [{"url": url, "keys": keys} for url, keys, _ in (first, second)], "account": ACCOUNT, "cash": CASH,
+                     "folder": str(tmp_path), "seconds": 0.7}
+            child = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.execution.hanging", json.dumps(asked),
+                                                         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+            out, err = await asyncio.wait_for(child.communicate(), 100)
+            return out.decode().split(), err.decode(), [server.exchange for _, _, server in (first, second)]
+
+    ended, said, exchanges = asyncio.run(go())
+    assert ended == ["-9", "-9"], said
+    for face, line, exchange in zip(("plain", "compiled"), said.splitlines(), exchanges, strict=True):
+        assert line == (f"kilohour: {tmp_path}/{face}: the strategy has been in one step for 0.7 s: 2 orders cancelled, 0 open; "
+                        "the runner was ended")
+        assert not exchange.open_orders[ACCOUNT]
+        assert len(list(exchange.history(ACCOUNT))) == 2
+
+
+def test_the_venue_cancels_when_the_line_of_a_run_goes_and_leaves_orders_alone_where_it_was_not_asked(tmp_path):
+    async def go(cancels):
+        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
+            venue = await resting(server, url, keys, 2, cancels_on_disconnect=cancels)
+            for job in venue._jobs:  # the runner is gone: nobody says goodbye, nobody comes back
+                job.cancel()
+            venue._socket._response.connection.transport.abort()
+            for _ in range(100):
+                await asyncio.sleep(0.01)
+                if not server.hub.each("orders", ACCOUNT):
+                    break
+            await venue.close()
+            return [order.id for order in server.exchange.open_orders[ACCOUNT].values()]
+
+    assert asyncio.run(go(True)) == []
+    assert len(asyncio.run(go(False))) == 2
 
 
 def test_without_a_run_it_says_so(tmp_path):

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from kilohour.backtests.backtest import backtest
 from kilohour.backtests.live import replayed, run_of_journal
+from kilohour.execution.risk import Trading
 from kilohour.limits import RiskLimits
 from tests.execution.papers import CASH, SPREAD, ran, short
 
 SETTLING = f"{Path(__file__).with_name('settling.py')}:IntoSettlement"
+OVERREACHING = SETTLING.replace("IntoSettlement", "Overreaches")
 RUNS = [
     ("calendar-spread", ("SIM:H100",), SPREAD),
     ("generation-roll", ("SIM:H100", "SIM:B200"), {"exposure": 7300.0, "months": 2, "interest_share": 0.0}),
@@ -33,6 +36,23 @@ def test_the_same_limits_refuse_the_same_orders_in_paper_and_in_a_backtest(tmp_p
     assert run.manifest["refused"] == wanted.manifest["refused"]
     assert run.manifest["limits"] == wanted.manifest["limits"] == limits.in_force()
     assert run.tables["fills"].equals(wanted.tables["fills"])
+    again, apart = replayed(tmp_path / "run")
+    assert apart is None
+    assert again.fingerprint() == runner.trader.fingerprint()
+
+
+def test_a_margin_call_in_paper_books_the_rows_of_the_backtest(tmp_path):
+    """The venue liquidates, and cancels the offers that are at work; the run's own engine had worked out the same, and sends nothing."""
+    tape, cash = short("SIM:H100", last="2026-05-08"), 7_270.0
+    wanted = backtest(OVERREACHING, tape, venue="sandbox", cash=cash)
+    ends = Counter((row["origin"], row["status"]) for row in wanted.tables["orders"].to_pylist())
+    assert ends["liquidation", "filled"] > 0
+    assert ends["order", "margin_call"] > 0
+    runner = ran(tmp_path / "run", tape, OVERREACHING, cash=cash)
+    run = run_of_journal(tmp_path / "run", "paper")
+    for table in (*TABLES, "orders"):
+        assert run.tables[table].equals(wanted.tables[table]), table
+    assert (runner.trader.foreign_fills, runner.trader.foreign_orders, runner.trader.risk.trading) == (0, 0, Trading.ACTIVE)
     again, apart = replayed(tmp_path / "run")
     assert apart is None
     assert again.fingerprint() == runner.trader.fingerprint()

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from kilohour import Product, Strategy, product, state
+from kilohour.backtests.outputs import tables_of
 from kilohour.backtests.prepare import fill_state, prepare
 from kilohour.execution import port
 from kilohour.execution.orders import State
-from kilohour.execution.risk import Limits, Risk, Trading
+from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.execution.trader import Trader
 from kilohour.faces.fields import dtype_of
+from kilohour.kernels import records as r
+from kilohour.limits import RiskLimits
 from kilohour.live import Event, LiveSession
 from kilohour.tape.schema import Kind
 from kilohour.units import MISSING, NANOS_PER_DAY
@@ -50,13 +51,13 @@ class Asks(Strategy):
 class Table:
     """A trader, a clock, and the words of a story."""
 
-    def __init__(self, *, limits: Limits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
+    def __init__(self, *, limits: LiveLimits | None = None, risk: RiskLimits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
         tape = sim_tape(days=2)
-        prepared = prepare(Asks, tape, parameters=parameters, venue="sandbox")
+        prepared = prepare(Asks, tape, parameters=parameters, venue="sandbox", limits=risk)
         memory = np.zeros(1, dtype_of(Asks))
         fill_state(Asks, memory, prepared.parameters, prepared.market)
         session = LiveSession(prepared.market, Asks, memory, prepared.cash_micros)
-        self.trader = Trader(session, limits or Limits(messages_per_second=1000, cancels_reserved=10), prefix=1, can_spread=can_spread,
+        self.trader = Trader(session, limits or LiveLimits(messages_per_second=1000, cancels_reserved=10), prefix=1, can_spread=can_spread,
                              compares_cash=cash)
         self.now, self.day = 0, 0
         self.trader.take_fact(self.account(), 0)
@@ -97,7 +98,7 @@ def places(commands):
 
 
 def test_a_target_is_an_immediate_limit_at_the_collar_and_goes_on_with_its_rest_at_the_next_bar():
-    table = Table(limits=Limits(messages_per_second=100, cancels_reserved=5, collar_ppm=100_000))
+    table = Table()
     (first,) = places(table.bar(2.0))
     assert (first.units, first.life, first.limit, first.legs) == (4, "ioc", 2_200_000, ((NEAR, 1),))
     table.ack(first)
@@ -265,11 +266,54 @@ def test_a_rejected_order_reaches_the_strategy_as_refused():
     assert places(table.bar()) == []
 
 
-def test_the_limits_hold_an_order_back_and_say_why():
-    table = Table(limits=Limits(messages_per_second=100, cancels_reserved=5, order_lots_most=3))
+def refusals(table) -> list[tuple[str, str]]:
+    """Status and code of the orders that were refused, in the words of a run's table."""
+    table.trader.session.fresh()
+    orders = tables_of(table.trader.session)["orders"].to_pylist()
+    return [(row["status"], row["code"]) for row in orders if row["status"] == "refused"]
+
+
+def test_our_own_gate_the_runs_controls_and_the_venue_refuse_in_words_of_their_own():
+    gate = Table(what=1, risk=RiskLimits(order_lots=3))
+    assert places(gate.bar()) == []
+    assert refusals(gate) == [("refused", "order_lots")]
+    reduced = Table(what=3)
+    reduced.trader.take_word("reduce", 0)
+    assert places(reduced.bar()) == []
+    assert refusals(reduced) == [("refused", "reducing")]
+    stale = Table(what=0, limits=LiveLimits(feed_age_seconds=1.0))
+    stale.bar()
+    stale.trader.session.state["what"] = 3
+    (bid,) = places(stale.bar())
+    stale.fact(port.Rejected(cid=bid.cid, reason="INSUFFICIENT_MARGIN", ts=START))
+    assert refusals(stale) == [("refused", "rejected")]
+
+
+def test_an_order_that_waited_for_the_line_past_the_feeds_age_is_denied():
+    table = Table(what=3, limits=LiveLimits(feed_age_seconds=1.0))
+    table.fact(port.Linked(is_up=False))
     assert places(table.bar()) == []
-    denied = [body for kind, body in table.trader.drain() if kind == "deny"]
-    assert denied[0]["why"] == "4 lots, at most 3"
+    table.fact(port.Linked(is_up=True))
+    table.now += 2 * SECOND
+    assert places(table.fact(table.account())) == []
+    assert refusals(table) == [("refused", "feed_age")]
+    assert [body["why"] for kind, body in table.trader.drain() if kind == "deny"] == ["the feed is old"]
+
+
+@pytest.mark.parametrize(("collar", "limit"), [
+    ({}, 2_200_000),                                              # nothing said: 10 % beyond the last price, 2.00
+    ({"collar_percent": 2.0}, 2_040_000),
+    ({"collar_ticks": 7}, 2_070_000),
+    ({"collar_percent": 0.5, "collar_ticks": 7}, 2_010_000),
+    ({"collar_percent": 0.7}, 2_010_000),                         # 2.014, on the tick of 0.01 inside
+])  # fmt: skip
+def test_a_market_order_goes_no_farther_than_the_collar(collar, limit):
+    table = Table(risk=RiskLimits(**collar) if collar else None)
+    (buys,) = places(table.bar(2.0))
+    assert (buys.limit, buys.life) == (limit, "ioc")
+    table = Table(risk=RiskLimits(**collar) if collar else None, lots=-4)
+    (sells,) = places(table.bar(2.0))
+    assert sells.limit == 4_000_000 - limit
 
 
 def test_a_dry_run_decides_and_sends_nothing():
@@ -279,18 +323,31 @@ def test_a_dry_run_decides_and_sends_nothing():
     assert [body["why"] for kind, body in table.trader.drain() if kind == "deny"] == ["dry run: nothing is sent"]
 
 
-@pytest.mark.parametrize(("limits", "fall", "state_then"), [
-    ({"loss_day_most": 10_000_000}, 0.02, Trading.REDUCE_ONLY),
-    ({"drawdown_most": 10_000_000}, 0.02, Trading.HALTED),
-    ({"drawdown_most": 10**12}, 0.02, Trading.ACTIVE),
-])  # fmt: skip
-def test_losses_stop_trading(limits, fall, state_then):
-    table = Table(limits=replace(Limits(messages_per_second=100, cancels_reserved=5), **limits))
+@pytest.mark.parametrize(("most", "state_then"), [(58.0, Trading.REDUCE_ONLY), (59.0, Trading.ACTIVE), (0.0, Trading.ACTIVE)])
+def test_a_loss_of_the_clocks_day_leaves_reducing_only(most, state_then):
+    table = Table(limits=LiveLimits(messages_per_second=100, cancels_reserved=5, loss_today=most))
     (first,) = places(table.bar(2.0))
     table.ack(first)
-    table.fill(first, 4)
-    table.bar(2.0 - fall)
+    table.fill(first, 4, fee=0)
+    table.bar(1.98)  # four lots of 730 units lose 0.02 each: 58.40
     assert table.trader.risk.trading == state_then
+
+
+def test_a_loss_closes_everything_by_the_gates_limits_and_the_operator_lets_it_trade_again():
+    table = Table(risk=RiskLimits(flat_drawdown=50.0))
+    (first,) = places(table.bar(2.0))
+    table.ack(first)
+    table.fill(first, 4, fee=0)
+    (closing,) = places(table.bar(1.98))
+    assert (closing.legs, closing.units, closing.life) == (((NEAR, -1),), 4, "ioc")
+    said = [body["state"] for kind, body in table.trader.drain() if kind == "risk"]
+    assert said == ["HALTED"]
+    table.ack(closing)
+    table.fill(closing, -4, trade="T2", price=1_980_000, fee=0)
+    assert places(table.bar(1.98)) == [], "halted for good"
+    table.trader.take_word("resume", table.now)
+    (again,) = places(table.bar(1.98))
+    assert again.units == 4
 
 
 def test_a_strategy_that_raises_halts_the_run_and_nothing_else():
@@ -309,7 +366,7 @@ def test_a_strategy_that_raises_halts_the_run_and_nothing_else():
 
 
 def test_cancels_have_messages_of_their_own_and_a_second_goes_by():
-    risk = Risk(Limits(messages_per_second=5, cancels_reserved=2))
+    risk = Risk(LiveLimits(messages_per_second=5, cancels_reserved=2))
     for _ in range(3):
         assert risk.has_room(0, cancel=False)
         risk.sent(0)
@@ -322,11 +379,11 @@ def test_cancels_have_messages_of_their_own_and_a_second_goes_by():
 
 
 def test_an_old_feed_and_a_stricter_state_refuse():
-    risk = Risk(Limits(feed_age_most=SECOND))
+    risk = Risk(LiveLimits(feed_age_seconds=1.0))
     risk.saw_feed(0)
-    assert risk.refusal(SECOND, reduces=False, lots=1, open_orders=0) == ""
-    assert risk.refusal(SECOND + 1, reduces=False, lots=1, open_orders=0) == "the feed is old"
+    assert risk.refusal(SECOND, reduces=False) == (0, "")
+    assert risk.refusal(SECOND + 1, reduces=False) == (int(r.FEED_AGE), "the feed is old")
     assert risk.raise_to(Trading.REDUCE_ONLY, "loss")
     assert not risk.raise_to(Trading.ACTIVE, "hope")
-    assert "reduce only" in risk.refusal(0, reduces=False, lots=1, open_orders=0)
-    assert risk.refusal(0, reduces=True, lots=1, open_orders=0) == ""
+    assert risk.refusal(0, reduces=False) == (int(r.REDUCING), "reduce only: loss")
+    assert risk.refusal(0, reduces=True) == (0, "")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kilohour import Indicator, Ring, Strategy, indicator, maths, state
-from kilohour.errors import StrategyRaised
+from kilohour.errors import CannotCompile, StrategyRaised
 from kilohour.faces.traceback import user_traceback
 from kilohour.units import datetime_of
 from tests.faces.small import MINUTE, START, market, played, session_of, tape_of_bars
@@ -146,6 +146,20 @@ def test_an_interpreted_strategy_may_raise_anything():
     with pytest.raises(StrategyRaised, match=r"ValueError: no a\nand more$") as caught:
         played(Chained, market(tape_of_bars(5)), interpreted=True)
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+class Halves(Strategy):
+    share: float = 0.5
+
+    def on_bar(self, desk):
+        desk.target(0, 3 * self.share)
+
+
+@BOTH
+def test_a_fraction_of_a_lot_is_refused_in_the_same_words(interpreted):
+    with pytest.raises(StrategyRaised if interpreted else CannotCompile) as caught:
+        played(Halves, market(tape_of_bars(5)), interpreted=interpreted)
+    assert "Desk.target: lots must be an int, found a float; use kilohour.maths.truncate(x)" in str(caught.value)
 
 
 def test_a_syntax_error_names_its_line():

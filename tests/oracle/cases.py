@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
 from tests.oracle import reference
 from tests.oracle.books import FillRules, Result, Terms
@@ -23,7 +24,9 @@ class Case:
     cash_micros: int
     watched: set[str]
     rules: FillRules = USUAL
+    limits: RiskLimits | None = None
 
     def run(self) -> Result:
         """The oracle's answer."""
-        return reference.run(self.tape, self.terms, self.actions, self.cash_micros, self.watched, rules=self.rules)
+        return reference.run(self.tape, self.terms, self.actions, self.cash_micros, self.watched, rules=self.rules,
+                             limits=self.limits)

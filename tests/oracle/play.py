@@ -96,7 +96,7 @@ class Script:
 def market_of(case: Case, limits: RiskLimits | None = None) -> Market:
     """The case's tape with its terms."""
     terms = {code: EngineTerms(**asdict(its)) for code, its in case.terms.items()}
-    return Market.of(case.tape, terms, {code: code.replace(":", "-") for code in case.tape.product_codes}, fills_of(case.rules), limits)
+    return Market.of(case.tape, terms, {code: code.replace(":", "-") for code in case.tape.product_codes}, fills_of(case.rules), limits or case.limits)
 
 
 def fills_of(rules: FillRules) -> Fills:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 
+from kilohour.limits import RiskLimits
 from kilohour.tape import Kind, Tape
 from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, half_even
@@ -24,14 +25,14 @@ __all__ = ["Action", "Event", "Oracle", "events_of", "run"]
 
 
 def run(tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequence[Action]], cash_micros: int,
-        watched: set[str], indices: Mapping[str, str] | None = None, rules: FillRules | None = None) -> Result:
+        watched: set[str], indices: Mapping[str, str] | None = None, rules: FillRules | None = None, limits: RiskLimits | None = None) -> Result:
     """Plays a tape against scripted actions and returns every row it books.
 
     ``terms`` by product code; ``actions`` by the time of the strategy's call at which they are requested
     (actions at a time without a call never happen); ``indices`` names the index that settles each product,
     ``VENUE-PRODUCT`` unless given. Raises DataError when a final cannot be worked out.
     """
-    oracle = Oracle(tape, terms, actions, cash_micros, watched, indices, rules)
+    oracle = Oracle(tape, terms, actions, cash_micros, watched, indices, rules, limits)
     for ts, group in groupby(events_of(tape), key=lambda event: event.ts):
         oracle.step(ts, list(group))
     return oracle.finish(tape.end)
@@ -47,14 +48,16 @@ class Oracle(Requests):
 
     def __init__(self, tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequence[Action]],
                  cash_micros: int, watched: set[str], indices: Mapping[str, str] | None = None,
-                 rules: FillRules | None = None) -> None:
+                 rules: FillRules | None = None, limits: RiskLimits | None = None) -> None:
         super().__init__(tape, terms, cash_micros, indices, rules or FillRules())
         self.actions = actions
         self.watched = watched
         self.in_call, self.grace_left = False, 0
+        self.allow(limits)
 
     def step(self, ts: int, group: list[Event]) -> None:
         """One timestamp, phases 1 to 8 (the eighth needs no code: what is accepted now meets later groups only)."""
+        self.now = ts
         self.begin_group(ts)
         bars = {event.code: event for event in group if event.kind == Kind.BAR}
         self.meet_bars(ts, bars)
@@ -91,6 +94,7 @@ class Oracle(Requests):
                 self.books[event.code].is_listed = True
         if any(event.kind == Kind.MARK for event in group):
             self.margin(ts)
+        self.watch(ts)
         if any(self.contracts[code].product in self.watched for code in bars):
             self.result.calls.append(ts)
             self.serve(ts, self.actions.get(ts, ()))

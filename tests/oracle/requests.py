@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.oracle.gate import Gate, Ties
+from tests.oracle.gate import Ties
+from tests.oracle.limits import RiskDesk
 from tests.oracle.orders import Order
 
 Action = tuple[Any, ...]
@@ -24,6 +25,8 @@ need be, of ``until`` (nanoseconds), ``post_only``, ``reduce_only`` and ``agains
 By ticket: ("one_cancels_other", ticket, other), ("triggers", parent, child), ("amend", ticket, lots, price),
 ("cancel", ticket). A negative ticket counts back from the last one given: -1 is that one."""
 
+FORCED = ("liquidation", "risk")
+"""Origins of orders that close positions whatever the strategy wants."""
 LEGS_MOST = 8
 FAR = 10**18
 """Above every price."""
@@ -33,7 +36,7 @@ PRICES = {"market": 0, "limit": 1, "stop": 1, "stop_limit": 2, "trailing_stop": 
 """How many prices an order's verb names behind its lots."""
 
 
-class Requests(Gate):
+class Requests(RiskDesk):
     """The desk's other side. Tickets count from 1 the orders that are not targets, refused ones too."""
 
     last_ticket = 0
@@ -197,15 +200,15 @@ class Requests(Gate):
         return names
 
     def active_of(self, products: set[str]) -> list[str]:
-        working = {code for order in (*self.working_from("target"), *self.working_from("liquidation"))
+        working = {code for order in (*self.working_from("target"), *(one for by in FORCED for one in self.working_from(by)))
                    for code in order.ratios}
         return [code for code, contract in self.contracts.items() if contract.product in products
                 and self.is_tradable(code) and (self.books[code].position or code in working)]
 
     def target(self, ts: int, names: Mapping[str, int]) -> None:
-        """Liquidation orders count as coming, and stay: only target orders are replaced."""
+        """What closes by force counts as coming, and stays: only target orders are replaced."""
         touching = [order for order in self.working_from("target") if any(code in names for code in order.ratios)]
-        coming = {code: self.books[code].position + self.lots_coming("liquidation", code) for code in names}
+        coming = {code: self.books[code].position + sum(self.lots_coming(by, code) for by in FORCED) for code in names}
         if all(coming[code] + self.lots_coming("target", code) == lots for code, lots in names.items()):
             return
         if not all(self.takes_cancels(order) for order in touching):

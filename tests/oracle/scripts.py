@@ -11,11 +11,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from kilohour.contracts.contract import NEVER, Contract
+from kilohour.limits import RiskLimits
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
@@ -70,6 +72,40 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     graces = rng.choice([0, 0, 1, 3], len(terms))
     terms = {code: replace(its, margin_grace_marks=int(grace)) for (code, its), grace in zip(terms.items(), graces, strict=True)}
     return Case(tape=tape, terms=terms, actions=actions, cash_micros=cash, watched=watched, rules=fills)
+
+
+def limited(of: Case, seed: int) -> Case:
+    """The case with a risk desk; in a plain one some orders are asked for twice."""
+    rng = np.random.default_rng([seed, 3])
+    verbs = {action[0] for asked in of.actions.values() for action in asked}
+    actions = of.actions
+    if not verbs & {"bracket", "one_cancels_other", "triggers"}:  # a tie names tickets, which another order would shift
+        actions = {ts: [one for action in asked for one in [action] * (1 + (action[0] in ("limit", "market") and rng.random() < 0.3))]
+                   for ts, asked in of.actions.items()}
+    return replace(of, actions=actions, limits=random_limits(rng, of.tape, of.terms))
+
+
+def random_limits(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms]) -> RiskLimits:
+    """Each limit on in one run of three, now narrow, now wide.
+
+    Amounts have odd millionths: in the engine they decide as floats, and nothing is to stand on the very edge.
+    """
+    codes = [*terms, *(contract.code for contract in tape.contracts)]
+    dollars = float(rng.choice([2_000, 50_000, 2_000_000])) + 0.123457
+    drawn: dict[str, Any] = {
+        "order_lots": int(rng.integers(3, 12)), "order_notional": dollars, "position_lots": int(rng.integers(5, 30)),
+        "collar_percent": float(rng.choice([0.5, 1.37, 5.0])), "collar_ticks": int(rng.choice([1, 7, 30_000])),
+        "product_gross": float(rng.choice([50, 9_000])) + 0.123457, "product_net": float(rng.choice([30, 5_000])) + 0.123457,
+        "open_orders": int(rng.integers(2, 9)), "open_notional": 3 * dollars, "orders_per_second": int(rng.integers(1, 4)),
+        "orders_per_minute": int(rng.integers(2, 5)), "duplicate_ms": float(rng.choice([1.0, 90_000_000.0])), "self_match": True,
+        "last_trade_days": float(rng.choice([0.5, 3.0])), "loss_daily": dollars / 10, "loss_drawdown": dollars / 4,
+        "flat_daily": dollars, "flat_drawdown": 2 * dollars, "restricted": (str(rng.choice(codes)),),
+        "state": str(rng.choice(["reduce_only", "active", "halted"], p=[0.3, 0.6, 0.1])),
+    }  # fmt: skip
+    limits = {name: value for name, value in drawn.items() if rng.random() < (0.15 if name in ("state", "restricted") else 0.3)}
+    if rng.random() < 0.2:
+        limits |= {"fills_most": int(rng.integers(2, 6)), "fills_within_ms": float(rng.choice([1.0, 90_000_000.0]))}
+    return RiskLimits(**limits)
 
 
 def random_terms(rng: np.random.Generator) -> Terms:

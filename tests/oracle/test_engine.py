@@ -27,7 +27,7 @@ from tests.oracle.explain import difference, ended, has_run, outcome, report
 from tests.oracle.order_prober import ProberOfOrders
 from tests.oracle.play import Log, market_of, scripted
 from tests.oracle.prober import Prober, ProberOfEvents
-from tests.oracle.scripts import case
+from tests.oracle.scripts import case, limited
 from tests.soaking import played
 
 CASES = 500
@@ -45,6 +45,13 @@ def case_of(seed: int) -> Case:
     return case(seed, days=48, products=3, months=8, requests=150)
 
 
+def with_desk(seed: int) -> Case:
+    """Every third case has a risk desk, half of these are plain."""
+    if seed % 3:
+        return case_of(seed)
+    return limited(case(seed, plain=True) if seed % 2 else case_of(seed), seed)
+
+
 def assert_same(seed: int, of: Case, expected: Result | None, session: Session | None) -> None:
     found = difference(of, expected, session)
     assert not found, f"seed {seed}: {found}"
@@ -52,14 +59,14 @@ def assert_same(seed: int, of: Case, expected: Result | None, session: Session |
 
 @pytest.mark.parametrize("first", range(0, CASES, CHUNK))
 def test_engine_and_oracle_book_the_same_rows(first):
-    """Every kind, life, flag and tie of ``drawn.py`` together, under both models, with slippage and latency."""
-    found = report(range(first, first + CHUNK), case_of)
+    """Every kind, life, flag and tie of ``drawn.py`` together, under both models, with slippage and latency, with limits and without."""
+    found = report(range(first, first + CHUNK), with_desk)
     assert not found, found
 
 
 @pytest.mark.soak
 def test_engine_and_oracle_book_the_same_rows_for_long():
-    found = report(played("oracle scripts", range(CASES, CASES + SOAK_CASES)), case_of)
+    found = report(played("oracle scripts", range(CASES, CASES + SOAK_CASES)), with_desk)
     assert not found, found
 
 

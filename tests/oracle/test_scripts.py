@@ -14,12 +14,14 @@ from tests.oracle.cases import Case
 from tests.oracle.explain import outcome
 from tests.oracle.play import fills_of
 from tests.oracle.scripts import case
-from tests.oracle.test_engine import case_of
+from tests.oracle.test_engine import case_of, with_desk
 
 CASES = 150
 """The first of the cases that the engine is held against."""
 KINDS = {"market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "at_settlement"}
 CODES = {"not_listed", "no_price", "size", "tick", "life", "group", "reduce_only", "capacity", "margin", "post_only"}
+LIMITS = {"halted", "reducing", "restricted", "near_expiry", "position_lots", "product_gross", "product_net", "order_lots", "order_notional",
+          "collar", "open_orders", "open_notional", "order_rate", "duplicate", "self_match"}
 STATUSES = {"filled", "working", "replaced", "cancelled", "lapsed", "expired", "margin_call", "refused"}
 
 
@@ -62,6 +64,14 @@ def test_every_life_fills_and_every_order_ends_in_every_way(played):
 
 def test_every_refusal_occurs(played):
     assert not least(Counter(row.code for _, run in played for row in run.orders), CODES, 5)
+
+
+def test_every_limit_refuses_and_losses_end_and_close():
+    runs = [run for run in (outcome(with_desk(seed)) for seed in range(0, 2 * CASES, 3)) if run is not None]
+    codes = Counter(row.code for run in runs for row in run.orders)
+    assert not least(codes, LIMITS, 5)
+    assert not least(Counter(row.status for run in runs for row in run.orders), {"risk"}, 10)
+    assert not least(Counter(row.origin for run in runs for row in run.orders if row.filled_lots), {"risk"}, 5)
 
 
 def test_ties_are_decided_either_way_and_flags_and_amendments_have_their_effect(played):
