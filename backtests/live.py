@@ -31,6 +31,7 @@ from kilohour.live import LiveSession
 from kilohour.strategy import Strategy
 from kilohour.tape import Index, Tape
 from kilohour.tape.schema import COLUMNS, Kind
+from kilohour.units import NANOS_PER_DAY
 
 PREFIX_BITS = 31
 """Of a run's number in its client ids: the sign bit of a 64-bit database integer stays free."""
@@ -142,6 +143,14 @@ def recovered(records: Sequence[Record], prepared: Prepared) -> Trader:
     if apart is not None:
         raise DataError(f"the journal does not replay: {apart}")
     return trader
+
+
+def fills_from(start: Mapping[str, Any], trader: Trader) -> int:
+    """The venue's time from which on a run has to ask for fills, nanoseconds: a day before the last one it booked, or its beginning.
+
+    What a stream had lost just before a crash may be older than the last fill that it told.
+    """
+    return max(int(start["began"]), trader.filled_at - NANOS_PER_DAY)
 
 
 def replayed(folder: Path, face: type[Strategy] | None = None) -> tuple[Trader, Difference | None]:

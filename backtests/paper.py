@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
+from kilohour.backtests.live import fills_from, prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
@@ -94,7 +94,9 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
-    venue = AxVenue(asked.url, asked.keys, symbols_of(hello), asked.clock, name="sandbox", can_spread=True)
+    venue = AxVenue(asked.url, asked.keys, symbols_of(hello), asked.clock, name="sandbox", can_spread=True,
+                    market_time=lambda: trader.session.now)
+    venue.fills_from = fills_from(start, trader)
     return Runner(trader, venue, feed, journal, asked.clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,
                   steps_most=asked.steps_most, watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))

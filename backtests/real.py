@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kilohour.backtests.live import prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
+from kilohour.backtests.live import fills_from, prepared_of, recovered, start_body, start_of, trader_of, watchdog_of
 from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.contracts import Assumptions, Contract, Product, Registry
@@ -146,6 +146,7 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
             trader = trader_of(start, prepared)
             journal.append(now, [("start", start)])
         trader.session.warm_up()
+        venue.fills_from = fills_from(start, trader)
         runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, asked.clock, is_recovery=bool(journal.records),
                         accept_positions=asked.accept_positions, word=asked.word, watchdog=watchdog_of(asked.folder, start, keys))
         if asked.seconds is None:

@@ -137,6 +137,8 @@ def enter_fill(trader: Trader, fact: Filled) -> None:
     fresh = trader.trades.new_legs(fact)
     if not fresh:
         return
+    if fact.oid:  # an adjustment of our own has none
+        trader.filled_at = max(trader.filled_at, fact.ts)
     number = order.number if order is not None else liquidation_of(trader, fresh[0]) if fact.is_liquidation else 0
     if number == 0:
         trader.foreign_fills += 1

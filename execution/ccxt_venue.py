@@ -67,6 +67,8 @@ class CcxtVenue:
         """Unified symbol of each order of ours that may still change."""
         self._told: dict[int, tuple[str, int]] = {}
         self._cid_of: dict[str, int] = {}
+        self.fills_from: int | None = None
+        """The venue's time of the last fill known, nanoseconds; None until :meth:`open`: what traded before it is not asked for."""
         self._since: dict[str, int] = {}
         self._news = asyncio.Event()
         self._jobs: list[asyncio.Task[None]] = []
@@ -79,8 +81,8 @@ class CcxtVenue:
         if not self.is_working:
             return
         rules.check_markets(self.exchange, self.code_of, self.lots)
-        start = self.clock() // NANOS_PER_MILLISECOND
-        self._since = dict.fromkeys(self.code_of, start)
+        start = self.clock() if self.fills_from is None else self.fills_from
+        self._since = dict.fromkeys(self.code_of, start // NANOS_PER_MILLISECOND)
         self._jobs = [asyncio.create_task(self._poll())]
         for name in ("watch_orders", "watch_my_trades"):
             if self.exchange.has.get("".join(part.title() if i else part for i, part in enumerate(name.split("_")))):

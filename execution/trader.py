@@ -54,6 +54,8 @@ class Trader:
         self.rows = contract_rows(session.market)
         self.made = 0
         self.steps = 0
+        self.filled_at = 0
+        """The venue's time of the last fill that it told, nanoseconds."""
         self.foreign_fills = 0
         self.foreign_orders = 0
         self.mismatches = 0

@@ -26,6 +26,7 @@ from kilohour.execution.ax.wire import (
     is_definite,
     micros_of,
     place_message,
+    time_of,
     whole,
 )
 from kilohour.execution.port import (
@@ -56,6 +57,8 @@ GAP_SECONDS = 0.5
 PAGE = 100
 FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
+FILLS_OVERLAP = 60 * 10**9
+"""Fills are asked for again so far back: a venue may show one late."""
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 LINE_MOST = 8 << 20
 EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
@@ -65,10 +68,12 @@ EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAI
 
 class AxVenue:
     """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code.
-    ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes."""
+    ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes. ``market_time``: how far a
+    venue has come whose time is not the clock's, nanoseconds, such as a replay."""
 
     def __init__(self, base: str, keys: Mapping[str, str], codes: Mapping[str, str], clock: Callable[[], int], *, name: str = "ax",
-                 can_spread: bool = False, tag: str = "kilohour", cancels_on_disconnect: bool = True) -> None:
+                 can_spread: bool = False, tag: str = "kilohour", cancels_on_disconnect: bool = True,
+                 market_time: Callable[[], int] | None = None) -> None:
         self.name, self.base, self.clock, self.tag = name, base.rstrip("/"), clock, tag[:10]
         self._keys, self.symbols = dict(keys), Symbols(codes)
         self.expresses = {**EXPRESSES, "spreads": frozenset({1, 2} if can_spread else ())}
@@ -79,7 +84,9 @@ class AxVenue:
         self._told = asyncio.Event()
         self._waiting: dict[int, Place | Cancel | None] = {}
         self._cid_of: dict[str, int] = {}
-        self._fills_from = 0
+        self.market_time, self._heard = market_time, 0
+        self.fills_from: int | None = None
+        """The venue's time of the last fill known, nanoseconds; None until :meth:`open`: what traded before it is not asked for."""
         self._token, self._token_at = "", 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -90,7 +97,8 @@ class AxVenue:
     async def open(self, inbox: Inbox) -> None:
         """Logs in and opens the orders socket, which is kept open from then on. Raises :class:`UsageError` for a wrong key."""
         self.inbox = inbox
-        self._fills_from = self.clock()
+        if self.fills_from is None:
+            self.fills_from = self.clock()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), auto_decompress=True)
         try:
             await self._login()
@@ -155,21 +163,29 @@ class AxVenue:
             self.inbox(Found(cid=cid, oid=found.oid, state=found.state, filled=found.filled, ts=self.clock()))
 
     async def look_up_fills(self) -> None:
-        """Every fill since shortly before the last one known, page by page: those that were not told, and fees. Settlements and
-        block trades have no order; they are not fills of ours."""
-        until = self.clock() + 10**9
-        start = max(self._fills_from - 60 * 10**9, until - FILLS_WINDOW)
-        query = {"start_timestamp_ns": str(max(start, 0)), "end_timestamp_ns": str(1 << 62), "limit": str(PAGE), "sort_ts": "asc"}
+        """Every fill since shortly before the last one known up to the venue's own time: those that were not told, and fees.
+
+        Raises ConnectionError when the venue does not answer, also half-way."""
+        until = (max(self._heard, self.market_time()) if self.market_time else self._heard or self.clock()) + FILLS_OVERLAP
+        start = max((self.fills_from or 0) - FILLS_OVERLAP, 0)
         while True:
-            status, body = await self._get("/api/fills", query)
-            if status != 200:
-                return
+            await self._fills_between(start, start + FILLS_WINDOW)
+            start += FILLS_WINDOW
+            if start > until:
+                break
+        self.fills_from = max(self.fills_from or 0, self._heard - FILLS_WINDOW // 2)  # a quiet market is not walked again and again
+
+    async def _fills_between(self, start: int, end: int) -> None:
+        """Page by page. Settlements and block trades have no order; they are not fills of ours."""
+        query = {"start_timestamp_ns": str(start), "end_timestamp_ns": str(end), "limit": str(PAGE), "sort_ts": "asc"}
+        while True:
+            body = await self._wanted("/api/fills", query)
             for row in body.get("fills", []):
                 if row.get("order_id"):
                     cid = await self._cid_named(str(row["order_id"]))
                     called = cid == 0 and str(row["trade_id"]) in await self._liquidations()
                     self.inbox(fill_fact(row, cid, self.symbols, is_liquidation=called))
-                    self._fills_from = max(self._fills_from, fill_time(row))
+                    self.fills_from = max(self.fills_from or 0, fill_time(row))
             if not body.get("next_cursor"):
                 return
             query["cursor"] = str(body["next_cursor"])
@@ -267,6 +283,7 @@ class AxVenue:
             return
         if isinstance(body.get("o"), Mapping) and cid_of(body["o"]):
             self._cid_of[str(body["o"].get("oid", ""))] = cid_of(body["o"])
+        self._heard = max(self._heard, time_of(body))
         for fact in event_facts(body, self.symbols):
             self.inbox(fact)
         if str(body.get("eid", "")).isdecimal():

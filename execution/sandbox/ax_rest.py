@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Body = Mapping[str, Any]
 Answer = Callable[[str, Body], Any]
 PAGE_MOST = 1_000
+FILLS_WINDOW = 7 * 86_400 * 10**9
+"""The longest range of ``/api/fills``, nanoseconds."""
 
 
 class AxDialect:
@@ -227,7 +229,11 @@ class AxDialect:
         }
 
     def _fills(self, account: str, body: Body) -> Any:
-        since, until = whole_of(body.get("start_timestamp_ns", 0)) or 0, whole_of(body.get("end_timestamp_ns", 1 << 62)) or 1 << 62
+        since, until = whole_of(body.get("start_timestamp_ns", 0)), whole_of(body.get("end_timestamp_ns", 1 << 62))
+        if since is None or until is None:
+            raise Refused("start_timestamp_ns and end_timestamp_ns must be whole numbers")
+        if {"start_timestamp_ns", "end_timestamp_ns"} <= body.keys() and until - since > FILLS_WINDOW:
+            raise Refused("start_timestamp_ns to end_timestamp_ns must be at most 7 days")
         rows = [f for f in self.server.exchange.fills[account] if since <= f.ts <= until]
         if body.get("sort_ts") == "desc":
             rows.reverse()

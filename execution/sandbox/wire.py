@@ -12,7 +12,8 @@ from kilohour.units import MICROS, datetime_of
 BODY_MOST = 1 << 20
 """Bytes of a body or a frame; a larger one is refused unread."""
 _DECIMAL = re.compile(r"([+-]?)(\d{1,12})(?:\.(\d{1,18}))?", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+"""Nanoseconds UTC have 19 digits."""
 DEPTH_MOST = 32
 
 

@@ -46,9 +46,8 @@ def test_an_order_lives_fills_and_survives_a_lost_reply():
             symbol = next(market["symbol"] for market in exchange.markets.values() if market["id"] == ID)
             venue = CcxtVenue(exchange, {symbol: CODE}, {CODE: Fraction(730)}, time.time_ns, kind="future", currency="USD")
             facts: list = []
-            venue._since = {}
+            venue.fills_from = server.exchange.now
             await venue.open(facts.append)
-            venue._since = {symbol: 0}
             other(server, -1, 3, 2_000_000)
 
             bid = port.Place(cid=101, legs=((CODE, 1),), units=5, limit=2_000_000, life="gtc")
