@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
 from kilohour.execution.ax.venue import EXPRESSES, AxVenue
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import LiveLimits
-from kilohour.execution.runner import Runner, unnamed
+from kilohour.execution.runner import Runner, Steady, unnamed
 from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
 
@@ -94,10 +95,11 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
-    venue = AxVenue(asked.url, asked.keys, symbols_of(hello), asked.clock, name="sandbox", can_spread=True,
+    clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.records[-1].at if is_recovery else 0)
+    venue = AxVenue(asked.url, asked.keys, symbols_of(hello), clock, name="sandbox", can_spread=True,
                     market_time=lambda: trader.session.now)
     venue.fills_from = fills_from(start, trader)
-    return Runner(trader, venue, feed, journal, asked.clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
+    return Runner(trader, venue, feed, journal, clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,
                   steps_most=asked.steps_most, watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))
 

@@ -17,7 +17,7 @@ from kilohour.errors import UsageError
 from kilohour.execution.journal import Journal
 from kilohour.execution.keys import keys_of
 from kilohour.execution.risk import LiveLimits
-from kilohour.execution.runner import Feed, Runner
+from kilohour.execution.runner import Feed, Runner, Steady
 from kilohour.faces.fields import fields_of
 from kilohour.limits import RiskLimits
 from kilohour.tape import Index, Tape
@@ -114,7 +114,7 @@ async def _ccxt(asked: Real) -> Runner:
                           dead_man_seconds=0.0 if asked.is_dry else DEAD_MAN_SECONDS)
 
         def feed(part: Tape) -> Feed:
-            return CcxtFeed(exchange, part, codes, asked.clock, width=asked.width, start=asked.clock())
+            return CcxtFeed(exchange, part, codes, venue.clock, width=asked.width, start=asked.clock())
 
         table = products[0].venue.lower()
         return await _run(asked, tape_of(asked.venue, products, list(symbols.values())), venue, feed, url=asked.url or "",
@@ -146,8 +146,9 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
             trader = trader_of(start, prepared)
             journal.append(now, [("start", start)])
         trader.session.warm_up()
-        venue.fills_from = fills_from(start, trader)
-        runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, asked.clock, is_recovery=bool(journal.records),
+        clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.records[-1].at if journal.records else 0)
+        venue.clock, venue.fills_from = clock, fills_from(start, trader)
+        runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, clock, is_recovery=bool(journal.records),
                         accept_positions=asked.accept_positions, word=asked.word, watchdog=watchdog_of(asked.folder, start, keys))
         if asked.seconds is None:
             await runner.run()

@@ -64,7 +64,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
         if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
     elif isinstance(fact, CancelRefused):
-        order.cancel_at = now  # it is asked again after a while, unless the order turns out to be over
+        order.cancel_refused(now)
         if order.is_open:
             trader.ask(LookUp(cid=order.place.cid))
     if order.state != before:
@@ -77,6 +77,7 @@ def found(order: VenueOrder, fact: Found) -> None:
     order.told_filled(fact.filled)
     if fact.state == "live":
         order.acknowledged(fact.oid)
+        order.is_kept = order.pending_cancel and order.is_refused
     else:
         order.oid = order.oid or fact.oid
         order.end(ENDS[fact.state], fact.state)

@@ -58,6 +58,13 @@ class VenueOrder:
     leg_lots: dict[str, int] = field(default_factory=dict)
     pending_cancel: bool = False
     cancel_at: int = 0
+    cancel_step: int = 0
+    refusals: int = 0
+    """How often the venue has refused to cancel it."""
+    is_refused: bool = False
+    """The last cancel was refused."""
+    is_kept: bool = False
+    """The venue refused the last cancel, and was seen to have the order still: an instrument that is halted takes none."""
     looked_at: int = 0
     looks: int = 0
     ended_by: str = ""
@@ -79,6 +86,15 @@ class VenueOrder:
         """Signed lots by contract that may still fill; an UNKNOWN order's whole rest."""
         left = self.place.units - self.filled if self.is_open else self.owes_fills
         return {code: ratio * left for code, ratio in self.place.legs}
+
+    def cancel_sent(self, now: int, step: int) -> None:
+        """A cancel is on its way, at the trader's clock and count of timestamps."""
+        self.pending_cancel, self.is_refused, self.is_kept = True, False, False
+        self.cancel_at, self.cancel_step = now, step
+
+    def cancel_refused(self, now: int) -> None:
+        """It is asked again after a while, unless the order turns out to be over."""
+        self.cancel_at, self.refusals, self.is_refused = now, self.refusals + 1, True
 
     def sent(self) -> None:
         """It is on its way."""

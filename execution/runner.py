@@ -28,8 +28,22 @@ RECONCILE_TRIES = 20
 RETRY_SECONDS = 0.05
 QUIET_SECONDS = 60.0
 """How long a lock-step run waits for the venue to answer before it says so."""
+MOMENTS_MOST = 256
+INBOX_MOST = 100_000
+"""Facts are never dropped: when so many wait, the run ends with everything cancelled."""
 Clock = Callable[[], int]
 """Nanoseconds UTC."""
+
+
+class Steady:
+    """A clock that never steps, nanoseconds UTC: what ``clock`` reads at first, no earlier than ``since``, and what ``monotonic``
+    (seconds, any origin) counts from there. What a run waits for is not to come sooner or later because somebody set the wall clock."""
+
+    def __init__(self, clock: Clock, monotonic: Callable[[], float], since: int = 0) -> None:
+        self._monotonic, self._origin, self._began = monotonic, monotonic(), max(clock(), since)
+
+    def __call__(self) -> int:
+        return self._began + round((self._monotonic() - self._origin) * 1e9)
 
 
 def unnamed(_name: str) -> None:
@@ -86,6 +100,8 @@ class Runner:
     must_reconcile: bool = True
     early: list[Fact] = field(default_factory=list)
     inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOMENTS_MOST))
+    """Timestamps that may wait: a feed that is faster than the strategy is read no further."""
     latencies: list[tuple[int, int]] = field(default_factory=list)
     """Of each step that sent something: nanoseconds from event in to decided, and to committed."""
     is_over: bool = False
@@ -129,6 +145,7 @@ class Runner:
             _, thing = self.inbox.get_nowait()
             await self._input("fact", to_json(thing), thing)
         await self._input("fact", to_json(account), account)
+        self.must_reconcile = self.is_lockstep and bool(self.trader.unknown())  # proves nothing; else the next comes by the clock
         if self.accept_positions and not self.trader.risk.is_reconciled:
             await self._input("word", {"word": "accept"}, None)
 
@@ -139,7 +156,10 @@ class Runner:
 
     async def _one(self) -> None:
         kind, thing = await self.inbox.get()
+        if self.inbox.qsize() > INBOX_MOST:
+            await self._fail_closed(f"more than {INBOX_MOST} messages of the venue wait")
         if kind == "feed":
+            self.room.release()
             await self._take_moment(thing)
         elif kind == "fact":
             await self._take_fact(thing)
@@ -213,7 +233,7 @@ class Runner:
 
     async def _settle(self) -> None:
         """Lock-step: waits until every order that was sent is known to work, and every cancel was answered."""
-        while any(order.state in (State.SENT, State.UNKNOWN) or order.pending_cancel for order in self.trader.open_orders()):
+        while self._is_unsettled():
             try:
                 kind, thing = await asyncio.wait_for(self.inbox.get(), QUIET_SECONDS)
             except TimeoutError:
@@ -223,6 +243,13 @@ class Runner:
                 self.must_reconcile = self.must_reconcile or (isinstance(thing, Linked) and thing.is_up)
             elif kind == "time" and self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
+
+    def _is_unsettled(self) -> bool:
+        """True while an answer is due: a refusal is one when the order was then seen to work on, as in an instrument that is halted."""
+        if not self.trader.risk.is_linked and not self.is_over:
+            return True
+        return any(order.state in (State.SENT, State.UNKNOWN) or (order.pending_cancel and not order.is_kept)
+                   for order in self.trader.open_orders())
 
     async def _input(self, kind: str, body: dict[str, Any], thing: Fact | None) -> None:
         at = self.clock()
@@ -284,6 +311,7 @@ class Runner:
     async def _pump_feed(self) -> None:
         steps = 0
         async for moment in self.feed.moments():
+            await self.room.acquire()
             self.inbox.put_nowait(("feed", moment))
             steps += 1
             if self.steps_most is not None and steps >= self.steps_most:
@@ -296,8 +324,10 @@ class Runner:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             since += TICK_SECONDS
-            self.inbox.put_nowait(("time", None))
-            if since >= self.reconcile_seconds:
+            is_behind = self.inbox.qsize() >= MOMENTS_MOST  # ticks do not pile up in front of what there is to do
+            if not is_behind:
+                self.inbox.put_nowait(("time", None))
+            if since >= self.reconcile_seconds and not is_behind:
                 since = 0.0
                 self.inbox.put_nowait(("account", None))
             said = self.word() if self.word is not None else None

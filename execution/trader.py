@@ -83,6 +83,9 @@ class Trader:
         self._note_books(events)
         self._note_gate()
         self._review_losses(now)
+        for order in self.open_orders():  # a market that moves on may have opened again, whatever the clock says
+            if order.is_kept and self.steps - order.cancel_step >= 1 << min(order.refusals, 6):
+                order.pending_cancel = False
         return self._planned(now)
 
     def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
@@ -109,7 +112,7 @@ class Trader:
             if order.state == State.UNKNOWN and now >= self._look_due(order):
                 order.looked_at, order.looks = now, order.looks + 1
                 self.ask(LookUp(cid=order.place.cid))
-            elif order.pending_cancel and now - order.cancel_at >= self.limits.nanos("cancel_seconds"):
+            elif order.pending_cancel and now >= self._cancel_due(order):
                 order.pending_cancel = False
                 self.ask(LookUp(cid=order.place.cid))
         if any(order.owes_fills for order in self.orders.values()):
@@ -123,7 +126,7 @@ class Trader:
             self.raise_to(Trading.HALTED, f"operator: {word}")
             self.ask(CancelAll())
         elif word == "recover":
-            self._recover()
+            self._recover(now)
         elif word == "accept" and self.last_account is not None:
             booking.adopt(self, self.last_account)
         elif word == "stop":
@@ -144,7 +147,7 @@ class Trader:
                 return True
             if order.state == State.UNKNOWN and now >= self._look_due(order):
                 return True
-            if order.pending_cancel and now - order.cancel_at >= self.limits.nanos("cancel_seconds"):
+            if order.pending_cancel and now >= self._cancel_due(order):
                 return True
         return any(order.owes_fills for order in self.orders.values())
 
@@ -216,7 +219,7 @@ class Trader:
 
     def cancel(self, order: VenueOrder, now: int) -> None:
         """Asks the venue to cancel."""
-        order.pending_cancel, order.cancel_at = True, now
+        order.cancel_sent(now, self.steps)
         self.risk.sent(now)
         self.ask(Cancel(cid=order.place.cid, oid=order.oid))
 
@@ -248,10 +251,13 @@ class Trader:
         commands, self.commands = self.commands, []
         return commands
 
-    def _recover(self) -> None:
-        """After a crash: what was on its way is UNKNOWN, the account is to be compared, and immediate orders may go out again."""
+    def _recover(self, now: int) -> None:
+        """After a crash: what was on its way is UNKNOWN, the account is to be compared, and immediate orders may go out again.
+
+        How long this was after the crash no clock tells, so an order's age counts from here: absence is proven later, never sooner."""
         for order in self.open_orders():
             order.pending_cancel = False
+            order.made_at, order.looked_at, order.looks = now, 0, 0
             if order.state in (State.INTENT, State.SENT):
                 order.unsure()
                 self.record("order", cid=order.place.cid, state=order.state.name, why="the runner was restarted")
@@ -288,6 +294,10 @@ class Trader:
         """Goes to a stricter state, recorded."""
         if self.risk.raise_to(state, why):
             self.record("risk", state=state.name, why=why)
+
+    def _cancel_due(self, order: VenueOrder) -> int:
+        wait = self.limits.nanos("cancel_seconds")
+        return order.cancel_at + min(wait << min(order.refusals, 6), max(wait, 60 * 1_000_000_000))
 
     def _look_due(self, order: VenueOrder) -> int:
         wait = min(self.limits.nanos("look_seconds") << min(order.looks, 6), 60 * 1_000_000_000)

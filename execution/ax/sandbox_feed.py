@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -22,7 +22,9 @@ from kilohour.units import MISSING
 LULL_SECONDS = 0.02
 """Without an event for so long, a timestamp is taken as complete (in lock-step the barrier says so)."""
 CLOSE_SECONDS = 0.5
-RETRIES = (0.1, 0.2, 0.5, 1.0, 2.0)
+SILENCE_SECONDS = 15.0
+"""Without a message for so long a line is opened anew, from the event behind the last one on."""
+RETRIES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to get the feed back."""
 PRICES = ("open", "high", "low", "close", "volume")
 
@@ -47,6 +49,44 @@ def symbols_of(hello: Mapping[str, Any]) -> dict[str, str]:
     return {given["ax"]: given["code"] for given in hello["contracts"]}
 
 
+class Line:
+    """A socket that is opened anew when it breaks or is silent. ``connect`` opens it; silence alone never ends it."""
+
+    def __init__(self, name: str, connect: Callable[[], Awaitable[aiohttp.ClientWebSocketResponse]]) -> None:
+        self.name, self._connect = name, connect
+        self.socket: aiohttp.ClientWebSocketResponse | None = None
+
+    async def open(self) -> aiohttp.ClientWebSocketResponse:
+        """The socket, connected."""
+        if self.socket is None:
+            self.socket = await self._connect()
+        return self.socket
+
+    async def drop(self) -> None:
+        """Closes it; the next message comes over another one."""
+        socket, self.socket = self.socket, None
+        if socket is not None:
+            await socket.close()
+
+    async def hear(self) -> dict[str, Any]:
+        """The next message. Raises :class:`DataError` when the line does not come back."""
+        for wait in RETRIES:
+            with contextlib.suppress(aiohttp.ClientError, OSError, TypeError, KeyError):
+                while True:
+                    socket = await self.open()
+                    try:
+                        message = await socket.receive(SILENCE_SECONDS)
+                        break
+                    except TimeoutError:  # nothing to tell, or nobody there any more
+                        await self.drop()
+                if message.type == aiohttp.WSMsgType.TEXT:
+                    body: dict[str, Any] = json.loads(message.data)
+                    return body
+            await self.drop()
+            await asyncio.sleep(wait)
+        raise DataError(f"{self.name} is gone and does not come back")
+
+
 class SandboxFeed:
     """Events as they come; ``is_lockstep`` holds the exchange at each barrier until the runner is done. ``account``: whose orders count."""
 
@@ -56,9 +96,9 @@ class SandboxFeed:
         self._rows: dict[str, int] = {}
         self._indices: dict[str, int] = {}
         self._session: aiohttp.ClientSession | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._steps: aiohttp.ClientWebSocketResponse | None = None
-        self._seq = 0
+        self._events_line = Line(f"{self.base}: the feed", self._connect)
+        self._steps_line = Line(f"{self.base}: the lock-step", self._join)
+        self._seq = self._told = self._done = 0
         self.skip_until = 0
         """Events up to this time were seen by the run before."""
 
@@ -66,19 +106,29 @@ class SandboxFeed:
         """Connects; the hello. Raises :class:`UsageError` when nobody answers there."""
         self._session = aiohttp.ClientSession()
         try:
-            await self._connect()
+            await self._events_line.open()
         except (aiohttp.ClientError, OSError, TimeoutError, KeyError, TypeError) as error:
             await self.close()
             raise UsageError(f"{self.base}: no sandbox answers there ({type(error).__name__}); start one with kilohour sandbox") from None
         return self.hello
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> aiohttp.ClientWebSocketResponse:
         """From the event behind the last one on: what came while the line was down comes now."""
         assert self._session is not None
         patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
-        asked = f"{self.base}/_feed?from={self._seq + 1}"
-        self._socket = await self._session.ws_connect(asked, max_msg_size=64 << 20, timeout=patience)
-        self.hello = json.loads((await self._socket.receive(30)).data)["hello"]
+        socket = await self._session.ws_connect(f"{self.base}/_feed?from={self._seq + 1}", max_msg_size=64 << 20, timeout=patience)
+        try:
+            self.hello = json.loads((await socket.receive(30)).data)["hello"]
+        except TimeoutError:
+            await socket.close()
+            raise ConnectionError("no hello came") from None
+        return socket
+
+    async def _join(self) -> aiohttp.ClientWebSocketResponse:
+        """The exchange tells the barrier at which it stands again."""
+        assert self._session is not None
+        patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
+        return await self._session.ws_connect(f"{self.base}/_lockstep?account={self.account}", max_msg_size=1 << 20, timeout=patience)
 
     def trade(self, tape: Tape) -> None:
         """Which contracts and indices the run has: the others' events are passed over."""
@@ -87,9 +137,8 @@ class SandboxFeed:
 
     async def close(self) -> None:
         """Disconnects."""
-        for socket in (self._socket, self._steps):
-            if socket is not None:
-                await socket.close()
+        await self._events_line.drop()
+        await self._steps_line.drop()
         if self._session is not None:
             await self._session.close()
 
@@ -104,18 +153,25 @@ class SandboxFeed:
 
     async def done(self, moment: Moment) -> None:
         """Tells the exchange that it may go on."""
-        if self._steps is not None and moment.barrier is not None:
-            await self._steps.send_str(json.dumps({"done": moment.barrier}))
+        if moment.barrier is not None:
+            self._done = moment.barrier
+            await self._say_done()
+
+    async def _say_done(self) -> None:
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError):  # it is said again when the barrier is told again
+            if self._steps_line.socket is not None:
+                await self._steps_line.socket.send_str(json.dumps({"done": self._done}))
 
     async def _by_barrier(self) -> AsyncIterator[Moment]:
-        assert self._session is not None
-        patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
-        steps = f"{self.base}/_lockstep?account={self.account}"
-        self._steps = await self._session.ws_connect(steps, max_msg_size=1 << 20, timeout=patience)
-        async for message in self._steps:
-            said = json.loads(message.data)
-            if "barrier" not in said or said.get("end"):
-                break
+        while True:
+            said = await self._steps_line.hear()
+            if said.get("end"):
+                return
+            if said.get("barrier", 0) <= self._told:  # told again over another line, or an answer to what we said twice
+                if said.get("barrier", 0) == self._done:
+                    await self._say_done()
+                continue
+            self._told = said["barrier"]
             rows = []
             while self._seq < said["feed_seq"]:
                 row = await self._next()
@@ -143,25 +199,21 @@ class SandboxFeed:
                 rows.append(row)
 
     async def _next(self) -> dict[str, Any] | None:
-        """The next event, None at the end. Raises :class:`DataError` when one is missing or the feed does not come back."""
-        for wait in (0.0, *RETRIES):
-            await asyncio.sleep(wait)
-            with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, TypeError, KeyError):
-                if wait or self._socket is None:
-                    await self._connect()
-                assert self._socket is not None
-                message = await self._socket.receive()
-                if message.type == aiohttp.WSMsgType.TEXT:
-                    return self._checked(json.loads(message.data))
-        raise DataError(f"{self.base}: the feed is gone and does not come back")
+        """The next event, None at the end: doubles are passed over, and from a missing one on all is asked for again.
 
-    def _checked(self, row: dict[str, Any]) -> dict[str, Any] | None:
-        if row.get("end"):
-            return None
-        if row["seq"] != self._seq + 1 and self._seq:
-            raise DataError(f"the feed's event {self._seq + 1} is missing, found {row['seq']}")
-        self._seq = row["seq"]
-        return row
+        Raises :class:`DataError` when it stays missing, or when the feed does not come back."""
+        for wait in (*RETRIES, None):
+            row = await self._events_line.hear()
+            while row["seq"] <= self._seq and not row.get("end"):
+                row = await self._events_line.hear()
+            if row.get("end") and (row["seq"] == self._seq or self.hello["kind"] != "replay"):
+                return None
+            if row["seq"] == self._seq + 1 or (self._seq == 0 and self.hello["kind"] != "replay"):
+                self._seq = row["seq"]
+                return row
+            await self._events_line.drop()
+            await asyncio.sleep(wait or 0)
+        raise DataError(f"the feed's event {self._seq + 1} is missing, found {row['seq']}")
 
     def _events(self, rows: list[dict[str, Any]]) -> list[Event]:
         found = []
