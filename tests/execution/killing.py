@@ -13,13 +13,21 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from kilohour.backtests.paper import Paper, paper
+from kilohour.backtests.paper import TABLE, Paper, paper
+from kilohour.backtests.prepare import fill_state, prepare
+from kilohour.backtests.resolve import strategy_class
+from kilohour.execution.ax.sandbox_feed import SandboxFeed, tape_of
+from kilohour.execution.journal import Journal
+from kilohour.faces.fields import dtype_of
+from kilohour.live import LiveSession
 
-POINTS = ("decided", "committed", "send", "sent", "fact", "entered")
-"""Before an input is on disk, after it, before a command is sent, after it, before and after a fact is on disk."""
+POINTS = ("decided", "in commit", "written", "committed", "send", "sent", "fact", "entered")
+"""Before a timestamp is on disk; inside the journal's transaction, and behind it before anybody heard; after; before a command is
+sent, after it; before and after a fact (an acknowledgement, a fill) is on disk."""
 
 
 def live(asked: dict, point: str, nth: int) -> None:
@@ -32,18 +40,45 @@ def live(asked: dict, point: str, nth: int) -> None:
         if point and passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    commit = Journal._commit
+
+    def watched(journal: Journal, work: Any) -> None:
+        journal._db.set_trace_callback(lambda sql: at("in commit") if sql == "COMMIT" else None)
+        commit(journal, work)
+        at("written")
+
+    Journal._commit = watched  # type: ignore[method-assign]
     asyncio.run(paper(Paper(clock=time.time_ns, is_lockstep=True, folder=Path(asked.pop("folder")), point=at, **asked)))
+
+
+async def introduced(url: str, account: str) -> Any:
+    """What the exchange says of itself."""
+    feed = SandboxFeed(url, is_lockstep=True, account=account)
+    try:
+        return await feed.open()
+    finally:
+        await feed.close()
+
+
+def warm(asked: dict) -> None:
+    """Compiles here what every life would compile for itself."""
+    hello, face = asyncio.run(introduced(asked["url"], asked["account"])), strategy_class(asked["strategy"])
+    prepared = prepare(face, tape_of(hello), parameters=asked["parameters"], cash=asked["cash"], venue=TABLE, live_from=hello["start"])
+    memory = np.zeros(1, dtype_of(face))
+    fill_state(face, memory, prepared.parameters, prepared.market)
+    LiveSession(prepared.market, face, memory, prepared.cash_micros).warm_up()
 
 
 def main() -> None:
     """Lives until one of them gets to the end of the tape."""
     asked = json.loads(sys.argv[1])
+    warm(asked)
     rng = np.random.default_rng(asked.pop("seed"))
     kills = asked.pop("kills")
     report: dict[str, int] = dict.fromkeys(POINTS, 0)
     for life in range(10 * kills + 1):
         is_last = sum(report.values()) >= kills
-        point, nth = ("", 0) if is_last else (POINTS[int(rng.integers(len(POINTS)))], int(rng.integers(1, 7)))
+        point, nth = ("", 0) if is_last else (POINTS[life % len(POINTS)], int(rng.integers(1, 7)))
         child = os.fork()
         if child == 0:
             try:

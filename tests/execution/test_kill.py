@@ -37,6 +37,7 @@ def killed(folder: Path, tape, kills: int, seed: int):
 def check(folder: Path, tape, kills: int, seed: int) -> None:
     hits, exchange = killed(folder, tape, kills, seed)
     assert sum(hits.values()) == kills
+    assert all(hits.values()), f"not killed everywhere: {hits}"
     trader, apart = replayed(folder)
     assert apart is None
     sent = Counter(order.client_id for order in exchange.history(ACCOUNT))
@@ -51,11 +52,11 @@ def check(folder: Path, tape, kills: int, seed: int) -> None:
     assert not exchange.open_orders[ACCOUNT]
 
 
-def test_killed_ten_times_nothing_is_doubled_unknown_or_lost(tmp_path):
-    check(tmp_path / "run", short("SIM:H100", last="2026-04-17"), 10, 1)
+def test_killed_twenty_five_times_nothing_is_doubled_unknown_or_lost(tmp_path):
+    check(tmp_path / "run", short("SIM:H100", last="2026-04-17"), 25, 1)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(8))
-def test_killed_twenty_five_times(seed, tmp_path):
+def test_killed_at_length(seed, tmp_path):
     check(tmp_path / "run", short("SIM:H100", last="2026-05-29"), 25, 100 + seed)
