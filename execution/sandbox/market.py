@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kilohour.contracts import Registry
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.bots import Bots
 from kilohour.execution.sandbox.engines import market_of
 from kilohour.execution.sandbox.exchange import BOTS, BookExchange
 from kilohour.execution.sandbox.fair import FairCurve
 from kilohour.execution.sandbox.ledger import without_bars
+from kilohour.execution.sandbox.perpetual import with_perpetuals
 from kilohour.tape.tape import Tape
 from kilohour.units import datetime_of
 
@@ -44,6 +46,7 @@ def open_market(
         )
     if set(BOTS) & set(accounts):
         raise UsageError(f"the accounts {' and '.join(BOTS)} are the bots': give yours another name")
+    tape = with_perpetuals(tape, Registry.shipped(contracts), seed)
     market, listing = market_of(without_bars(tape), assume, contracts)
     balances = {**dict.fromkeys(accounts, cash), **dict.fromkeys(BOTS, BOT_CASH)}
     return BookExchange(market, listing, balances, start, FairCurve(tape, seed), self_trade=self_trade)
