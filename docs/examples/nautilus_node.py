@@ -48,7 +48,7 @@ class Twice(Strategy):
 
     def __init__(self, config: TwiceConfig) -> None:
         super().__init__(config)
-        self.is_buying = False
+        self.is_buying = self.is_selling = False
         self.sent: list[ClientOrderId] = []
         self.has_ended = False
 
@@ -66,7 +66,7 @@ class Twice(Strategy):
 
     def on_quote_tick(self, tick: QuoteTick) -> None:
         """Trades once, at the first price that has two sides."""
-        if self.sent:
+        if self.sent or self.is_selling:
             return
         self.log.info(f"QUOTE {tick.bid_price} {tick.bid_size} / {tick.ask_price} {tick.ask_size}")
         if self.is_buying:
@@ -75,14 +75,17 @@ class Twice(Strategy):
             self.send(OrderSide.BUY, 1, away)
             self.send(OrderSide.BUY, 1, away)
         else:
+            self.is_selling = True
             for order in self.resting():
                 self.cancel_order(order)
-            self.sell(self.held())
+            self.sell_when_alone()
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Cancels the second order once the venue has taken it, and ends when nothing is on its way."""
         if self.is_buying and isinstance(event, OrderAccepted) and event.client_order_id == self.sent[1]:
             self.cancel_order(self.cache.order(event.client_order_id))
+        elif self.is_selling and not self.sent:
+            self.sell_when_alone()
         elif self.is_done() and not self.has_ended:
             self.has_ended = True
             self.log.info(f"DONE {self.state()}")
@@ -115,11 +118,12 @@ class Twice(Strategy):
         self.sent.append(order.client_order_id)
         self.submit_order(order)
 
-    def sell(self, lots: int) -> None:
-        """Sells at the market, which the adapter makes an immediate limit order at a price that it asks the venue for."""
-        order = self.order_factory.market(self.config.instrument_id, OrderSide.SELL, Quantity.from_int(lots))
-        self.sent.append(order.client_order_id)
-        self.submit_order(order)
+    def sell_when_alone(self) -> None:
+        """Sells at the market. The adapter asks the venue for a price to cross at, in which no bid of our own may be."""
+        if not self.resting():
+            order = self.order_factory.market(self.config.instrument_id, OrderSide.SELL, Quantity.from_int(self.held()))
+            self.sent.append(order.client_order_id)
+            self.submit_order(order)
 
 
 def node(host: str, symbol: str) -> TradingNode:
