@@ -24,7 +24,7 @@ from kilohour.execution.sandbox.wire import micros_of
 FOLDER = Path(__file__).parent / "transcripts"
 ORDER_IDS, CLIENT_IDS = ("oid", "order_id", "ordId"), ("cid", "clOrdId")
 BY_KEY = (
-    "api_key", "api_secret", "s", "symbol", "instId", "instIdCode", "uly", "instFamily",
+    "api_key", "api_secret", "s", "symbol", "instId", "instIdCode", "instFamily", "sz",
     "start_timestamp_ns", "end_timestamp_ns", "begin", "end", "after", "before",
 )  # fmt: skip
 """Keys whose value is written as the key with a dollar."""

@@ -8,24 +8,31 @@ The transcripts say which version of a client sent them. ``KILOHOUR_WRITE_TRANSC
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
+import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
 from kilohour.execution.sandbox.bots import Bots
-from kilohour.execution.sandbox.market import open_market
+from kilohour.execution.sandbox.market import Pulse, open_market
+from kilohour.execution.sandbox.okx import kind_of
 from kilohour.execution.sandbox.server import Server
 from kilohour.execution.sandbox.wire import decimal
-from tests.execution.sandbox.booking import NEAR
+from tests.execution.sandbox.booking import NEAR, NOON, small_exchange
 from tests.execution.sandbox.recording import FOLDER, Transcript, recording
-from tests.execution.sandbox.serving import SEED, Client, receive, serving
+from tests.execution.sandbox.serving import SEED, Client, Clock, receive, serving
 from tests.execution.sandbox.test_ax import other, play
+from tests.execution.sandbox.test_okx import ask
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -62,6 +69,22 @@ AX_NEEDS: dict[str, Any] = {
 }  # fmt: skip
 
 
+OKX_NEEDS: dict[str, Any] = {
+    "GET public/instruments": [{
+        "instType": TEXT, "instId": TEXT, "uly": TEXT, "settleCcy": TEXT, "ctVal": NUMBER, "ctType": TEXT, "state": TEXT, "tickSz": NUMBER, "lotSz": NUMBER,
+        "minSz": NUMBER, "maxLmtSz": NUMBER, "lever": NUMBER, "listTime": NUMBER}],
+    "GET public/position-tiers": [{"tier": NUMBER, "minSz": NUMBER, "maxSz": NUMBER, "mmr": NUMBER, "maxLever": NUMBER}],
+    "GET public/time": [{"ts": NUMBER}], "GET asset/currencies": [{"ccy": TEXT, "chain": TEXT}],
+    "GET account/config": [{"posMode": TEXT, "acctLv": TEXT}], "GET account/balance": [{"details": [{"ccy": TEXT, "eq": NUMBER, "availEq": NUMBER, "availBal": NUMBER}]}],
+    "GET account/positions": [{"instId": TEXT, "pos": NUMBER, "posSide": TEXT, "avgPx": NUMBER, "upl": NUMBER, "markPx": NUMBER, "mgnMode": TEXT, "lever": NUMBER}],
+    "GET account/bills-archive": [{"billId": TEXT, "ts": NUMBER, "balChg": NUMBER, "instId": TEXT, "ccy": TEXT}],
+    "GET market/candles": [], "GET market/books": [{"asks": [], "bids": [], "ts": NUMBER}],
+    "POST account/set-leverage": [{"instId": TEXT, "lever": NUMBER, "mgnMode": TEXT, "posSide": TEXT}],
+    "POST trade/batch-orders": [{"ordId": TEXT, "clOrdId": TEXT, "sCode": TEXT}],
+    "GET trade/order": [{
+        "instId": TEXT, "ordId": TEXT, "clOrdId": TEXT, "side": TEXT, "ordType": TEXT, "px": NUMBER, "sz": NUMBER, "accFillSz": NUMBER, "avgPx": NUMBER,
+        "state": TEXT, "cTime": NUMBER, "uTime": NUMBER, "fillTime": NUMBER, "fee": NUMBER, "feeCcy": TEXT, "reduceOnly": TEXT}],
+}  # fmt: skip
 READS = (("/orders/open-orders", "orders"), ("/api/fills", "fills"), ("/api/positions", "positions"))
 
 
@@ -74,7 +97,7 @@ def holds(found: Any, needed: Any, where: str) -> None:
             holds(found[key], each, f"{where}.{key}")
     elif isinstance(needed, list):
         assert isinstance(found, list), f"{where}: {found!r}"
-        for each in found:
+        for each in found if needed else ():
             holds(each, needed[0], where)
     else:
         assert TESTS[needed](found), f"{where}: {found!r} is not {needed}"
@@ -172,6 +195,70 @@ async def read_again(client: Client, path: str, key: str) -> int:
     return len(found[key])
 
 
+class OkxReplay:
+    """Sends a transcript again, signed, on the perpetual of the market if it has one and else on a dated future."""
+
+    def __init__(self, server: Server, client: Client) -> None:
+        self.server, self.client = server, client
+        listing = server.exchange.listing
+        self.each = next((each for each in listing.outrights if each.contract.is_perpetual), listing.by_symbol[NEAR])
+        self.orders: dict[str, str] = {}
+
+    def value(self, key: str, name: Any, body: dict[str, Any]) -> Any:
+        """What a name stands for."""
+        if key == "instType" and name == "SWAP":
+            return kind_of(self.each)
+        if not isinstance(name, str) or not name.startswith("$"):
+            return name
+        if name == "$cross":
+            bids, asks = self.server.exchange.depth(self.each, 1)
+            return decimal((asks if body["side"] == "buy" else bids)[0][0])
+        return {"$instId": self.each.okx, "$instFamily": self.each.okx.rpartition("-")[0], "$sz": "2", "$client1": "one", "$client2": "two", **self.orders}[name]
+
+    def filled(self, body: Any) -> Any:
+        if isinstance(body, list):
+            return [self.filled(each) for each in body]
+        return {key: self.filled(each) if isinstance(each, list) else self.value(key, each, body) for key, each in body.items()}
+
+    async def send(self, entry: dict[str, Any]) -> list[Any]:
+        """One entry, and that its answer holds what the client needs; its rows."""
+        if "on" in entry:
+            socket = await self.client.http.ws_connect(self.client.base + entry["on"])
+            await socket.send_str(json.dumps(self.filled(entry["say"])))
+            message = await receive(socket)
+            assert message["event"] == "subscribe", message
+            await socket.close()
+            return []
+        method, path = entry["ask"].split(" ")
+        query = urlencode(self.filled(entry.get("query", {})))
+        found = await ask(self.client, method, f"{path}?{query}" if query else path, self.filled(entry["body"]) if "body" in entry else None)
+        assert found["code"] == "0", f"{entry['ask']}: {found}"
+        what = f"{method} {path.removeprefix('/api/v5/')}"
+        holds(found["data"], OKX_NEEDS[what], what)
+        if what == "POST trade/batch-orders":
+            self.orders[f"$order{len(self.orders) + 1}"] = found["data"][0]["ordId"]
+        return found["data"]
+
+
+def test_the_okx_dialect_answers_what_freqtrade_sent() -> None:
+    found = json.loads((FOLDER / "freqtrade.json").read_text(encoding="utf-8"))
+    assert found["client"] == "freqtrade 2026.9"
+
+    async def talk(server: Server, client: Client) -> None:
+        Bots(server.exchange, SEED).open()
+        replay, states, held = OkxReplay(server, client), [], []
+        for entry in found["entries"]:
+            rows = await replay.send(entry)
+            if entry.get("ask") == "GET /api/v5/trade/order":
+                states.append(rows[0]["state"])
+                held.append([row["pos"] for row in await replay.send({"ask": "GET /api/v5/account/positions"})])
+            if entry.get("query", {}).get("instType") == "SWAP" or entry.get("ask") == "GET /api/v5/market/candles":
+                assert rows or "bills" in entry["ask"], entry
+        assert (states, held) == (["filled", "filled"], [["2"], []]), "it opens and closes"
+
+    play(talk)
+
+
 def python_of(variable: str, module: str) -> str:
     """The python that has a client, or a skip that says how to name one."""
     python = os.environ.get(variable)
@@ -227,5 +314,72 @@ def test_a_nautilus_node_trades_and_reconciles_after_a_restart() -> None:
             assert not exchange.open_orders["one"]
             assert [fill.side * fill.lots for fill in exchange.fills["one"]] == [held, -held]
             check_transcript(transcript, version_of(python, "nautilus_trader"), "nautilus_trader.json")
+
+    asyncio.run(run())
+
+
+def test_a_market_opened_a_while_ago_is_at_the_clock_of_its_clients() -> None:
+    async def run() -> None:
+        exchange, begun = small_exchange(), 1_800_000_000 * 10**9
+        clock = Clock(begun + 5 * 10**9)
+        async with serving(exchange, clock=clock) as (server, _):
+            task = asyncio.create_task(Pulse(server, exchange, None, clock, 1.0, begun).run())
+            await asyncio.sleep(0.2)
+            task.cancel()
+            assert exchange.now == NOON + 5 * 10**9
+
+    asyncio.run(run())
+
+
+async def until_true(what: Callable[[], bool], seconds: float) -> None:
+    """Waits for something, and fails when it does not come."""
+    for _ in range(round(seconds * 10)):
+        if what():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"it did not happen within {seconds:g} seconds")
+
+
+def test_freqtrade_opens_restarts_and_closes_in_live_mode(tmp_path: Path) -> None:
+    python = python_of("KILOHOUR_FREQTRADE_PYTHON", "freqtrade")
+    settings = (EXAMPLES / "freqtrade" / "config.json").read_text(encoding="utf-8")
+
+    async def run() -> None:
+        exchange = embedded_market(["one"])
+        bots = Bots(exchange, SEED)
+        bots.open()
+        async with serving(exchange, clock=time.time_ns) as (server, client), recording(server) as (port, transcript):
+            (tmp_path / "config.json").write_text(settings.replace("8765", str(port)), encoding="utf-8")
+            keys = client.keys
+            env = {**os.environ, "FREQTRADE__EXCHANGE__KEY": keys.api_key, "FREQTRADE__EXCHANGE__SECRET": keys.api_secret,
+                   "FREQTRADE__EXCHANGE__PASSWORD": keys.passphrase}  # fmt: skip
+            command = [python, "-m", "freqtrade", "trade", "--userdir", str(tmp_path), "--config", str(tmp_path / "config.json"), "--strategy", "InAndOut",
+                       "--strategy-path", str(EXAMPLES / "freqtrade"), "--db-url", f"sqlite:///{tmp_path}/trades.sqlite"]  # fmt: skip
+
+            async def trade(is_wanted: Callable[[str], bool]) -> str:
+                log = tmp_path / "log.txt"
+                with log.open("w", encoding="utf-8") as file, subprocess.Popen(command, env=env, stdout=file, stderr=file) as process:
+                    try:
+                        await until_true(lambda: is_wanted(log.read_text(encoding="utf-8")) or process.poll() is not None, 200)
+                    finally:
+                        process.send_signal(signal.SIGINT)
+                        await asyncio.to_thread(process.wait, 60)
+                return log.read_text(encoding="utf-8")
+
+            def held() -> int:
+                return sum(each.lots for each in exchange.statement("one").holdings)
+
+            pulse = asyncio.create_task(Pulse(server, exchange, bots, time.time_ns, 1.0, exchange.now).run())
+            first = await trade(lambda log: "LIMIT_BUY has been fulfilled" in log)
+            assert "LIMIT_BUY has been fulfilled" in first, first[-3000:]
+            assert held() == exchange.fills["one"][0].lots > 0
+            second = await trade(lambda log: "LIMIT_SELL has been fulfilled" in log)
+            pulse.cancel()
+            assert "LIMIT_SELL has been fulfilled" in second, second[-3000:]
+            assert held() == 0
+            with contextlib.closing(sqlite3.connect(tmp_path / "trades.sqlite")) as trades:
+                rows = trades.execute("select is_open, amount from trades").fetchall()
+            assert rows == [(0, float(exchange.fills["one"][0].lots))]
+            check_transcript(transcript, version_of(python, "freqtrade"), "freqtrade.json")
 
     asyncio.run(run())
