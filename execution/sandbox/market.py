@@ -53,14 +53,19 @@ def open_market(
 
 
 class Pulse:
-    """Moves a market by the wall clock, ``speed`` times as fast: official events, bots, and what the sockets are told of it."""
+    """Moves a market by the wall clock, ``speed`` times as fast: official events, bots, and what the sockets are told of it.
 
-    def __init__(self, server: Server, exchange: BookExchange, bots: Bots | None, clock: Callable[[], int], speed: float) -> None:
-        self.server, self.exchange, self.bots, self.clock, self.speed = server, exchange, bots, clock, speed
+    ``begun``: when, on the wall clock, the exchange stood where it stands; the moment of the first run unless given.
+    """
+
+    def __init__(
+        self, server: Server, exchange: BookExchange, bots: Bots | None, clock: Callable[[], int], speed: float, begun: int | None = None
+    ) -> None:
+        self.server, self.exchange, self.bots, self.clock, self.speed, self.begun = server, exchange, bots, clock, speed, begun
 
     async def run(self) -> None:
         """Until the market's tape is over."""
-        begun, opened = self.clock(), self.exchange.now
+        begun, opened = self.clock() if self.begun is None else self.begun, self.exchange.now
         end = self.exchange.market.tape.end
         while self.exchange.now < end:
             await asyncio.sleep(PULSE_SECONDS)
