@@ -27,9 +27,9 @@ CODES: Mapping[str, Reason] = {
     "band": Reason.BAND, "life": Reason.ORDER_TYPE, "group": Reason.GROUP, "reduce_only": Reason.REDUCE_ONLY, "capacity": Reason.CAPACITY,
     "position_limit": Reason.POSITION_LIMIT, "margin": Reason.MARGIN, "post_only": Reason.POST_ONLY,
     "session": Reason.CLOSED, "price": Reason.BAND, "halted": Reason.CLOSED, "reducing": Reason.REDUCE_ONLY,
-    "restricted": Reason.NOT_LISTED, "near_expiry": Reason.NOT_LISTED, "position_lots": Reason.POSITION_LIMIT, "product_gross": Reason.POSITION_LIMIT,
-    "product_net": Reason.POSITION_LIMIT, "order_lots": Reason.QUANTITY, "order_notional": Reason.QUANTITY, "open_orders": Reason.CAPACITY,
-    "open_notional": Reason.CAPACITY, "order_rate": Reason.CAPACITY, "duplicate": Reason.DUPLICATE, "self_match": Reason.SELF_TRADE,
+    "restricted": Reason.NOT_LISTED, "near_expiry": Reason.NOT_LISTED, "position_lots": Reason.POSITION_LIMIT,
+    "product_gross": Reason.POSITION_LIMIT, "product_net": Reason.POSITION_LIMIT, "collar": Reason.BAND,
+    "order_lots": Reason.QUANTITY, "order_notional": Reason.QUANTITY, "open_orders": Reason.CAPACITY, "open_notional": Reason.CAPACITY, "order_rate": Reason.CAPACITY, "duplicate": Reason.DUPLICATE, "self_match": Reason.SELF_TRADE,
 }  # fmt: skip
 """The risk gate's codes as the exchange's reasons."""
 LEDGER = {
