@@ -29,7 +29,8 @@ CODES: Mapping[str, Reason] = {
     "session": Reason.CLOSED, "price": Reason.BAND, "halted": Reason.CLOSED, "reducing": Reason.REDUCE_ONLY,
     "restricted": Reason.NOT_LISTED, "near_expiry": Reason.NOT_LISTED, "position_lots": Reason.POSITION_LIMIT,
     "product_gross": Reason.POSITION_LIMIT, "product_net": Reason.POSITION_LIMIT, "collar": Reason.BAND,
-    "order_lots": Reason.QUANTITY, "order_notional": Reason.QUANTITY, "open_orders": Reason.CAPACITY, "open_notional": Reason.CAPACITY, "order_rate": Reason.CAPACITY, "duplicate": Reason.DUPLICATE, "self_match": Reason.SELF_TRADE,
+    "order_lots": Reason.QUANTITY, "order_notional": Reason.QUANTITY, "open_orders": Reason.CAPACITY,
+    "open_notional": Reason.CAPACITY, "order_rate": Reason.CAPACITY, "duplicate": Reason.DUPLICATE, "self_match": Reason.SELF_TRADE,
 }  # fmt: skip
 """The risk gate's codes as the exchange's reasons."""
 LEDGER = {
