@@ -129,11 +129,11 @@ def _import(_sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         from kilohour.datafeeds import source
-        from kilohour.datafeeds.quote_folder import read_manifest
+        from kilohour.datafeeds.quote_folder import TABLE
 
         list(source("aws-spot").run([path], Path(folder) / "quotes"))
         seconds = time.perf_counter() - began
-        manifest = read_manifest(Path(folder) / "quotes")
+        manifest = TABLE.read_manifest(Path(folder) / "quotes")
     return {"seconds": seconds, "rows": manifest["read"], "note": f"{manifest['rows']:,} quotes"}
 
 

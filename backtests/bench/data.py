@@ -34,8 +34,11 @@ def import_quotes(sizes: Sizes) -> Iterator[Row]:
     yield Row("data", f"{work}, peak memory", "MB", found["megabytes"], False, 2_000.0, note=f"{what}; does not grow with the rows")
 
 
-def make_snapshots(path: Path, rows: int, *, seed: int = 7) -> Path:
-    """Writes made-up snapshots in the shape of the real file, group by group: any number of rows in bounded memory."""
+def make_snapshots(path: Path, rows: int, *, every_seconds: int = SNAPSHOT_SECONDS, seed: int = 7) -> Path:
+    """Writes made-up snapshots in the shape of the real file, group by group: any number of rows in bounded memory.
+
+    Times must end before 2116, beyond which an import refuses them: many rows need snapshots that are close together.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -53,7 +56,7 @@ def make_snapshots(path: Path, rows: int, *, seed: int = 7) -> Path:
             spot = np.round(list_price * (0.3 + 0.1 * rng.random(len(row))), 4).astype(np.float32)
             spot = np.where(zone % 4 == 0, np.float32(np.nan), np.where(zone % 4 == 1, (0.3 * list_price).astype(np.float32), spot))
             columns = [
-                pa.array(1_669_663_740_000 + shot * SNAPSHOT_SECONDS * 1_000, pa.timestamp("ms")),
+                pa.array(1_669_663_740_000 + shot * every_seconds * 1_000, pa.timestamp("ms")),
                 _texts(chip, [f"{name.lower()}.xlarge" for name in CHIPS]), _texts(chip, list(CHIPS)), pa.array(np.full(len(row), 8)),
                 _texts(zone // 4, [f"region-{number}" for number in range(ZONES // 4)]),
                 _texts(zone, [f"zone-{number}" for number in range(ZONES)]),
