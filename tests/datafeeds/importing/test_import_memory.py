@@ -68,7 +68,7 @@ def test_eight_times_the_rows_need_hardly_more_memory(tmp_path):
 @pytest.mark.soak
 def test_fifty_million_rows_take_less_than_two_gigabytes(tmp_path):
     _, (rows, kept, peak) = imported(tmp_path, 1_000, 50_000_000, 1 << 20, 1 << 17)
-    print(f"{rows:,} rows, {kept:,} quotes, peak {peak / 1e6:,.0f} MB")
+    sys.stdout.write(f"{rows:,} rows, {kept:,} quotes, peak {peak / 1e6:,.0f} MB\n")
     assert rows == 50_000_000
     assert kept > 85_000_000
     assert peak < 2e9
@@ -80,6 +80,6 @@ def test_fifty_million_prints_take_less_than_two_gigabytes(tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-c", PRINTS, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
     read, kept, peak = json.loads(done.stdout)
-    print(f"{read:,} rows, {kept:,} prints, peak {peak / 1e6:,.0f} MB")
+    sys.stdout.write(f"{read:,} rows, {kept:,} prints, peak {peak / 1e6:,.0f} MB\n")
     assert (read, kept) == (25_000_000, 50_000_000)
     assert peak < 2e9
