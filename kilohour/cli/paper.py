@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -153,7 +154,7 @@ def _go(asked: dict[str, Any], tape: Any, url: str | None, speed: str, seed: int
     from kilohour.errors import KilohourError, StrategyRaised
     from kilohour.execution.loopback import only_loopback
 
-    pace = _speed(speed)
+    pace, interrupted = _speed(speed), Interrupted(word_of(asked["folder"]))
 
     async def run() -> Any:
         async with contextlib.AsyncExitStack() as stack:
@@ -165,10 +166,10 @@ def _go(asked: dict[str, Any], tape: Any, url: str | None, speed: str, seed: int
             else:
                 base, keys = local_url(url or ""), sandbox_keys(seed, asked["account"])
             return await paper(Paper(url=base, keys=keys, clock=time.time_ns, is_lockstep=pace == "lockstep",
-                                     word=word_of(asked["folder"]), **asked))
+                                     word=interrupted.word, **asked))
 
     screen = Screen(watched) if watched is not None else contextlib.nullcontext()
-    with only_loopback(), screen:
+    with only_loopback(), screen, interrupted:
         runner = asyncio.run(run())
     if runner.fault:
         raise KilohourError(f"{runner.fault}: every order was cancelled, the journal ends there")
@@ -177,6 +178,34 @@ def _go(asked: dict[str, Any], tape: Any, url: str | None, speed: str, seed: int
     run_ = run_of_journal(asked["folder"], asked["folder"].name)
     write_live(run_, asked["folder"])
     return run_
+
+
+class Interrupted:
+    """While entered, the first Ctrl-C ends the run as the end of its feed would: open orders cancelled, report written; a second one
+    ends the process."""
+
+    def __init__(self, word: Callable[[], str | None]) -> None:
+        self._word = word
+        self._is_asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupted:
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *_: object) -> None:
+        self._is_asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def word(self) -> str | None:
+        """``finish`` once after Ctrl-C, else the operator's word."""
+        if self._is_asked:
+            self._is_asked = False
+            return "finish"
+        return self._word()
 
 
 def word_of(folder: Path) -> Callable[[], str | None]:

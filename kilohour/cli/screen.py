@@ -13,6 +13,8 @@ from kilohour.errors import KilohourError
 
 REFRESH_SECONDS = 0.25
 EVENTS_SHOWN = 8
+FRAME_ROWS = 18
+"""Rows of the screen that hold no position, order or event; the head may take two lines and the money two."""
 NANOS = 1_000_000_000
 
 
@@ -67,9 +69,20 @@ class Status:
         for contract, _, lots, price in body["legs"]:
             self.positions[contract] = self.positions.get(contract, 0) + lots
             self._say(f"{'bought' if lots > 0 else 'sold'} {abs(lots)} {contract} at {price / 1e6:g}")
-        if body["cid"] in self.orders:
-            self.orders[body["cid"]]["state"] = "PARTIAL"
+        self._count(body)
         self.money["cash"] = body["cash"]
+
+    def _count(self, body: dict[str, Any]) -> None:
+        """An order whose every leg has filled works no longer; only its fills say so."""
+        order = self.orders.get(body["cid"])
+        if order is None:
+            return
+        done = order.setdefault("done", {})
+        for contract, _, lots, _ in body["legs"]:
+            done[contract] = done.get(contract, 0) + lots
+        order["state"] = "PARTIAL"
+        if all(abs(done.get(contract, 0)) >= abs(ratio * order["units"]) for contract, ratio in order["legs"]):
+            del self.orders[body["cid"]]
 
     def _risk(self, body: dict[str, Any]) -> None:
         self.risk, self.why = body["state"], body["why"]
@@ -117,11 +130,11 @@ class Screen:
                     self.status.take(tail(self.folder, self.status.seq))
                 except (sqlite3.Error, KilohourError):
                     continue
-                live.update(page_of(self.status))
+                live.update(page_of(self.status, live.console.height))
 
 
-def page_of(status: Status) -> Any:
-    """The screen: money and risk, positions, orders, last events."""
+def page_of(status: Status, height: int = 40) -> Any:
+    """The screen: money and risk, positions, orders, last events; of each so many rows as a terminal of that height holds."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -130,19 +143,22 @@ def page_of(status: Status) -> Any:
     from kilohour.units import datetime_of
 
     money, start = status.money, status.start
+    most = max((height - FRAME_ROWS) // 3, 1)
     moment = f"{datetime_of(status.market_time):%Y-%m-%d %H:%M}" if status.market_time else "not begun"
     net = (money.get("equity", 0) - start.get("cash", 0)) / 1e6
     age = max(status.at - status.fed_at, 0) / NANOS if status.fed_at else 0.0
     head = Text(f"{start.get('strategy', '')} at {start.get('venue', '')}   {moment} UTC   timestamp {status.timestamps}   "
                 f"{status.risk}{': ' + status.why if status.why else ''}   feed age {age:.1f} s")
-    rows = [("P&L", f"{net:,.2f}"), ("cash", f"{money.get('cash', 0) / 1e6:,.2f}"), ("equity", f"{money.get('equity', 0) / 1e6:,.2f}"),
-            ("initial margin", f"{money.get('initial', 0) / 1e6:,.2f}"), ("maintenance", f"{money.get('maintenance', 0) / 1e6:,.2f}"),
-            ("orders sent", status.sent), ("fills", status.fills)]
-    held = [(code, lots) for code, lots in sorted(status.positions.items()) if lots]
+    amounts = {"P&L": net, "cash": money.get("cash", 0) / 1e6, "equity": money.get("equity", 0) / 1e6,
+               "initial margin": money.get("initial", 0) / 1e6, "maintenance": money.get("maintenance", 0) / 1e6}
+    counted = f"orders sent {status.sent}   fills {status.fills}"
+    sums = Text("   ".join(f"{name} {amount:,.2f}" for name, amount in amounts.items()) + f"   {counted}")
+    held = [(code, lots) for code, lots in sorted(status.positions.items()) if lots][:most]
     working = [(cid % (1 << 32), " ".join(f"{ratio:+d} {code}" for code, ratio in order["legs"]), order["units"], order["state"])
-               for cid, order in list(status.orders.items())[-10:]]
+               for cid, order in list(status.orders.items())[-most:]]
     return Panel(Group(
-        head, grid("Money, USD", ("what", "amount"), rows, right=("amount",)),
+        head, sums,
         grid("Positions", ("contract", "lots"), held, right=("lots",)),
-        grid("Orders", ("order", "legs", "units", "state"), working, right=("order", "units")), Text("\n".join(status.events))),
+        grid("Orders", ("order", "legs", "units", "state"), working, right=("order", "units")),
+        Text("\n".join(list(status.events)[-most:]))),
         title="kilohour paper", title_align="left")  # fmt: skip

@@ -33,3 +33,23 @@ def check_invariants(folder: Path, exchange) -> None:
     for record in read(folder):                                                    # no send without an earlier intent
         if record.kind == "order" and record.body["cid"]:
             assert intents[record.body["cid"]] < record.seq
+    check_risk(folder)
+
+
+def check_risk(folder: Path) -> None:
+    """At no record of the journal were more orders open, those that are UNKNOWN included, than the run's limits allow."""
+    start, *records = read(folder)
+    most = (start.body["risk"] or {}).get("open_orders") or float("inf")
+    left: dict[int, dict[str, int]] = {}
+    for record in records:
+        body = record.body
+        if record.kind == "intent":
+            left[body["cid"]] = {code: ratio * body["units"] for code, ratio in body["legs"]}
+        elif record.kind == "order" and State[body["state"]].is_over:
+            left.pop(body["cid"], None)
+        elif record.kind == "fill" and body["cid"] in left:
+            for code, _, lots, _ in body["legs"]:
+                left[body["cid"]][code] -= lots
+            if not any(left[body["cid"]].values()):
+                del left[body["cid"]]
+        assert len(left) <= most

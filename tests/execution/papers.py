@@ -16,6 +16,7 @@ from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
 from kilohour.execution.runner import Runner
 from kilohour.tape import Tape
 from kilohour.tape.select import select
+from tests.execution.hasty import Loop, hasty
 
 CASH = 1_000_000.0
 ACCOUNT = "paper"
@@ -48,3 +49,15 @@ def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockst
             return runner
 
     return asyncio.run(asyncio.wait_for(go(), 120))
+
+
+def hastened(folder: Path, tape: Tape, strategy: str, *, inject: Any, **asked: Any) -> Runner:
+    """The same in lock-step on a clock that jumps over all waiting."""
+
+    async def go(loop: Loop) -> Runner:
+        async with sandbox(tape, clock=loop.now, cash=CASH) as (url, keys, server):
+            await inject(server)
+            return await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=loop.now, cash=CASH,
+                                     is_lockstep=True, **asked))
+
+    return hasty(go)

@@ -20,9 +20,14 @@ RUNS = [
     ("calendar-spread", ("SIM:H100",), SPREAD),
     ("generation-roll", ("SIM:H100", "SIM:B200"), {"exposure": 7300.0, "months": 2, "interest_share": 0.0}),
     ("adoption-momentum", ("SIM:B200",), {"first": 2, "last": 3, "warmup": 2, "threshold": 0.0, "risk": 0.5}),
+    ("rolled-exposure", ("SIM:H100", "SIM:B200"), {"hours": 14_600.0}),
+    ("rolled-exposure", ("SIM:H100", "SIM:B200"), {"hours": 14_600.0, "as_spread": False}),
+    ("rolled-exposure", ("SIM:H100", "SIM:B200"), {"hours": 14_600.0, "stages": 4, "days": 14}),
     (SETTLING, ("SIM:H100",), {}),
 ]
-LONGER = {"adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"}, SETTLING: {"last": "2026-05-08"}}
+"""Of the exposure that rolls: as a spread, leg by leg with one leg naked for a while, and in stages over days."""
+LONGER = {"rolled-exposure": {"last": "2026-04-24"}, "adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"},
+          SETTLING: {"last": "2026-05-08"}}  # fmt: skip
 """A fit of adoption needs some months of prints that are met one by one; a settlement needs its month."""
 TABLES = ("fills", "ledger", "settlements", "equity", "positions")
 

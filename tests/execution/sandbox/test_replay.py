@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from kilohour.backtests.backtest import between
+from kilohour.execution.sandbox.ax import REASONS
+from kilohour.execution.sandbox.engines import CODES, LEDGER
 from kilohour.execution.sandbox.model import NewOrder, Reason, Session, State
+from kilohour.execution.sandbox.okx import CODES as OKX_CODES
 from kilohour.kernels import records as r
 from tests.backtests.tapes import sim_tape
 from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of, new_order, play_orders
@@ -157,3 +160,13 @@ def test_what_the_exchange_refuses(new: NewOrder, reason: Reason) -> None:
     order = exchange.place("one", new)
     assert order.state is State.REJECTED
     assert [event.reason for event in exchange.take_changes().events] == [reason]
+
+
+def test_every_refusal_and_every_ledger_row_of_the_engine_has_a_name_on_the_wire() -> None:
+    assert set(r.CODES) - set(CODES) == {"rejected", "feed_age", "dry_run"}, "said by a live run about itself, never by an engine"
+    assert set(CODES) <= set(r.CODES)
+    assert set(CODES.values()) <= set(REASONS)
+    assert set(CODES.values()) - set(OKX_CODES) == {Reason.POST_ONLY, Reason.SELF_TRADE}, "taken and cancelled there; no code there"
+    written = {int(getattr(r, name)) for name in ("VARIATION", "FEE", "SETTLEMENT", "SETTLEMENT_FEE", "VARIATION_REVERSED",
+               "SETTLEMENT_REVERSED", "FUNDING_PAID", "CLEARING_FEE", "INTEREST_PAID")}  # fmt: skip
+    assert set(LEDGER) == written == set(range(1, 11)) - {int(r.UNSETTLED)}, "an exchange never closes its books"
