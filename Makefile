@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What Python and pytest compile is kept: without it each of two hundred processes compiles every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install backtest paper test quick bench soak clean
 
@@ -17,7 +19,7 @@ help:
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[test]'
 	@touch $(STAMP)
 
 install: $(STAMP)
@@ -28,12 +30,14 @@ backtest: $(STAMP)
 paper: $(STAMP)
 	$(BIN)/kilohour paper calendar-spread --from 2026-01-02 --to 2026-06-30 --set window=20 --set entry=1
 
+# mypy and the kernels without their compiler keep one core busy; pytest gets what is left of it from the start.
 test: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kernels
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@{ $(BIN)/mypy && NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -p no:cacheprovider tests/kernels; } > $(VENV)/beside.out 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder; status=$$?; \
+	wait $$beside || status=1; \
+	echo "mypy, and the kernels without a compiler:"; cat $(VENV)/beside.out; exit $$status
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

@@ -66,10 +66,10 @@ class Ran(NamedTuple):
         return int(rows["micros"][np.isin(rows["kind"], kinds)].sum()) if kinds else int(rows["micros"].sum())
 
 
-def ran(face: type[Strategy], market: Market, **fields: int) -> Ran:
+def ran(face: type[Strategy], market: Market, *, cash_micros: int = CASH, **fields: int) -> Ran:
     memory = np.zeros(1, dtype_of(face))
     structure_of(face).from_buffer(memory).__init__(**fields)
-    session = Session(market, face, memory, CASH)
+    session = Session(market, face, memory, cash_micros)
     session.run(len(session.market.tape))
     session.close()
     cash, equity, orders = (int(session.book[name][0]) for name in ("cash", "equity", "orders_made"))
@@ -168,6 +168,82 @@ def test_a_fixed_day_has_no_delta_left_but_its_own(prints, lots, terms, data):
     other = [price + TICK * (at == day) for at, price in enumerate(prints)]
     base, moved = (int(held(its, lots, terms).tables["settlements"]["price_micros"][0]) for its in (prints, other))
     assert abs(moved - base - Fraction(TICK, len(prints))) <= terms.rounding_micros
+
+
+# The same two laws where the market is wild: a calendar with holes, corrections, and cash that does not last.
+
+
+REVERSED = (r.VARIATION_REVERSED, r.SETTLEMENT_REVERSED)
+
+
+def walk(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Prices on the tick from ``ENTRY`` on that move by a few per cent a day, above zero."""
+    return np.maximum(ENTRY + TICK * np.cumsum(rng.integers(-18, 19, count)), 20 * TICK)
+
+
+def corrected(builder: TapeBuilder, ref: int, rng: np.random.Generator, ts: np.ndarray) -> None:
+    """Some of the marks seen at ``ts`` are corrected, hours or a day and more later."""
+    for of in ts[rng.random(len(ts)) < 0.3].tolist():
+        builder.correct_mark(ref, of + int(rng.choice([1, DAY // 3, DAY + DAY // 3])), of, TICK * int(rng.integers(150, 260)))
+
+
+def wild_window(seed: int) -> tuple[Tape, list[int], int]:
+    """A tape of one contract, the prints of its fixing days, and the corrected final, 0 when it stands.
+
+    Fixing days have gaps of up to six days; prints come on the others too, and fix nothing; bars and marks miss days.
+    """
+    rng = np.random.default_rng(seed)
+    days = WINDOW + np.cumsum(rng.integers(1, 8, int(rng.integers(1, 9))))
+    last = int(days[-1])
+    builder = TapeBuilder(source="a wild window")
+    ref = builder.contract(Contract(code="X:GPU-A", product="X:GPU", symbol="A", month=203001, listed_at=0, last_trade_at=last * DAY + 1,
+                                    settlement_at=(last + 1) * DAY, fixing_days=tuple(days.tolist()), rule="by hand"))
+    index = builder.index(Index(code="GPU", unit="USD per GPU-hour"))
+    ts = np.arange(FIRST, last) * DAY
+    ts = ts[(rng.random(len(ts)) < 0.8) | (ts < (FIRST + 2) * DAY)]
+    price = walk(rng, len(ts))
+    builder.bars(ref, ts, price, price, price, price, np.full(len(ts), 10**9))
+    seen = rng.random(len(ts)) < 0.8
+    builder.marks(ref, ts[seen] + 1, walk(rng, len(ts))[seen])
+    corrected(builder, ref, rng, ts[seen] + 1)
+    value_days = np.arange(WINDOW - 2, last + 1)
+    values = rng.integers(10**6, 3 * 10**6, len(value_days))
+    builder.prints(index, value_days, (value_days + 1) * DAY, values)
+    final = int(rng.choice([0, 1_875_000]))
+    if final:
+        builder.correct_final(ref, (last + 2) * DAY, final)
+    return builder.build(), values[np.isin(value_days, days)].tolist(), final
+
+
+def test_what_was_held_pays_to_the_final_and_what_was_liquidated_to_its_fill_whatever_is_corrected():
+    """Over every fill: lots × units × (final - price); a position closed on the way leaves the final out of its sum."""
+    seen = {"reversed": 0, "liquidated": 0, "in part": 0, "held": 0, "corrected final": 0}
+    for seed in range(60):
+        rng = np.random.default_rng([seed, 2])
+        terms = with_lot(*[[(730, 1), (1, 1), (42_000, 1)][int(rng.integers(3))]], margin_initial_ppm=200_000, margin_maintenance_ppm=150_000,
+                         fee_ppm=int(rng.integers(0, 300)), half_spread_micros=2_500)  # fmt: skip
+        lots = int(rng.choice([-40, -1, 3, 100]))
+        tape, prints, corrected_to = wild_window(seed)
+        cash = int(abs(lots) * unit_of(terms) * ENTRY * Fraction(int(rng.choice([23, 26, 40, 1_000])), 100))
+        run = ran(Once, Market.of(tape, {"X:GPU": terms}, {"X:GPU": "GPU"}), cash_micros=cash, lots=lots)
+        by_rule = round(Fraction(sum(prints), len(prints)))
+        final = corrected_to or by_rule
+        fills = [(int(row["lots"]), int(row["price_micros"])) for row in run.tables["fills"]]
+        held = sum(of for of, _ in fills)
+        assert fills[0][0] == lots, f"seed {seed}: the order was refused"
+        settled = run.tables["settlements"][["lots", "price_micros", "fixings"]].tolist()
+        stands = [(held, by_rule, len(prints))] + [(held, final, 0)] * bool(corrected_to)
+        assert settled == (stands if held else []), f"seed {seed}"
+        owed = unit_of(terms) * (held * final - sum(of * price for of, price in fills))
+        assert run.money(r.VARIATION, r.SETTLEMENT, *REVERSED) == owed, f"seed {seed}"
+        fees = sum(round(abs(of * price) * unit_of(terms) * terms.fee_ppm / 10**6) for of, price in fills)
+        assert run.cash == cash + owed - fees, f"seed {seed}"
+        seen["reversed"] += run.money(*REVERSED) != 0
+        seen["liquidated"] += held == 0
+        seen["in part"] += 0 < abs(held) < abs(lots)
+        seen["held"] += held == lots
+        seen["corrected final"] += bool(held and corrected_to)
+    assert min(seen.values()) >= 5, seen
 
 
 # Law 8: a spread is worth its legs.
@@ -281,3 +357,45 @@ def test_a_spreads_value_at_any_mark_is_the_sum_of_ratio_times_mark(seed, sizes,
     for worth, now in zip(value, equity, strict=True):
         moved = units * (worth - value[0])
         assert now - equity[0] == moved if whole else abs(now - equity[0] - moved) <= 3
+
+
+def wild_three(seed: int) -> Tape:
+    """Three contracts whose bars and marks come together on some days only; each mark may be corrected on its own."""
+    rng = np.random.default_rng(seed)
+    builder = TapeBuilder(source="three, wild")
+    days = FIRST + np.cumsum(np.concatenate([[0, 1, 1], rng.integers(1, 5, 12)]))
+    for product in PRODUCTS:
+        ref = builder.contract(Contract(code=f"{product}-A", product=product, symbol="A", month=203001, listed_at=0, last_trade_at=NEVER,
+                                        settlement_at=NEVER, fixing_days=(), rule="by hand"))
+        price = walk(rng, len(days))
+        builder.bars(ref, days * DAY, price, price, price, price, np.full(len(days), 10**9))
+        builder.marks(ref, days * DAY + 1, walk(rng, len(days)))
+        corrected(builder, ref, rng, days * DAY + 1)
+    return builder.build()
+
+
+def test_equity_at_any_mark_is_what_every_leg_filled_is_worth_in_and_out_of_a_liquidation():
+    """Equity less the cash of the start: over the legs, units × Σ lots × (mark - fill) of all its fills so far, less their fees."""
+    seen = {"liquidated": 0, "corrected": 0, "marks": 0}
+    for seed in range(40):
+        rng = np.random.default_rng([seed, 8])
+        terms = [with_lot((int(rng.choice([1, 365, 730])), 1), margin_initial_ppm=60_000, margin_maintenance_ppm=50_000, half_spread_micros=2_500,
+                          fee_per_lot_micros=int(rng.integers(0, 10**6))) for _ in PRODUCTS]  # fmt: skip
+        sizes = {"first": int(rng.choice([-60, 30, 60])), "second": int(rng.choice([-30, 30]))}
+        market = Market.of(wild_three(seed), dict(zip(PRODUCTS, terms, strict=True)), dict.fromkeys(PRODUCTS))
+        cash = int(rng.choice([8_000, 15_000, 10**9])) * 10**6
+        run = ran(Legs, market, cash_micros=cash, basket=True, **sizes)
+        fills, positions = run.tables["fills"], run.tables["positions"]
+        for ts, equity in run.tables["equity"][["ts", "equity_micros"]].tolist():
+            worth = Fraction(cash)
+            for contract, its in enumerate(terms):
+                row = positions[(positions["ts"] == ts) & (positions["contract"] == contract)]
+                for fill in fills[(fills["ts"] <= ts) & (fills["contract"] == contract)]:
+                    mark = int(row["mark_micros"][0]) if len(row) else 0
+                    worth -= int(fill["lots"]) * int(fill["price_micros"]) * unit_of(its) + int(fill["fee_micros"])
+                    worth += int(fill["lots"]) * mark * unit_of(its)
+            assert equity == worth, f"seed {seed} at {ts}"
+            seen["marks"] += 1
+        seen["liquidated"] += int((run.tables["orders"]["origin"] == r.FROM_LIQUIDATION).any())
+        seen["corrected"] += run.money(r.VARIATION_REVERSED) != 0
+    assert min(seen.values()) >= 10, seen

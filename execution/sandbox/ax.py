@@ -13,8 +13,8 @@ from typing import Any
 
 from kilohour.execution.sandbox.core import Exchange
 from kilohour.execution.sandbox.instruments import Instrument
-from kilohour.execution.sandbox.model import KINDS, LIVES, NewOrder, Order, OrderEvent, Reason, Session, State, Ticker
-from kilohour.execution.sandbox.wire import decimal, iso, micros_of, whole_of
+from kilohour.execution.sandbox.model import KINDS, LIVES, Funding, NewOrder, Order, OrderEvent, Reason, Session, State, Ticker
+from kilohour.execution.sandbox.wire import decimal, iso, micros_of, rate_text, whole_of
 from kilohour.units import NANOS_PER_SECOND
 
 STATES = {
@@ -92,12 +92,29 @@ def instrument_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
         "price_quotation": f"{product.currency} per {product.unit}",
         "price_bands": f"{band} % of the prior mark" if band else "none",
         "trading_schedule": {"segments": []},
-        "funding_schedule": None,
+        "funding_schedule": funding_schedule(each),
         "kilohour_code": contract.code,
     }
     if not contract.is_perpetual:
         row["expiration"] = iso(contract.last_trade_at).replace(".000000", "")
     return row
+
+
+def funding_schedule(each: Instrument) -> dict[str, Any] | None:
+    """Times of funding, every day alike; None for what pays none."""
+    hours = each.product.get("funding_interval_hours")
+    if not each.pays_funding or not isinstance(hours, int):
+        return None
+    times = [f"{hour:02d}:00:00" for hour in range(0, 24, hours)]
+    days = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    return {"timezone": "UTC", "times_by_weekday": dict.fromkeys(days, times), "exceptions": []}
+
+
+def funding_row(each: Instrument, row: Funding) -> dict[str, Any]:
+    """One of ``/api/funding-rates``; ``funding_amount`` is what a long of one lot paid."""
+    amount = row.rate * row.mark * each.terms.lot_num / each.terms.lot_den / 1e8
+    return {"symbol": each.symbol, "timestamp_ns": row.ts, **stamp(row.ts), "funding_rate": rate_text(row.rate),
+            "funding_amount": decimal(amount), "benchmark_price": decimal(row.index), "settlement_price": decimal(row.mark)}  # fmt: skip
 
 
 def order_row(order: Order, *, filled: int | None = None, state: State | None = None) -> dict[str, Any]:
@@ -232,6 +249,7 @@ def ticker_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
     """The numbers of an instrument; None where there is none yet."""
     ticker, band = exchange.tickers.get(each.symbol, Ticker()), exchange.band(each)
     bids, asks = exchange.depth(each, 1)
+    rate = None if each.is_spread else exchange.estimated_funding(each)
 
     def price(value: int | None) -> str | None:
         return None if value is None else decimal(value)
@@ -255,5 +273,5 @@ def ticker_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
         "pu": price(band[1]) if band else None,
         "lsp": price(ticker.settled),
         "lst": ticker.settled_at // NANOS_PER_SECOND if ticker.settled is not None else None,
-        "ef": None,
+        "ef": None if rate is None else rate_text(rate),
     }

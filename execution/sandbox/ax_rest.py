@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kilohour.execution.sandbox.accounts import TOKEN_SECONDS_MOST
-from kilohour.execution.sandbox.ax import Refused, book_row, instrument_row, order_row, read_order, ticker_row
+from kilohour.execution.sandbox.ax import Refused, book_row, funding_row, instrument_row, order_row, read_order, ticker_row
 from kilohour.execution.sandbox.ax_sockets import MarketSocket, OrdersSocket, cancel, cancel_all, candle_row, find, place, replace
 from kilohour.execution.sandbox.candles import WIDTHS
 from kilohour.execution.sandbox.instruments import Instrument
@@ -116,7 +116,7 @@ class AxDialect:
             "/api/book": lambda _, body: {"book": book_row(exchange, self._named(body), whole_of(body.get("level", 2)) or 2)},
             "/api/trades": lambda _, body: self._trades(body),
             "/api/candles": lambda _, body: self._candles(body),
-            "/api/funding-rates": lambda _, body: {"funding_rates": self.server.exchange.funding_history(self._named(body).symbol)},
+            "/api/funding-rates": lambda _, body: {"funding_rates": self._fundings(body)},
             "/api/index-prices": lambda _, body: self._index(body),
         }  # fmt: skip
 
@@ -165,6 +165,12 @@ class AxDialect:
                 for c in self.server.exchange.candles.of(symbol, str(width))
             ]
         }
+
+    def _fundings(self, body: Body) -> Any:
+        instrument = self._named(body)
+        since, until = whole_of(body.get("start_timestamp_ns", 0)) or 0, whole_of(body.get("end_timestamp_ns", 1 << 62)) or 1 << 62
+        kept = self.server.exchange.fundings.get(instrument.symbol, ())
+        return [funding_row(instrument, row) for row in kept if since <= row.ts <= until]
 
     def _index(self, body: Body) -> Any:
         instrument = self._named(body)

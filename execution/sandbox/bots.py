@@ -16,8 +16,8 @@ from kilohour.units import NANOS_PER_SECOND
 
 LEVELS = 5
 """Price levels a bot quotes on each side."""
-LOTS = 20
-"""Most lots of a quote."""
+LOTS, LOT_UNITS = 20, 730
+"""Most lots of a quote, of so many units; as many more of smaller ones."""
 TAKES = 0.3
 """Share of actions that take instead of quoting."""
 ACTIONS_MOST = 200
@@ -68,7 +68,7 @@ class Bots:
             half = max(each.terms.half_spread_micros, tick) + tick * int(self._random.integers(0, 2))
             for level, lots in enumerate(self._random.integers(1, LOTS + 1, LEVELS).tolist()):
                 for side in (1, -1):
-                    wanted[side, round((fair - side * (half + level * tick)) / tick) * tick] = lots * (level + 1)
+                    wanted[side, round((fair - side * (half + level * tick)) / tick) * tick] = lots * (level + 1) * size_of(each)
         kept = []
         for old in self._quotes.pop(each.row, []):
             if old.state.is_open and wanted.pop((old.side, old.price or 0), None) is not None:
@@ -87,7 +87,7 @@ class Bots:
         fair = exchange.curve.at(each.row, exchange.now)
         if best is None or fair is None:
             return
-        lots = int(self._random.integers(1, LOTS // 2 + 1))
+        lots = int(self._random.integers(1, LOTS // 2 + 1)) * size_of(each)
         limit = best + side * each.tick
         exchange.place(TAKERS, NewOrder(symbol=each.symbol, side=side, lots=lots, price=limit, life="IOC"))
 
@@ -99,8 +99,13 @@ class Bots:
             if begins is None or ends is None:
                 continue
             open, close = round(begins / each.tick) * each.tick, round(ends / each.tick) * each.tick
-            lots = int(self._random.integers(1, LOTS))
+            lots = int(self._random.integers(1, LOTS)) * size_of(each)
             exchange.candles.see(each.symbol, first + k * minute, open, max(open, close), min(open, close), close, lots)
 
     def _listed(self) -> list[Instrument]:
         return [each for each in self.exchange.listing.outrights if self.exchange.is_shown(each)]
+
+
+def size_of(each: Instrument) -> int:
+    """Lots that are about as much as a lot of :data:`LOT_UNITS` units."""
+    return max(LOT_UNITS * each.terms.lot_den // each.terms.lot_num, 1)

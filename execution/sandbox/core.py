@@ -19,6 +19,7 @@ from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import (
     Changes,
     Fill,
+    Funding,
     NewOrder,
     Order,
     OrderEvent,
@@ -30,11 +31,12 @@ from kilohour.execution.sandbox.model import (
     Trade,
     Transaction,
 )
+from kilohour.execution.sandbox.perpetual import funding_rate
 
 LOTS_MOST, OPEN_ORDERS_MOST = 1_000_000, 256
 PRICE_MOST = 10**15
 """Micros; a larger number would not fit the ledger."""
-TRADES_KEPT, ORDERS_KEPT, FILLS_KEPT, TRANSACTIONS_KEPT = 1_000, 50_000, 50_000, 50_000
+TRADES_KEPT, ORDERS_KEPT, FILLS_KEPT, TRANSACTIONS_KEPT, FUNDINGS_KEPT = 1_000, 50_000, 50_000, 50_000, 1_000
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -70,6 +72,8 @@ class Exchange(ABC):
         self.fills: dict[str, deque[Fill]] = {name: deque(maxlen=FILLS_KEPT) for name in accounts}
         self.transactions: dict[str, deque[Transaction]] = {name: deque(maxlen=TRANSACTIONS_KEPT) for name in accounts}
         self.trades: dict[str, deque[Trade]] = {}
+        self.fundings: dict[str, deque[Funding]] = {}
+        """What was paid so far, by symbol, the latest last."""
         self.tickers: dict[str, Ticker] = {each.symbol: Ticker() for each in listing.outrights}
         self.candles = Candles()
         self.changes = Changes()
@@ -131,9 +135,23 @@ class Exchange(ABC):
     def hello(self) -> dict[str, Any]:
         """How the feed introduces itself."""
 
-    def funding_history(self, symbol: str) -> list[dict[str, Any]]:  # noqa: ARG002
-        """Funding rates so far, the latest last."""
-        return []
+    def mark_of(self, instrument: Instrument) -> int | None:
+        """The price that positions are shown at: the official mark."""
+        return self.tickers[instrument.symbol].mark
+
+    def estimated_funding(self, instrument: Instrument) -> int | None:
+        """The rate that a funding now would have, hundred-millionths; None for what pays none or has no price yet."""
+        return self._rate_at(instrument, self.mark_of(instrument))
+
+    def _rate_at(self, instrument: Instrument, mark: int | None) -> int | None:
+        index = self.tickers[instrument.symbol].index
+        if not instrument.pays_funding or mark is None or index is None or index <= 0:
+            return None
+        return funding_rate(instrument.terms, mark, index)
+
+    def leverage_of(self, account: str, instrument: Instrument) -> int:
+        """What an account chose for an instrument, else the most that its margin allows; a label, for margin is of the whole account."""
+        return self.leverage.get((account, instrument.okx), 1_000_000 // max(instrument.terms.margin_initial_ppm, 1))
 
     def is_shown(self, instrument: Instrument) -> bool:
         """True for what a list of instruments shows: not before its listing, not after its end."""
@@ -312,6 +330,22 @@ class Exchange(ABC):
         ticker.volume += lots
         self.candles.see(symbol, self.now, open, high, low, close, lots, side)
         self.changes.books[symbol] = None
+
+    def see_print(self, symbols: Sequence[str], value: int, of: int) -> None:
+        """A print of the index that instruments look at, of a value date."""
+        for symbol in symbols:
+            ticker = self.tickers[symbol]
+            if of >= ticker.index_at:
+                ticker.index, ticker.index_at = value, of
+                self.changes.books[symbol] = None
+
+    def see_funding(self, instrument: Instrument, ts: int, stated: int | None) -> None:
+        """A funding was paid, at the rate the venue stated or by rule."""
+        ticker = self.tickers[instrument.symbol]
+        rate = self._rate_at(instrument, ticker.mark) if stated is None else stated
+        if rate is not None:
+            kept = self.fundings.setdefault(instrument.symbol, deque(maxlen=FUNDINGS_KEPT))
+            kept.append(Funding(ts=ts, rate=rate, mark=ticker.mark or 0, index=ticker.index or 0))
 
     def _transact(self, account: str, symbol: str, kind: str, micros: int) -> None:
         self.transaction_count += 1

@@ -26,7 +26,11 @@ CODES: Mapping[str, Reason] = {
     "not_listed": Reason.NOT_LISTED, "no_price": Reason.NO_PRICE, "size": Reason.QUANTITY, "tick": Reason.TICK, "venue": Reason.ORDER_TYPE,
     "band": Reason.BAND, "life": Reason.ORDER_TYPE, "group": Reason.GROUP, "reduce_only": Reason.REDUCE_ONLY, "capacity": Reason.CAPACITY,
     "position_limit": Reason.POSITION_LIMIT, "margin": Reason.MARGIN, "post_only": Reason.POST_ONLY,
-    "session": Reason.CLOSED, "price": Reason.BAND,
+    "session": Reason.CLOSED, "price": Reason.BAND, "halted": Reason.CLOSED, "reducing": Reason.REDUCE_ONLY,
+    "restricted": Reason.NOT_LISTED, "near_expiry": Reason.NOT_LISTED, "position_lots": Reason.POSITION_LIMIT,
+    "product_gross": Reason.POSITION_LIMIT, "product_net": Reason.POSITION_LIMIT, "collar": Reason.BAND,
+    "order_lots": Reason.QUANTITY, "order_notional": Reason.QUANTITY, "open_orders": Reason.CAPACITY,
+    "open_notional": Reason.CAPACITY, "order_rate": Reason.CAPACITY, "duplicate": Reason.DUPLICATE, "self_match": Reason.SELF_TRADE,
 }  # fmt: skip
 """The risk gate's codes as the exchange's reasons."""
 LEDGER = {

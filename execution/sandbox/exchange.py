@@ -110,6 +110,10 @@ class BookExchange(Exchange):
         fair = self.curve.at(row, self.now)
         return None if fair is None else round(fair)
 
+    def mark_of(self, instrument: Instrument) -> int | None:
+        """The official mark; a perpetual's is what it is worth now."""
+        return self.value(instrument.row) if instrument.contract.is_perpetual else super().mark_of(instrument)
+
     # -- commands ---------------------------------------------------------------------------------------------
 
     def place(self, account: str, new: NewOrder) -> Order:

@@ -44,6 +44,11 @@ class Instrument:
         return len(self.legs) > 1
 
     @property
+    def pays_funding(self) -> bool:
+        """True for a perpetual whose terms have a rule of funding."""
+        return self.contract.is_perpetual and self.terms.funding_divisor > 0
+
+    @property
     def tick(self) -> int:
         """Micros."""
         return self.terms.tick_micros
@@ -59,7 +64,7 @@ def ax_symbol(contract: Contract) -> str:
     """A contract's symbol in AX's form."""
     stem = contract.product.replace(":", "-")
     if contract.is_perpetual:
-        return stem if stem.endswith("-PERP") else f"{stem}-PERP"
+        return f"{stem.removesuffix('PERP').removesuffix('-')}-PERP"
     return f"{stem}-{contract.month // 100}-{MONTH_NAMES[contract.month % 100 - 1]}"
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kilohour.contracts import Registry
 from kilohour.errors import UsageError
 from kilohour.execution.sandbox.bots import Bots
 from kilohour.execution.sandbox.engines import market_of
 from kilohour.execution.sandbox.exchange import BOTS, BookExchange
 from kilohour.execution.sandbox.fair import FairCurve
 from kilohour.execution.sandbox.ledger import without_bars
+from kilohour.execution.sandbox.perpetual import with_perpetuals
 from kilohour.tape.tape import Tape
 from kilohour.units import datetime_of
 
@@ -44,20 +46,26 @@ def open_market(
         )
     if set(BOTS) & set(accounts):
         raise UsageError(f"the accounts {' and '.join(BOTS)} are the bots': give yours another name")
+    tape = with_perpetuals(tape, Registry.shipped(contracts), seed)
     market, listing = market_of(without_bars(tape), assume, contracts)
     balances = {**dict.fromkeys(accounts, cash), **dict.fromkeys(BOTS, BOT_CASH)}
     return BookExchange(market, listing, balances, start, FairCurve(tape, seed), self_trade=self_trade)
 
 
 class Pulse:
-    """Moves a market by the wall clock, ``speed`` times as fast: official events, bots, and what the sockets are told of it."""
+    """Moves a market by the wall clock, ``speed`` times as fast: official events, bots, and what the sockets are told of it.
 
-    def __init__(self, server: Server, exchange: BookExchange, bots: Bots | None, clock: Callable[[], int], speed: float) -> None:
-        self.server, self.exchange, self.bots, self.clock, self.speed = server, exchange, bots, clock, speed
+    ``begun``: when, on the wall clock, the exchange stood where it stands; the moment of the first run unless given.
+    """
+
+    def __init__(
+        self, server: Server, exchange: BookExchange, bots: Bots | None, clock: Callable[[], int], speed: float, begun: int | None = None
+    ) -> None:
+        self.server, self.exchange, self.bots, self.clock, self.speed, self.begun = server, exchange, bots, clock, speed, begun
 
     async def run(self) -> None:
         """Until the market's tape is over."""
-        begun, opened = self.clock(), self.exchange.now
+        begun, opened = self.clock() if self.begun is None else self.begun, self.exchange.now
         end = self.exchange.market.tape.end
         while self.exchange.now < end:
             await asyncio.sleep(PULSE_SECONDS)

@@ -237,6 +237,16 @@ class Transaction:
     micros: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funding:
+    """One funding of a perpetual: its rate in hundred-millionths, and the mark and the index it was worked out from, micros."""
+
+    ts: int
+    rate: int
+    mark: int
+    index: int
+
+
 @dataclass(slots=True)
 class Ticker:
     """The public numbers of an instrument, micros and lots; None where there is none yet."""
@@ -251,6 +261,8 @@ class Ticker:
     interest: int = 0
     mark: int | None = None
     index: int | None = None
+    index_at: int = 0
+    """Value date of the index's print, nanoseconds UTC: a restatement of an older one is not shown."""
     settled: int | None = None
     settled_at: int = 0
     day: int = -1

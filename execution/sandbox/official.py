@@ -12,7 +12,7 @@ from kilohour.execution.sandbox.instruments import spread_symbol
 from kilohour.execution.sandbox.model import NewOrder, Reason, Session, State
 from kilohour.execution.sandbox.tape_rows import feed_rows, raw_rows
 from kilohour.tape.schema import Kind
-from kilohour.units import NANOS_PER_DAY, NANOS_PER_SECOND
+from kilohour.units import MISSING, NANOS_PER_DAY, NANOS_PER_SECOND
 
 if TYPE_CHECKING:
     from kilohour.execution.sandbox.exchange import BookExchange
@@ -21,6 +21,8 @@ MINUTE = 60 * NANOS_PER_SECOND
 PRE_OPEN_AT, OPEN_AT = (20 * 60 + 55) * MINUTE, 21 * 60 * MINUTE
 """UTC, every day: five minutes in which orders rest, then an auction. AX has an hour of it."""
 DAYS_AT_ONCE = 400
+FUNDING_DAYS = 60
+"""Fundings of so many days before the opening are shown to clients that ask for a history."""
 
 
 class Official:
@@ -52,14 +54,26 @@ class Official:
             self._by_index.setdefault(int(exchange.market.terms[each.row]["index"]), []).append(each.symbol)
             over = each.contract.last_trade_at <= start
             self._states[each.row] = Session.EXPIRED if over else Session.OPEN if listed[each.row] else Session.CLOSED
-        for kind in (Kind.MARK, Kind.PRINT, Kind.INTEREST):
-            rows = np.flatnonzero(events["kind"][:count] == kind)
-            _, last = np.unique(events["ref"][rows][::-1], return_index=True)
-            for i in sorted(rows[::-1][last].tolist()):
-                self._show(next(raw_rows(self.tape, i, i + 1)))
+        for i in self._remembered(count, start):
+            self._show(next(raw_rows(self.tape, i, i + 1)))
         if self._is_pre_open(start):
             self._everywhere(Session.OPEN, Session.PRE_OPEN)
         exchange.take_changes()
+
+    def _remembered(self, count: int, start: int) -> list[int]:
+        """Rows that tell what clients find at the opening: the last of each kind and contract, and what fundings were paid from lately."""
+        events = self.tape.events
+        kinds, refs = events["kind"][:count], events["ref"][:count]
+        found: set[int] = set()
+        for kind in (Kind.MARK, Kind.PRINT, Kind.INTEREST):
+            rows = np.flatnonzero(kinds == kind)
+            _, last = np.unique(refs[rows][::-1], return_index=True)
+            found.update(rows[::-1][last].tolist())
+        pays = np.array([each.pays_funding for each in self.exchange.listing.outrights])
+        of_paying = np.isin(kinds, (Kind.MARK, Kind.FUNDING)) & pays[np.minimum(refs, len(pays) - 1)]
+        recent = events["ts"][:count] > start - FUNDING_DAYS * NANOS_PER_DAY
+        found.update(np.flatnonzero(recent & (of_paying | (kinds == Kind.PRINT))).tolist())
+        return sorted(found)
 
     def move(self, until: int) -> list[dict[str, Any]]:
         """Everything up to a time, in order; what the feed tells of it."""
@@ -96,8 +110,9 @@ class Official:
         return PRE_OPEN_AT <= ts % NANOS_PER_DAY < OPEN_AT
 
     def _everywhere(self, was: Session, now: Session) -> None:
+        """The daily pre-open and opening, of all but perpetuals, which trade around the clock."""
         for row, state in self._states.items():
-            if state is was:
+            if state is was and not self.exchange.listing.outrights[row].contract.is_perpetual:
                 self.set_session(row, now)
 
     # -- official events --------------------------------------------------------------------------------------
@@ -118,7 +133,8 @@ class Official:
                 self._states[row["ref"]] = Session.EXPIRED
                 exchange.end_orders(row["ref"], State.EXPIRED, Reason.NOT_LISTED)
             elif row["kind"] == Kind.LISTING:
-                self._states[row["ref"]] = Session.PRE_OPEN if self._is_pre_open(exchange.now) else Session.OPEN
+                waits = self._is_pre_open(exchange.now) and not exchange.listing.outrights[row["ref"]].contract.is_perpetual
+                self._states[row["ref"]] = Session.PRE_OPEN if waits else Session.OPEN
         self._read_books(written)
         if has_mark:
             self._call_margin()
@@ -126,13 +142,15 @@ class Official:
     def _show(self, row: dict[str, int]) -> None:
         exchange = self.exchange
         if row["kind"] == Kind.PRINT:
-            for symbol in self._by_index.get(row["ref"], ()):
-                exchange.tickers[symbol].index = row["close"]
+            exchange.see_print(self._by_index.get(row["ref"], ()), row["close"], row["ts_event"])
             return
-        symbol = exchange.listing.outrights[row["ref"]].symbol
+        each = exchange.listing.outrights[row["ref"]]
+        symbol = each.symbol
         ticker = exchange.tickers[symbol]
         if row["kind"] == Kind.MARK:
             ticker.mark, ticker.settled, ticker.settled_at = row["close"], row["close"], row["ts"]
+        elif row["kind"] == Kind.FUNDING:
+            exchange.see_funding(each, row["ts"], None if row["close"] == MISSING else row["close"])
         elif row["kind"] == Kind.INTEREST:
             ticker.interest = row["volume"]
         exchange.changes.books[symbol] = None

@@ -11,8 +11,21 @@ from kilohour.contracts.contract import NEVER
 from kilohour.execution.sandbox.candles import Candle
 from kilohour.execution.sandbox.core import Exchange
 from kilohour.execution.sandbox.instruments import Instrument
-from kilohour.execution.sandbox.model import Fill, NewOrder, Order, OrderEvent, Reason, Session, State, Statement, Ticker, Transaction
-from kilohour.execution.sandbox.wire import decimal, micros_of, whole_of
+from kilohour.execution.sandbox.model import (
+    Fill,
+    NewOrder,
+    Order,
+    OrderEvent,
+    Reason,
+    Session,
+    State,
+    Statement,
+    Ticker,
+    Trade,
+    Transaction,
+)
+from kilohour.execution.sandbox.perpetual import next_funding
+from kilohour.execution.sandbox.wire import decimal, micros_of, rate_text, whole_of
 from kilohour.units import MICROS, nanos_of
 
 STATES = {State.PENDING: "live", State.ACCEPTED: "live", State.PARTIAL: "partially_filled", State.FILLED: "filled"}
@@ -69,7 +82,7 @@ def ms(nanos: int) -> str:
 
 def instrument_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
     """One of ``public/instruments``."""
-    contract, terms, family = each.contract, each.terms, each.okx.rpartition("-")[0]
+    contract, family = each.contract, family_of(each)
     return {
         "instType": kind_of(each),
         "instId": each.okx,
@@ -89,7 +102,7 @@ def instrument_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
         "stk": "",
         "listTime": ms(max(contract.listed_at, 0)),
         "expTime": "" if contract.is_perpetual else ms(expiry_of(each)),
-        "lever": str(1_000_000 // max(terms.margin_initial_ppm, 1)),
+        "lever": str(leverage_most(each)),
         "tickSz": decimal(each.tick),
         "lotSz": "1",
         "minSz": "1",
@@ -112,6 +125,51 @@ def expiry_of(each: Instrument) -> int:
 def kind_of(each: Instrument) -> str:
     """``FUTURES`` or ``SWAP``."""
     return "SWAP" if each.contract.is_perpetual else "FUTURES"
+
+
+def family_of(each: Instrument) -> str:
+    """The underlying of an instrument, as ``SIMH100-USD``."""
+    return each.okx.rpartition("-")[0]
+
+
+def leverage_most(each: Instrument) -> int:
+    """What the initial margin allows."""
+    return 1_000_000 // max(each.terms.margin_initial_ppm, 1)
+
+
+def mark_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
+    """One of ``public/mark-price``, and a message of its channel."""
+    return {"instType": kind_of(each), "instId": each.okx, "markPx": decimal(exchange.mark_of(each)), "ts": ms(exchange.now)}
+
+
+def funding_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
+    """One of ``public/funding-rate``, and a message of its channel: the rate as it stands, and when it is paid."""
+    rate, at = exchange.estimated_funding(each), next_funding(each.product, exchange.now)
+    after = None if at is None else next_funding(each.product, at)
+    paid = exchange.fundings.get(each.symbol)
+    return {
+        "instType": kind_of(each),
+        "instId": each.okx,
+        "method": "current_period",
+        "formulaType": "noRate",
+        "fundingRate": "" if rate is None else rate_text(rate),
+        "nextFundingRate": "",
+        "fundingTime": "" if at is None else ms(at),
+        "nextFundingTime": "" if after is None else ms(after),
+        "minFundingRate": rate_text(-each.terms.funding_cap),
+        "maxFundingRate": rate_text(each.terms.funding_cap),
+        "interestRate": rate_text(each.terms.funding_interest),
+        "settState": "settled",
+        "settFundingRate": rate_text(paid[-1].rate) if paid else "",
+        "premium": "",
+        "ts": ms(exchange.now),
+    }
+
+
+def trade_row(trade: Trade, each: Instrument) -> dict[str, Any]:
+    """One of ``market/trades``."""
+    return {"instId": each.okx, "tradeId": trade.id, "px": decimal(trade.price), "sz": str(trade.lots),
+            "side": "buy" if trade.side > 0 else "sell", "ts": ms(trade.ts)}  # fmt: skip
 
 
 def ticker_row(exchange: Exchange, each: Instrument) -> dict[str, Any]:
@@ -244,9 +302,9 @@ def position_rows(exchange: Exchange, s: Statement) -> list[dict[str, Any]]:
                 "avgPx": decimal(h.average),
                 "upl": decimal((h.value_price - h.average) * h.lots * ratio),
                 "uplRatio": "",
-                "lever": "5",
+                "lever": str(exchange.leverage_of(s.account, each)),
                 "liqPx": "",
-                "markPx": decimal(exchange.tickers[h.symbol].mark or h.value_price),
+                "markPx": decimal(exchange.mark_of(each) or h.value_price),
                 "last": decimal(h.value_price),
                 "notionalUsd": decimal(worth),
                 "imr": decimal(worth * each.terms.margin_initial_ppm / MICROS),
@@ -301,7 +359,7 @@ def bill_row(row: Transaction, exchange: Exchange) -> dict[str, Any]:
         "billId": row.id,
         "ts": ms(row.ts),
         "type": kind,
-        "subType": row.kind,
+        "subType": ("173" if row.micros < 0 else "174") if row.kind == "funding" else row.kind,
         "ccy": "USD",
         "balChg": decimal(row.micros),
         "pnl": decimal(row.micros),

@@ -18,14 +18,17 @@ from kilohour.execution.sandbox.okx import (
     balance_row,
     candle_row,
     event_row,
+    funding_row,
     kind_of,
     level_rows,
+    mark_row,
     ms,
     position_rows,
     ticker_row,
+    trade_row,
 )
 from kilohour.execution.sandbox.okx_trade import Trading
-from kilohour.execution.sandbox.wire import BODY_MOST, BadText, decimal, dump, read_json
+from kilohour.execution.sandbox.wire import BODY_MOST, BadText, dump, read_json
 
 if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 LEVELS = 400
 PRIVATE = ("orders", "account", "positions", "fills", "balance_and_position")
 PUBLIC = ("books", "books5", "bbo-tbt", "tickers", "trades", "mark-price", "funding-rate", "instruments")
+GREETINGS = {"tickers": ticker_row, "mark-price": mark_row, "funding-rate": funding_row}
 CHANNELS_MOST = 500
 CODES = {"50111": "60005", "50112": "60004", "50102": "60006", "50105": "60024", "50113": "60007"}
 """REST's code of a bad signature as the sockets have it."""
@@ -81,15 +85,7 @@ class OkxSockets:
                     self._show_account(line)
         for trade in changes.trades:
             each = listing.by_symbol[trade.symbol]
-            row = {
-                "instId": each.okx,
-                "tradeId": trade.id,
-                "px": decimal(trade.price),
-                "sz": str(trade.lots),
-                "count": "1",
-                "side": "buy" if trade.side > 0 else "sell",
-                "ts": ms(trade.ts),
-            }
+            row = {**trade_row(trade, each), "count": "1"}
             for line in self.lines:
                 self._push(line, ("trades", each.okx), [row])
         for symbol in changes.books:
@@ -153,11 +149,10 @@ class OkxSockets:
             row = ticker_row(exchange, each)
             for line in self.lines:
                 self._push(line, ("tickers", okx), [row])
-        if "mark-price" in channels:
-            for line in self.lines:
-                self._push(
-                    line, ("mark-price", okx), [{"instId": okx, "markPx": decimal(exchange.tickers[symbol].mark), "ts": ms(exchange.now)}]
-                )
+        for channel, make in (("mark-price", mark_row), ("funding-rate", funding_row)):
+            if channel in channels:
+                for line in self.lines:
+                    self._push(line, (channel, okx), [make(exchange, each)])
         for channel in sorted(channels):
             if channel.startswith("candle"):
                 candles = exchange.candles.of(symbol, BARS[channel.removeprefix("candle")])
@@ -278,8 +273,8 @@ class OkxSockets:
             line.box.send(dump({"arg": line.wanted[channel, okx], "action": "snapshot", "data": [data]}))
         elif channel in ("account", "positions"):
             self._show_account(line)
-        elif okx and channel == "tickers":
-            self._push(line, (channel, okx), [ticker_row(exchange, exchange.listing.by_okx[okx])])
+        elif okx and channel in GREETINGS:
+            self._push(line, (channel, okx), [GREETINGS[channel](exchange, exchange.listing.by_okx[okx])])
 
     async def _trade(self, line: Line, op: str, number: Any, args: list[Any]) -> None:
         if not line.account:

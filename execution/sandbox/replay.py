@@ -34,7 +34,7 @@ from kilohour.execution.sandbox.tape_rows import raw_rows
 from kilohour.kernels import records as r
 from kilohour.market import Market
 from kilohour.tape.schema import Kind
-from kilohour.units import divide_half_even
+from kilohour.units import MISSING, divide_half_even
 
 
 class ReplayExchange(Exchange):
@@ -83,8 +83,7 @@ class ReplayExchange(Exchange):
         for row in raw_rows(self.tape, first, last):
             kind, ref, close, volume = row["kind"], row["ref"], row["close"], row["volume"]
             if kind == Kind.PRINT:
-                for symbol in self._by_index.get(ref, ()):
-                    self.tickers[symbol].index = close
+                self.see_print(self._by_index.get(ref, ()), close, row["ts_event"])
                 continue
             symbol = self.listing.outrights[ref].symbol
             ticker = self.tickers[symbol]
@@ -94,6 +93,8 @@ class ReplayExchange(Exchange):
                 self._see_price(symbol, row["open"], row["high"], row["low"], close, max(volume, 0))
             elif kind == Kind.MARK:
                 ticker.mark, ticker.settled, ticker.settled_at = close, close, row["ts_event"]
+            elif kind == Kind.FUNDING:
+                self.see_funding(self.listing.outrights[ref], row["ts"], None if close == MISSING else close)
             elif kind == Kind.INTEREST:
                 ticker.interest = volume
             elif kind == Kind.EXPIRY:

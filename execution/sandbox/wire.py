@@ -75,6 +75,15 @@ def decimal(micros: int | float | None) -> str:
     return f"-{text}" if micros < 0 and text != "0" else text
 
 
+def rate_text(rate: int) -> str:
+    """Hundred-millionths as a decimal.
+
+    >>> rate_text(-10_600), rate_text(375_000)
+    ('-0.000106', '0.00375')
+    """
+    return f"{rate / 1e8:.8f}".rstrip("0").rstrip(".") if rate else "0"
+
+
 def micros_of(value: object) -> int | None:
     """A decimal string or a JSON number as micros; None when it is none. More than six decimals are rounded up in size, so that
     they stay off every tick.

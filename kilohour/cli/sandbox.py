@@ -111,7 +111,9 @@ def sandbox(
         if last is not None or fills:
             raise UsageError("--to and --fills are for --replay: a market goes on, and its orders fill in its book")
         exchange = _market(market, names, cash, first, seed, assume, contracts)
-    asyncio.run(_serve(exchange, seed, pace, port, rules, seconds, bots, json))
+    # a market opened now was opened before it was compiled and quoted: clients would find its clock as late as that took
+    begun = exchange.now if replay is None and first is None else None
+    asyncio.run(_serve(exchange, seed, pace, port, rules, seconds, bots, json, begun))
 
 
 def _speed(text: str) -> float | str:
@@ -195,7 +197,7 @@ def _market(market: str | None, names: list[str], cash: float, first: str | None
 
 
 async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, rules: list[dict[str, Any]], seconds: float | None,
-                 rate: float, json: bool) -> None:  # fmt: skip
+                 rate: float, json: bool, begun: int | None) -> None:  # fmt: skip
     import time
 
     from kilohour.errors import UsageError
@@ -210,7 +212,7 @@ async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, r
     for rule in rules:
         await server.control.apply(rule)
     if isinstance(exchange, BookExchange) and isinstance(speed, float):
-        server.pulse = Pulse(server, exchange, _bots(exchange, seed, rate / speed), time.time_ns, speed)
+        server.pulse = Pulse(server, exchange, _bots(exchange, seed, rate / speed), time.time_ns, speed, begun)
     try:
         await server.start(port)
     except OSError as error:

@@ -17,6 +17,7 @@ from kilohour.faces.fields import component, state
 from kilohour.kernels.records import REFUSED
 from kilohour.trading.legged_spread import WITHDRAWING, LeggedSpread
 from kilohour.trading.tickets import TICKETS_LEFT, is_alive, on_tick
+from kilohour.units import NANOS_PER_DAY
 
 BY_DAYS, BY_VOLUME, BY_INTEREST, BY_COST = 0, 1, 2, 3
 FLAT, HOLDING, RESTING, SPREAD_LIMIT, SPREAD_MARKET, LEGS_LIMIT, LEGS_MARKET, FORCED, SETTLING = 0, 1, 2, 3, 4, 5, 6, 7, 8
@@ -29,7 +30,9 @@ class Roll(Face):
     Call :meth:`hold` in every ``on_bar``: which product, how many lots. The machine chooses the contract, and begins to roll
     ``days`` before the contract's fixing window begins (its last trade, ``to_last_trade``), or earlier by ``trigger``:
 
-    - ``BY_VOLUME``, ``BY_INTEREST``: the later contract has had the larger one, as seen, on ``confirm`` days running;
+    - ``BY_VOLUME``, ``BY_INTEREST``: the later contract has had the larger one, as seen, on ``confirm`` days running. A day
+      counts once one of the two had a bar; a contract without one has traded nothing, and a volume not published crosses
+      nothing. Open interest stands until it is published again;
     - ``BY_COST``: far − near costs a long position (near − far a short one) at most ``cost_most`` a unit.
 
     The lots go in ``stages`` equal shares, one a day, in whole lots, as one spread order (``as_spread``) or leg by leg
@@ -77,7 +80,7 @@ class Roll(Face):
     ticket_price: float = state(0.0)
     ticket_rung: int = state(0)
     crossed: int = state(0)
-    crossed_day: int = state(0)
+    crossed_at: int = state(0)
     rolls: int = state(0)
     escalations: int = state(0)
     forced_lots: int = state(0)
@@ -104,6 +107,8 @@ class Roll(Face):
         throughout. A roll that has begun is finished before another begins; zero lots, or the other side, end it at once.
         """
         self.read(desk)
+        if self.phase != HOLDING:
+            self.crossed, self.crossed_at = 0, desk.now - NANOS_PER_DAY
         target = self.far if self.far >= 0 else self.near
         if target < 0 or lots == 0 or self.phase == HOLDING or desk.product_of[target] == product:
             self.lots = lots
@@ -177,14 +182,23 @@ class Roll(Face):
             return (cost if self.lots > 0 else -cost) <= self.cost_most
         if self.trigger == BY_DAYS:
             return False
-        if desk.date() != self.crossed_day:
-            self.crossed_day = desk.date()
-            if self.trigger == BY_VOLUME:
-                is_larger = desk.volume(self.far) > desk.volume(self.near)
-            else:
-                is_larger = desk.interest(self.far) > desk.interest(self.near)
-            self.crossed = self.crossed + 1 if is_larger else 0
+        if desk.now // NANOS_PER_DAY != self.crossed_at // NANOS_PER_DAY:
+            self.count_crossed(desk)
         return self.crossed >= self.confirm
+
+    def count_crossed(self, desk: Desk) -> None:
+        """Counts today, or begins again; a day on which neither contract had a bar is no day."""
+        since = self.crossed_at
+        near_traded, far_traded = desk.seen_at[self.near] > since, desk.seen_at[self.far] > since
+        if not near_traded and not far_traded:
+            return
+        self.crossed_at = desk.now
+        if self.trigger == BY_INTEREST:
+            is_larger = desk.interest(self.far) > desk.interest(self.near)
+        else:
+            against = desk.volume(self.near) if near_traded else 0
+            is_larger = far_traded and desk.volume(self.far) > against >= 0
+        self.crossed = self.crossed + 1 if is_larger else 0
 
     def counterpart(self, desk: Desk, product: Any) -> int:
         """The other product's contract of the same month, else the next later one, else its last; none that is due itself."""
@@ -204,8 +218,8 @@ class Roll(Face):
             desk.target(self.near, have)
             self.far = -1
             return
-        self.crossed = 0
         if have == 0:
+            self.crossed = 0
             self.near, self.far = self.far, -1
             desk.target(self.near, self.lots)
             return

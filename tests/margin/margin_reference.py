@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 
 from kilohour.contracts.terms import EngineTerms
 from tests.margin.margin_books import Line
@@ -36,6 +37,7 @@ def tier_of(line: Line, terms: EngineTerms) -> int:
     return next((tier for tier, most in enumerate(limits) if line.days is not None and line.days <= most), len(limits))
 
 
+@cache
 def gains_of(line: Line, terms: EngineTerms) -> list[int]:
     """What one lot gains in each scenario."""
     assert terms.margin_table is not None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -52,8 +53,9 @@ def random_portfolio(seed: int, model: str) -> Portfolio:
     return Portfolio(lines, terms)
 
 
-def portfolios(model: str) -> list[Portfolio]:
-    return [random_portfolio(seed, model) for seed in range(PORTFOLIOS)]
+def portfolios(model: str) -> Iterator[Portfolio]:
+    """One after the other: together they would take gigabytes."""
+    return (random_portfolio(seed, model) for seed in range(PORTFOLIOS))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -91,7 +91,7 @@ class RiskDesk(Gate):
             return "position_lots"
         for code in legs:
             product = self.contracts[code].product
-            units: list[Fraction] = [lots * self.lot(one) for one, lots in committed.items() if self.contracts[one].product == product]
+            units = [Fraction(lots * self.lot(one)) for one, lots in committed.items() if self.contracts[one].product == product]
             if limits.product_gross and sum((abs(one) for one in units), Fraction(0)) > exact(limits.product_gross):
                 return "product_gross"
             if limits.product_net and abs(sum(units, Fraction(0))) > exact(limits.product_net):
@@ -119,7 +119,7 @@ class RiskDesk(Gate):
     def notional(self, order: Order, units: int) -> Fraction:
         """Dollars; an outright limit at its limit."""
         is_limit = len(order.ratios) == 1 and order.works_as() in ("limit", "stop_limit")
-        return sum((abs(ratio) * units * self.lot(code) * abs(order.limit if is_limit and order.limit is not None else self.value(code))
+        return sum((Fraction(abs(ratio) * units * self.lot(code) * abs(order.limit if is_limit and order.limit is not None else self.value(code)))
                     for code, ratio in order.ratios.items()), Fraction(0)) / MILLION
 
     def is_beyond_collar(self, order: Order, limits: RiskLimits) -> bool:

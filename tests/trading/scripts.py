@@ -6,6 +6,7 @@
 ``lots`` what the strategy wants from that day on (``5`` of the old chip; ``3 new`` of the new one)
 ``does`` who trades: ``M N`` fills every order there, ``(M N)`` market orders only, ``M:3`` at most three lots;
          ``-M`` from now on orders in M are refused, ``+M`` taken again; ``gone M`` past its last trade, ``final M`` settled;
+         ``vM=120`` volume, ``iM=50`` open interest, ``pM=2.40`` price of M from now on; ``no M``: no bar of M that day;
          ``slow`` and ``fast``: cancels wait for the next bar, or not; ``call`` cancels everything, as a margin call does
 ======== =================================================================================================
 
@@ -61,20 +62,30 @@ class Rolled:
         self.transitions: set[tuple[str, str]] = set()
 
     def step(self) -> None:
-        """The strategy's turn."""
-        before = PHASES[self.roll.phase]
+        """The strategy's turn; a roll of one product that begins before its days do is ``early``."""
+        before, near = PHASES[self.roll.phase], self.roll.near
         self.roll.hold(self.exchange.desk, self.product, self.lots)
         self.exchange.serve()
         after = PHASES[self.roll.phase]
         if after != before:
             self.transitions.add((before, after))
+            if before == "holding" and self.roll.is_rolling() and after != "forced" and self.is_early(near):
+                self.transitions.add((before, "early " + after))
+
+    def is_early(self, near: int) -> bool:
+        """True when days alone would not begin this roll."""
+        view, day = self.exchange.memory[0], NANOS_PER_DAY
+        ends = view["last_trade_at" if self.roll.to_last_trade else "fixing_at"][near]
+        is_one_product = view["product_of"][near] == view["product_of"][self.roll.far]
+        return bool(is_one_product and ends - view["now"] > self.roll.days * day)
 
     def positions(self) -> tuple[int, ...]:
         return tuple(self.exchange.position(row) for row in range(len(NAMES)))
 
     def do(self, text: str) -> None:
         """What happens in the market, as in a cell of ``does``."""
-        words = re.findall(r"gone \w|final \w|[()]|[^\s()]+", text)
+        words = re.findall(r"gone \w|final \w|no \w|[()]|[^\s()]+", text)
+        self.show_bars(words)
         only_market = "(" in words
         trading: dict[int, int] = {}
         for word in words:
@@ -90,10 +101,21 @@ class Rolled:
                 self.exchange.memory[0]["held"][NAMES.index(word[-1])] = 0
             elif word[0] in "+-":
                 (self.exchange.refuses.add if word[0] == "-" else self.exchange.refuses.discard)(NAMES.index(word[1]))
-            elif word not in "()":
+            elif "=" not in word and word[:3] != "no " and word not in "()":
                 name, _, most = word.partition(":")
                 trading[NAMES.index(name)] = int(most or 10**6)
         self.trade(trading, only_market)
+
+    def show_bars(self, words: list[str]) -> None:
+        """Every contract has a bar, as the one before unless a word says otherwise, or says that there is none."""
+        view = self.exchange.memory[0]
+        for word in words:
+            if "=" in word:
+                name = {"v": "traded", "i": "open_interest", "p": "last"}[word[0]]
+                view[name][NAMES.index(word[1])] = float(word[3:]) if name == "last" else int(word[3:])
+        for row, name in enumerate(NAMES):
+            if f"no {name}" not in words:
+                view["seen_at"][row] = view["now"]
 
     def leave(self, row: int) -> None:
         """The last trade of a contract."""
@@ -122,6 +144,7 @@ def played(script: str, **parameters: Any) -> tuple[Rolled, str]:
     """Plays the left columns of a script; returns the machine and the whole table as it came out."""
     lines = script.strip().splitlines()
     rolled, rows = Rolled(**parameters), [lines[0].strip()]
+    width = len(lines[0].split("|")[2]) - 2
     for line in lines[1:]:
         day, lots, does = (cell.strip() for cell in line.split("|")[:3])
         rolled.exchange.at(float(day))
@@ -131,5 +154,5 @@ def played(script: str, **parameters: Any) -> tuple[Rolled, str]:
         rolled.do(does)
         rolled.step()
         held = " | ".join(f"{lots:>2}" for lots in rolled.positions())
-        rows.append(f"{day:<5} | {lots:<5} | {does:<11} | {PHASES[rolled.roll.phase]:<13} | {held}".rstrip())
+        rows.append(f"{day:<5} | {lots:<5} | {does:<{width}} | {PHASES[rolled.roll.phase]:<13} | {held}".rstrip())
     return rolled, "\n".join(rows)
