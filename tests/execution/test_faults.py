@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import pytest
 
 from kilohour.errors import KilohourError
 from kilohour.execution.journal import read
+from kilohour.execution.port import Absent, CancelAll
+from kilohour.execution.risk import LiveLimits, Risk, Trading
+from kilohour.execution.runner import INBOX_MOST, MOMENTS_MOST, Moment, Runner
 from kilohour.limits import RiskLimits
 from tests.execution.invariants import check_invariants
 from tests.execution.papers import SPREAD, hastened, short
@@ -78,8 +82,8 @@ def acted(folder, acts, rules=(), strategy=QUOTES, **asked):
 
 
 ACTS = {
-    "14 the order stream is cut": {("sent", 4): {"do": "disconnect", "channel": "orders"}},
     "14 every stream is cut": {("sent", 4): {"do": "disconnect", "channel": "all"}},
+    "16 the venue cancels when the order stream goes": {("sent", 4): {"do": "disconnect", "channel": "orders"}},
     "15 a half-open order stream": {("sent", 4): {"do": "half_open", "channel": "orders"}},
     "15 a half-open feed": {("sent", 4): {"do": "half_open", "channel": "feed"}},
     "15 every stream half-open": {("sent", 4): {"do": "half_open", "channel": "all"}},
@@ -201,3 +205,86 @@ def test_storms_at_length(seed, tmp_path):
 def test_a_storm_is_shrunk_to_the_faults_that_it_takes():
     rules = [{"do": name} for name in "abcde"]
     assert shrunk(rules, lambda some: {"b", "d"} <= {rule["do"] for rule in some}) == [{"do": "b"}, {"do": "d"}]
+
+
+async def taken(self, moment):
+    """Stands for a step."""
+
+
+def test_what_waits_is_bounded_and_a_flood_of_facts_ends_the_run_with_everything_cancelled(monkeypatch):
+    class Endless:
+        told = 0
+
+        async def moments(self):
+            while self.told < 5 * MOMENTS_MOST:
+                self.told += 1
+                yield Moment(())
+
+    class Recorder:
+        done: list[Any] = []
+
+        async def do(self, command):
+            self.done.append(command)
+
+    async def go():
+        trader = SimpleNamespace(risk=Risk(LiveLimits()))
+        runner = Runner(trader, Recorder(), Endless(), None, lambda: 0, is_lockstep=True)  # type: ignore[arg-type]
+        pump = asyncio.create_task(runner._pump_feed())
+        for _ in range(2 * MOMENTS_MOST):
+            await asyncio.sleep(0)
+        assert runner.inbox.qsize() == MOMENTS_MOST
+        while not pump.done():
+            await runner._one()
+            await asyncio.sleep(0)
+        assert runner.feed.told == 5 * MOMENTS_MOST
+        assert not runner.fault
+        for cid in range(INBOX_MOST + 1):
+            runner.inbox.put_nowait(("fact", Absent(cid=cid)))
+        while not runner.fault and not runner.inbox.empty():
+            await runner._one()
+        assert (runner.venue.done, trader.risk.trading) == ([CancelAll()], Trading.HALTED)
+
+    monkeypatch.setattr(Runner, "_take_moment", taken)
+    asyncio.run(go())
+
+
+HERE, KILL, TRADER = "test_faults", "test_kill", "test_trader"
+MATRIX = {
+    **dict.fromkeys((1, 2, 3, 5, 6, 8, 10, 12, 17, 18, 19), (HERE, "test_a_fault_leaves_nothing_double_lost_or_unknown")),
+    **dict.fromkeys((14, 15, 16, 20, 31, 32), (HERE, "test_a_line_or_a_venue_that_fails_leaves_nothing_double_lost_or_unknown")),
+    4: ("test_ccxt", "test_h2_a_lost_reply_of_the_real_class_is_one_order_and_unsure"),
+    7: (TRADER, "test_an_overfill_halts_everything"),
+    9: ("test_ccxt", "test_h5_h6_h7_a_sweep_of_eight_that_the_stream_tells_as_two_is_eight"),
+    11: (TRADER, "test_a_fill_that_races_the_cancel_drops_what_was_worked_out_without_it"),
+    13: "nothing is ever amended: an order is cancelled, and another sent once that is answered",
+    21: (HERE, "test_a_wall_clock_that_is_set_makes_nothing_sooner_or_later"),
+    22: (HERE, "test_a_feed_that_loses_doubles_or_swaps_messages_decides_the_same"),
+    23: (TRADER, "test_a_market_order_goes_no_farther_than_the_collar"),
+    24: (KILL, "test_killed_twenty_five_times_nothing_is_doubled_unknown_or_lost"),
+    25: (KILL, "test_killed_twenty_five_times_nothing_is_doubled_unknown_or_lost"),
+    26: ("test_journal", "test_of_a_torn_tail_a_prefix_remains"),
+    27: ("test_kill_switch", "test_a_runner_on_a_full_disk_sends_nothing_more_and_cancels_what_is_open"),
+    28: ("test_journal", "test_a_second_runner_is_refused_and_the_first_is_named"),
+    29: (TRADER, "test_positions_that_differ_stop_trading_until_they_are_accepted_or_equal"),
+    30: (TRADER, "test_foreign_fills_are_seen_and_count_in_the_position"),
+    33: ("test_paper", "test_paper_over_sockets_equals_the_backtest_and_replays"),
+    34: "a run books the marks of its feed, and no feed tells a corrected one: the sandbox corrects only its own books",
+    35: "neither the sandbox nor a feed changes the terms of a contract that is listed",
+    36: ("test_paper", "test_a_margin_call_in_paper_books_the_rows_of_the_backtest"),
+    37: (TRADER, "test_the_venues_fee_corrects_what_was_booked"),
+    38: (HERE, "test_what_waits_is_bounded_and_a_flood_of_facts_ends_the_run_with_everything_cancelled"),
+    39: ("test_kill_switch", "test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not"),
+    40: ("test_downtime", "test_every_fill_of_the_downtime_is_told_and_none_of_before"),
+}
+"""The forty faults of the matrix: the test that injects each, or why there is none."""
+
+
+def test_every_row_of_the_matrix_has_a_test_or_a_reason():
+    assert sorted(MATRIX) == list(range(1, 41))
+    for where in MATRIX.values():
+        if isinstance(where, tuple):
+            text = (Path(__file__).parent / f"{where[0]}.py").read_text()
+            assert f"\ndef {where[1]}(" in text, where
+    for rows, test in ((ROWS, "test_a_fault_leaves_nothing_double_lost_or_unknown"), (ACTS, "test_a_line_or_a_venue_that_fails_leaves_nothing_double_lost_or_unknown"), (FEED, MATRIX[22][1]), (CLOCK, MATRIX[21][1])):
+        told = {int(name.split()[0]) for name in rows}
+        assert told == {row for row, where in MATRIX.items() if where == (HERE, test)}
