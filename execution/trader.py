@@ -75,7 +75,8 @@ class Trader:
         try:
             self.session.see(events)
         except KilohourError as error:
-            self.raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            first, *more = str(error).splitlines()
+            self.raise_to(Trading.HALTED, ": ".join([type(error).__name__, first, *(line.strip() for line in more[-1:])]))
         planning.note_triggers(self, events)
         self._review_orders()
         self._note_books(events)
