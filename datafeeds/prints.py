@@ -22,7 +22,7 @@ column        type    meaning
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 NUMBERS = ("value_at", "known_at", "value", "revision")
 WORDS = ("series", "regime", "note", "source")
 COLUMNS = (*NUMBERS, *WORDS)
@@ -249,11 +249,14 @@ class Prints:
         return _table(list(prints), units, notes=tuple(notes))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Prints:
-        """Reads a folder that :meth:`save` or an import wrote, and checks its hash. Raises :class:`DataError`."""
+    def load(cls, folder: str | Path, series: Collection[str] | None = None) -> Prints:
+        """Reads a folder that :meth:`save` or an import wrote, or some series of it, and checks its hashes.
+
+        Raises :class:`DataError`, and :class:`UnknownName` for a series that is not there.
+        """
         from kilohour.datafeeds.print_folder import load
 
-        return load(Path(folder))
+        return load(Path(folder), series)
 
     def save(self, folder: str | Path) -> Prints:
         """Writes a folder, whole or not at all, and returns the prints with its hash."""

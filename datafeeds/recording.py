@@ -60,6 +60,8 @@ class Recording:
         self.folder = folder
         self._tail, self._names, self._refs = tail, names, refs
         self._count, self._pending, self._chunks, self._chunk_rows = written, pending, chunks, chunk_rows
+        self.last_at = max((row[1] for row in pending), default=0)
+        """Latest time of an event so far, nanoseconds UTC: a feed that tells its past again goes on behind it."""
 
     @classmethod
     def open(cls, folder: str | Path, *, source: str, days_per_year: int = 365, chunk_rows: int = CHUNK_ROWS) -> Recording:
@@ -90,7 +92,10 @@ class Recording:
         rows, _ = _tail_of(folder, kept)
         _rewrite_tail(folder, rows)
         tail, names = (open(folder / name, "a", encoding="utf-8") for name in (TAIL, NAMES))  # noqa: SIM115
-        return cls(folder, tail, names, refs, kept + len(rows), rows, len(chunks), chunk_rows)
+        recording = cls(folder, tail, names, refs, kept + len(rows), rows, len(chunks), chunk_rows)
+        for path in chunks[-1:]:
+            recording.last_at = max(recording.last_at, int(_read_chunk(path)["ts"].max()))
+        return recording
 
     def contract(self, contract: Contract) -> int:
         """The ``ref`` of a contract; one that was named before keeps its number."""
@@ -108,7 +113,7 @@ class Recording:
         row = [self._count, ts, ts if ts_event is None else ts_event, int(kind), ref, *(values.get(name, MISSING) for name in VALUES)]
         self._tail.write(json.dumps(row, separators=(",", ":")) + "\n")
         self._pending.append(row)
-        self._count += 1
+        self._count, self.last_at = self._count + 1, max(self.last_at, ts)
         if len(self._pending) >= self._chunk_rows:
             self._roll()
         return self._count - 1

@@ -95,7 +95,7 @@ class Session:
         from kilohour.kernels.engine import advance, close_books
 
         if not advance.signatures:
-            with collector_paused():
+            with collector_paused(sets_aside=True):
                 self._advance(self.cursor)
                 close_books(self.desk, _empty_book(0, True), self.market.terms, self.out)
 

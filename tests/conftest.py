@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Studies marked ``soak`` run when they are asked for by name (``pytest -m soak``), never by the way."""
+"""Studies marked ``soak`` run when they are asked for by name (``pytest -m soak``), never by the way; the order of the files."""
 
 from __future__ import annotations
 
 import pytest
 
+FIRST = ("tests/backtests/check/test_check.py", "tests/test_packaging.py")
+"""The first worker's file compiles the engine into the cache. The second's compiles a copy of its own meanwhile: with any other file
+that runs a strategy it would compile the same engine beside the first."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves the soak out of every run whose ``-m`` does not speak of it."""
+    """Puts :data:`FIRST` first, and leaves the soak out of every run whose ``-m`` does not speak of it."""
+    items.sort(key=lambda item: FIRST.index(file) if (file := item.nodeid.split("::")[0]) in FIRST else len(FIRST))
     if "soak" in (config.option.markexpr or ""):
         return
     kept = [item for item in items if "soak" not in item.keywords]
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if "soak" in item.keywords])
         items[:] = kept
+

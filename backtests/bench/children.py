@@ -122,19 +122,28 @@ def _load(sizes: Sizes, _cores: int, folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "note": f"{size / MEGABYTE:.1f} MB on disk, hashes checked"}
 
 
-def _import(_sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
-    """What ``kilohour data import aws-spot`` does, its own imports with it."""
+def _import(sizes: Sizes, _cores: int, path: Path) -> dict[str, Any]:
+    """What ``kilohour data import aws-spot`` does, its own imports with it; and the daily index of what it gives."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         from kilohour.datafeeds import source
-        from kilohour.datafeeds.quote_folder import read_manifest
+        from kilohour.datafeeds.quote_folder import TABLE, load
 
         list(source("aws-spot").run([path], Path(folder) / "quotes"))
         seconds = time.perf_counter() - began
-        manifest = read_manifest(Path(folder) / "quotes")
-    return {"seconds": seconds, "rows": manifest["read"], "note": f"{manifest['rows']:,} quotes"}
+        manifest = TABLE.read_manifest(Path(folder) / "quotes")
+        began = time.perf_counter()
+        quotes = load(Path(folder) / "quotes")
+        loaded = time.perf_counter() - began
+    from kilohour.datafeeds.index import Method, build_index
+
+    method = Method.load("aws-spot-us")
+    days = len(build_index(quotes, method).prints)
+    index = median_seconds(lambda _: build_index(quotes, method), lambda: None, sizes.repeats)
+    return {"seconds": seconds, "rows": manifest["read"], "quotes": len(quotes), "note": f"{len(quotes):,} quotes", "load_seconds": loaded,
+            "index_seconds": index, "days": days}  # fmt: skip
 
 
 WORK = {"sweep": _sweep, "sweep-vectorbt": _vectorbt, "sweep-agreeing": _agreeing, "make": _make, "run": _run, "load": _load,

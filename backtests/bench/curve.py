@@ -1,35 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Curves and indices: a daily index from quotes, the two-factor fit of a whole history, beside statsmodels' filter."""
+"""Curves: the two-factor fit of a whole history, beside statsmodels' filter."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from kilohour.backtests.bench.timing import Peer, Row, Sizes, installed, median_seconds, nothing
 from kilohour.curves.kalman import Panel, TwoFactor, fit_two_factor, run_filter
-from kilohour.datafeeds.index import Method, build_index
-from kilohour.datafeeds.quotes import WORDS, Quote, Quotes
-from kilohour.units import MICROS, NANOS_PER_DAY
 
 MODEL = TwoFactor(reversion=1.3, volatility_short=0.35, volatility_long=0.18, correlation=-0.3, drift_priced=-0.06, markdown=-0.22,
                   markdown_deviation=0.06, noise=0.008)  # fmt: skip
 MONTHS = 36
-FIRST_DAY = 20_000
-QUOTES = 536_814
-"""As many as a year and a half of one cloud's spot prices by zone, four times a day."""
 
 
 def work(sizes: Sizes) -> Iterator[Row]:
-    """The index, the filter and the fit; ``sizes.days`` days of 36 months."""
-    quotes = _quotes(min(QUOTES, sizes.bars))
-    method = Method.load("neocloud-median")
-    build_index(quotes, method)
-    yield Row("curve", f"daily index from {len(quotes):,} quotes", "s", median_seconds(lambda _: build_index(quotes, method), nothing,
-                                                                                         sizes.repeats), False, 1.0)  # fmt: skip
+    """The filter and the fit; ``sizes.days`` days of 36 months."""
     panel = _panel(sizes.days)
     run_filter(MODEL, panel)
     milliseconds = median_seconds(lambda _: run_filter(MODEL, panel), nothing, sizes.repeats) * 1e3
@@ -39,18 +27,6 @@ def work(sizes: Sizes) -> Iterator[Row]:
     seconds = median_seconds(lambda _: fit_two_factor(panel), nothing, min(sizes.repeats, 3))
     yield Row("curve", f"two-factor fit with launches, {MONTHS} months x {sizes.days:,} days", "s", seconds, False, 2.0,
               note="10 parameters with standard errors")  # fmt: skip
-
-
-def _quotes(count: int) -> Quotes:
-    """Quotes of 20 providers, six-hourly, drawn."""
-    seed = Quotes.of([Quote(seen=0, quoted=0, price=MICROS, provider=f"p{i:02d}", segment="neocloud", chip="H100", term="on-demand",
-                            source="bench") for i in range(20)])  # fmt: skip
-    rows = np.arange(count) % 20
-    many = seed.take(rows)
-    seen = FIRST_DAY * NANOS_PER_DAY + (np.arange(count) // 20) * (520 * NANOS_PER_DAY // (count // 20 + 1))
-    price = 2 * MICROS + np.random.default_rng(6).integers(0, MICROS, count)
-    columns: dict[str, Any] = {name: getattr(many, name).copy() for name in ("size", "count", *WORDS)}
-    return Quotes(seen=seen, quoted=seen.copy(), price=price, names=many.names, **columns)
 
 
 def _panel(days: int) -> Panel:

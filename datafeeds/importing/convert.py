@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -71,11 +71,16 @@ def refuse_unread(sieve: Sieve, column: str, read: Read, *, empty: str = "refuse
         sieve.good &= ~read.empty
 
 
-def codes_of(sieve: Sieve, name: str, text: Text, names: Names) -> Any:
-    """Codes of a text: one a row, or one for all rows."""
+def codes_of(sieve: Sieve, name: str, text: Text, names: Names, spelt: Callable[[str], str] = str) -> Any:
+    """Codes of a text: one a row, or one for all rows; each as ``spelt`` makes it."""
     if text.column is None:
-        return names.code(name, text.value)
-    return names.of(name, texts(sieve.columns[text.column]), functools.partial(_meaning, text))
+        return names.code(name, spelt(text.value))
+    return names.of(name, texts(sieve.columns[text.column]), lambda word: spelt(_meaning(text, word)))
+
+
+def kept_of(value: Any, keep: npt.NDArray[np.intp], dtype: Any) -> npt.NDArray[Any]:
+    """The kept rows of an array, or one value for each."""
+    return np.full(len(keep), value, dtype) if np.ndim(value) == 0 else np.asarray(value)[keep].astype(dtype, copy=False)
 
 
 def _meaning(text: Text, word: str) -> str:
@@ -119,11 +124,7 @@ def _offer(sieve: Sieve, price: Price, shared: dict[str, Any], names: Names) -> 
     if price.offer is not None:
         found["offer"] = names.code("offer", price.offer)
     keep = np.flatnonzero(sieve.good)
-    return {name: _kept(value, keep, np.int64 if name in (*NUMBERS, "row") else np.int32) for name, value in found.items()}
-
-
-def _kept(value: Any, keep: npt.NDArray[np.intp], dtype: Any) -> npt.NDArray[Any]:
-    return np.full(len(keep), value, dtype) if np.ndim(value) == 0 else np.asarray(value)[keep].astype(dtype, copy=False)
+    return {name: kept_of(value, keep, np.int64 if name in (*NUMBERS, "row") else np.int32) for name, value in found.items()}
 
 
 def _price(sieve: Sieve, price: Price) -> Ints:

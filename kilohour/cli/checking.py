@@ -15,12 +15,12 @@ HEADINGS = ("Grade", "Of", "Rule", "First day", "Count", "Detail")
 
 def check_folder(folder: Path) -> dict[str, Any]:
     """What a tape, a table of quotes or one of prints shows: ``kind``, counts of errors and warnings, and each finding."""
-    from kilohour.datafeeds.print_folder import is_prints
-    from kilohour.datafeeds.quote_folder import is_quotes
+    from kilohour.datafeeds.print_folder import TABLE as PRINTS
+    from kilohour.datafeeds.quote_folder import TABLE as QUOTES
 
-    if is_quotes(folder):
+    if QUOTES.holds(folder):
         kind, findings = "quotes", _of_quotes(folder)
-    elif is_prints(folder):
+    elif PRINTS.holds(folder):
         kind, findings = "prints", _of_prints(folder)
     else:
         from kilohour.cli.tapes import graded

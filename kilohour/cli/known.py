@@ -22,7 +22,7 @@ def known_on(folder: Path, series: str, on: str, now: str | None) -> dict[str, A
     later = _end_of("--now", now) if now is not None else FOREVER
     if later < then:
         raise UsageError(f"--now must not be before --on, found {now} and {on}")
-    prints = Prints.load(folder)
+    prints = Prints.load(folder, [series])
     known, current = prints.as_of(then, series), prints.as_of(later, series)
     values = dict(zip(current.value_at.tolist(), current.value.tolist(), strict=True))
     rows = [

@@ -62,10 +62,13 @@ def record(
     async def go() -> tuple[int, int]:
         from kilohour.backtests.real import feed_of_venue
 
+        feed: Any
         feed, tape, close = await feed_of_venue(venue, url=url, account=account, products=product or [], width=width, contracts=contracts,
                                                 clock=time.time_ns)
         with Recording.open(out, source=f"recorded from {venue}", days_per_year=tape.days_per_year) as kept:
             counts = [0, 0]
+            if venue == "sandbox":  # which tells all of its past to whoever connects
+                feed.skip_until = kept.last_at
             try:
                 async with asyncio.timeout(seconds):
                     await _write(feed, tape, kept, counts)

@@ -17,12 +17,12 @@ NUMBERS = ("providers", "quotes", "lowest", "median", "highest", "prints", "valu
 
 def described(folder: Path) -> dict[str, Any] | None:
     """The description of a table of quotes or prints, or None when the folder holds neither."""
-    from kilohour.datafeeds.print_folder import is_prints
-    from kilohour.datafeeds.quote_folder import is_quotes
+    from kilohour.datafeeds.print_folder import TABLE as PRINTS
+    from kilohour.datafeeds.quote_folder import TABLE as QUOTES
 
-    if is_quotes(folder):
+    if QUOTES.holds(folder):
         return _quotes(folder)
-    return _prints(folder) if is_prints(folder) else None
+    return _prints(folder) if PRINTS.holds(folder) else None
 
 
 def print_table(found: Mapping[str, Any]) -> None:

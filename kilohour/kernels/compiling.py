@@ -146,16 +146,18 @@ entry = njit(cache=True, nogil=True)
 
 
 @contextlib.contextmanager
-def collector_paused() -> Iterator[None]:
+def collector_paused(*, sets_aside: bool = False) -> Iterator[None]:
     """Pauses Python's cyclic garbage collector: numba's compiler makes millions of objects and keeps most of them.
 
-    What is there at the end is set aside (``gc.freeze``), or the first collection after it would look through all of it.
+    ``sets_aside``: what is there at the end is never looked through again (``gc.freeze``). For the engine's parts, which are compiled
+    once a process and kept: the first collection would take half a second. Not for strategies, whose garbage would pile up.
     """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_enabled:
+        if sets_aside:
             gc.freeze()
+        if was_enabled:
             gc.enable()

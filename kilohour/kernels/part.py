@@ -25,7 +25,7 @@ def part_address(function: Callable[..., int], with_scenarios: bool = False) -> 
 @functools.cache
 def _address(function: Callable[..., int], with_scenarios: bool) -> int:
     records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
-    with collector_paused():
+    with collector_paused(sets_aside=True):
         compiled = cfunc(types.int64(types.int64, *records), cache=True)(function)
     _KEPT.append(compiled)
     return native_address(compiled)

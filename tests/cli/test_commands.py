@@ -73,7 +73,7 @@ def test_contracts_lists_every_product_and_one_venue(kilohour):
     found = loaded(kilohour("contracts list --json"))["products"]
     assert {"SIM:H100", "NYMEX:GPU1", "NYMEX:CL", "AX:NVDA-H100"} <= {row["code"] for row in found}
     ours = loaded(kilohour("contracts list --venue SIM --json"))["products"]
-    assert [row["code"] for row in ours] == ["SIM:B200", "SIM:B300", "SIM:H100", "SIM:H200"]
+    assert [row["code"] for row in ours] == ["SIM:B200", "SIM:B300", "SIM:H100", "SIM:H100PERP", "SIM:H200"]
     assert kilohour("contracts").out == kilohour("contracts list").out
     assert "NYMEX:GPU2" in kilohour("contracts").out
 

@@ -145,7 +145,7 @@ def test_a_folder_gives_back_what_was_written(tmp_path):
     assert (found.sha256, found.units, found.revision.tolist()) == (saved.sha256, saved.units, saved.revision.tolist())
     assert found.frame()["value"].tolist()[0] == 0.0001
     prints(TABLE.replace("400", "401")).save(tmp_path / "other")
-    (tmp_path / "other" / "prints.parquet").replace(tmp_path / "p" / "prints.parquet")
+    (tmp_path / "other" / "prints-00000.parquet").replace(tmp_path / "p" / "prints-00000.parquet")
     with pytest.raises(DataError, match="was changed or damaged"):
         Prints.load(tmp_path / "p")
 

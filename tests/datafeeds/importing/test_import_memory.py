@@ -23,10 +23,29 @@ def opened(path, mapping):
     return batches(path, mapping.columns(), batch_rows=batch_rows)
 found = []
 for rows in (few, many):
-    path = make_snapshots(folder / f"{rows}.parquet", rows)
+    path = make_snapshots(folder / f"{rows}.parquet", rows, every_seconds=3_600)
     done = import_quotes("aws-spot", MAPPING, [path], folder / f"q{rows}", opened=opened, run_rows=run_rows)
     found.append([done.read, done.kept, peak_bytes()])
 print(json.dumps(found))
+"""
+PRINTS = """
+import json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.importing.mapping import PrintMapping, Series, Text, When
+from kilohour.datafeeds.importing.prints_import import import_prints
+path, rng, rows, group = Path(sys.argv[1]) / "in.parquet", np.random.default_rng(3), 25_000_000, 1 << 17
+schema = pa.schema([("at", pa.timestamp("s", "UTC")), ("a", pa.float64()), ("b", pa.float64())])
+with pq.ParquetWriter(path, schema) as writer:
+    for first in range(0, rows, group):
+        at = 60 * np.arange(first, min(first + group, rows))
+        columns = [pa.array(at, pa.timestamp("s", "UTC")), *(pa.array(rng.random(len(at)).round(3)) for _ in "ab")]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+mapping = PrintMapping(value_at=When(column="at", lag=86_400 * 10**9),
+                       series=tuple(Series(code=Text(value=name), column=name, unit="USD") for name in "ab"))
+done = import_prints("by-hand", mapping, [path], Path(sys.argv[1]) / "p")
+print(json.dumps([done.read, done.kept, peak_bytes()]))
 """
 
 
@@ -49,6 +68,18 @@ def test_eight_times_the_rows_need_hardly_more_memory(tmp_path):
 @pytest.mark.soak
 def test_fifty_million_rows_take_less_than_two_gigabytes(tmp_path):
     _, (rows, kept, peak) = imported(tmp_path, 1_000, 50_000_000, 1 << 20, 1 << 17)
+    sys.stdout.write(f"{rows:,} rows, {kept:,} quotes, peak {peak / 1e6:,.0f} MB\n")
     assert rows == 50_000_000
     assert kept > 85_000_000
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_fifty_million_prints_take_less_than_two_gigabytes(tmp_path):
+    """Values of a series a minute, 95 years of them, in two columns of 25 million rows; known a day later."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", PRINTS, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
+    read, kept, peak = json.loads(done.stdout)
+    sys.stdout.write(f"{read:,} rows, {kept:,} prints, peak {peak / 1e6:,.0f} MB\n")
+    assert (read, kept) == (25_000_000, 50_000_000)
     assert peak < 2e9

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports of quotes: exact prices, refused rows with their reason, the same bytes again, and again after an interruption."""
+"""Imports of quotes and prints: exact prices, refused rows with their reason, the same bytes again, and again after an interruption."""
 
 import csv
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kilohour.datafeeds.importing.mapping import Price, QuoteMapping, Text, When, unit_of
+from kilohour.datafeeds.importing.mapping import Price, PrintMapping, QuoteMapping, Series, Text, When, unit_of
+from kilohour.datafeeds.importing.prints_import import import_prints
 from kilohour.datafeeds.importing.quotes_import import import_quotes
 from kilohour.datafeeds.importing.stream import batches
+from kilohour.datafeeds.prints import Prints
 from kilohour.datafeeds.quotes import Quotes
 from kilohour.errors import DataError, KilohourError, UsageError
 from kilohour.units import MISSING
@@ -198,6 +201,39 @@ def test_the_same_input_gives_the_same_bytes_also_after_an_interruption(tmp_path
     assert not (tmp_path / ".q.import").exists()
     reasons = {reason for *_, reason in side_file(tmp_path / "q")}
     assert reasons == {"not above zero", "another price of the same offer at the same time"}
+
+
+SERIES = PrintMapping(value_at=When(column="time", zone="UTC"), known=When(column="known", zone="UTC"), regime=Text(column="place"),
+                      series=(Series(code=Text(column="chip"), column="usd", unit="USD"), Series(code=Text(value="spot"), column="spot", unit="cents", lowest=0.0)))
+
+
+def test_prints_stream_as_quotes_do_and_count_their_revisions(tmp_path):
+    """12,000 rows in runs of 3,000: beside pandas, in memory, and after an interruption."""
+    table = many(12_000)
+    rng = np.random.default_rng(5)
+    known = pa.array(table["time"].cast(pa.int64()).to_numpy() + 3_600 * rng.integers(0, 4, len(table)), pa.timestamp("s"))
+    pq.write_table(table.append_column("known", known), tmp_path / "in.parquet")
+    given = ([tmp_path / "in.parquet"],)
+    for run_rows in (10**6, 3_000):
+        import_prints("by-hand", SERIES, *given, tmp_path / str(run_rows), opened=stopping(-1), rejected_max=1.0, run_rows=run_rows)
+    with pytest.raises(Interrupted):
+        import_prints("by-hand", SERIES, *given, tmp_path / "p", opened=stopping(7), rejected_max=1.0, run_rows=3_000)
+    assert (tmp_path / ".p.import" / "progress.json").exists()
+    import_prints("by-hand", SERIES, *given, tmp_path / "p", opened=stopping(-1), rejected_max=1.0, run_rows=3_000)
+    assert contents(tmp_path / "p") == contents(tmp_path / "3000")
+    assert list(Prints.load(tmp_path / "p").rows()) == list(Prints.load(tmp_path / "1000000").rows())
+
+    frame = pq.read_table(tmp_path / "in.parquet").to_pandas()
+    frame = pd.concat([frame.assign(series=frame["chip"], value=frame["usd"]), frame[frame["spot"] >= 0].assign(series="SPOT", value=frame["spot"])])
+    frame = frame.drop_duplicates(["series", "time", "known"]).sort_values(["series", "time", "known"], kind="stable")
+    found = Prints.load(tmp_path / "p")
+    assert found.value.tolist() == (frame["value"] * 10**6).round().astype(int).tolist()
+    assert found.revision.tolist() == frame.groupby(["series", "time"]).cumcount().tolist()
+    assert found.units == {"A100-80": "USD", "H100": "USD", "SPOT": "cents"}
+    spot = Prints.load(tmp_path / "p", ["SPOT"])
+    assert (set(spot.names["series"]), len(spot)) == ({"SPOT"}, int((frame["series"] == "SPOT").sum()))
+    reasons = {reason for *_, reason in side_file(tmp_path / "p")}
+    assert reasons == {"under 0", "another value of the same print"}
 
 
 def test_an_interrupted_import_of_another_input_is_not_taken_up(tmp_path):

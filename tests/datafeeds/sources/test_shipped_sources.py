@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from kilohour.datafeeds import source
+from kilohour.datafeeds import BUILT_IN, source
 from kilohour.datafeeds.prints import Prints
 from kilohour.datafeeds.quotes import Quotes
 from kilohour.errors import DataError, KilohourError
@@ -185,6 +185,78 @@ def test_a_row_twice_and_an_unreadable_time_are_put_aside(tmp_path, name):
     with (tmp_path / "out" / "rejected.csv").open(newline="") as file:
         reasons = [row["reason"] for row in csv.DictReader(file)]
     assert {"not a time"} < set(reasons) <= {"not a time", "the same quote twice", "the same print twice"}
+
+
+# Sources whose files are no plain tables of one shape, and where their bad input is tested.
+ELSEWHERE = {
+    "my-file": "datafeeds/importing/test_mapping_file.py", "aws-cli": "datafeeds/sources/test_aws_cli.py", "ccxt": "datafeeds/sources/test_ccxt_candles.py",
+    "databento": "datafeeds/sources/test_databento_files.py", "recorded": "datafeeds/test_recording.py", "energy-strip": "datafeeds/test_energy.py",
+    "gpu-prices": "datafeeds/test_gpu_prices.py",
+}  # fmt: skip
+CHIPS = {"aws-spot": "chip", "google-prices": "chip", "google-gpu-only": "chip", "hyperscaler-lists": "chip", "cloud-tables": "chip",
+         "neocloud-offers": "chip", "marketplace-asks": "gpu_name"}  # fmt: skip
+TIMES = {"aws-spot": "ts_utc", "neocloud-offers": "ts_utc", "neocloud-market": "ts_utc", "marketplace-asks": "collected_utc", "token-prices": "valid_from",
+         "openrouter-revenue": "week", "chip-facts": "release_date"}  # fmt: skip
+VALUES = {"google-prices": "ondemand_usd_per_gpu_h", "google-gpu-only": "ondemand_usd_per_gpu_h", "hyperscaler-lists": "ondemand_usd_per_gpu_h",
+          "cloud-tables": "ondemand_usd_per_gpu_h", "aws-spot": "ondemand_usd_per_gpu_h", "neocloud-offers": "avg", "marketplace-asks": "usd_per_gpu_h",
+          "neocloud-market": "median", "token-prices": "input_usd_per_mtok", "openrouter-prices": "output_usd_per_mtok",
+          "openrouter-index": "blend_median", "openrouter-revenue": "est_revenue_usd", "adoption-series": "value", "chip-facts": "hbm_gb",
+          "energy-positions": "settle", "wti-cash": "value", "price-statistics": "median"}  # fmt: skip
+
+
+def spoilt(name, column, change):
+    """The table of a source with one row more: its first with one cell changed."""
+    rows = list(csv.DictReader(HAND[name][0].splitlines()))
+    rows.append({**rows[0], column: change(rows[0][column])})
+    return "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)]) + "\n"
+
+
+def refused(name, folder, text):
+    run(name, write(folder, name, text), folder / "out", rejected_max="100%")
+    with (folder / "out" / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        return [(row["row"], row["column"], row["reason"]) for row in csv.DictReader(file)]
+
+
+def test_every_source_is_tested_with_bad_input():
+    assert {*HAND, *ELSEWHERE} == set(BUILT_IN)
+    assert set(HAND) == set(VALUES)
+    assert set(CHIPS) == {name for name in HAND if source(name).gives == "quotes"}
+    for place in ELSEWHERE.values():
+        assert "Error" in (Path(__file__).parents[2] / place).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_the_order_of_columns_does_not_matter(tmp_path, name):
+    rows = list(csv.reader(HAND[name][0].splitlines()))
+    run(name, write(tmp_path, name, "\n".join(",".join(reversed(row)) for row in rows) + "\n"), tmp_path / "turned")
+    run(name, write(tmp_path, name, HAND[name][0]), tmp_path / "out")
+    assert given(name, tmp_path / "turned") == given(name, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_a_time_of_another_zone_is_put_aside(tmp_path, name):
+    """Of days any time of day, zone or not, is refused: it would be another day somewhere."""
+    column = TIMES.get(name, "date")
+    last = str(len(HAND[name][0].splitlines()) - 1)
+    found = refused(name, tmp_path, spoilt(name, column, lambda cell: cell.replace(" ", "T") + ("" if ":" in cell else "T12:00:00") + "-05:00"))
+    assert (last, column) in {(row, at) for row, at, _ in found}
+    assert {reason for row, _, reason in found if row == last} <= {"a time of another zone than UTC", "a date with a time of day", "not a time"}
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_a_number_with_a_unit_of_its_own_is_put_aside(tmp_path, name):
+    last = str(len(HAND[name][0].splitlines()) - 1)
+    found = refused(name, tmp_path, spoilt(name, VALUES[name], lambda cell: cell + " EUR"))
+    (reason,) = {why for row, column, why in found if (row, column) == (last, VALUES[name])}
+    assert reason == ("not the price of the instance over its GPUs" if name == "hyperscaler-lists" else "not a number")
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_quote_for_an_unknown_chip_is_put_aside(tmp_path, name):
+    last = str(len(HAND[name][0].splitlines()) - 1)
+    found = refused(name, tmp_path, spoilt(name, CHIPS[name], lambda cell: cell + "00"))
+    (reason,) = {why for row, _, why in found if row == last}
+    assert reason.startswith("unknown chip, nearest ")
 
 
 def test_a_price_that_is_not_its_instance_s_is_put_aside(tmp_path):

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from kilohour.backtests.backtest import between
+from kilohour.cli.main import main
 from kilohour.execution.sandbox.ax import REASONS
 from kilohour.execution.sandbox.engines import CODES, LEDGER
 from kilohour.execution.sandbox.model import NewOrder, Reason, Session, State
 from kilohour.execution.sandbox.okx import CODES as OKX_CODES
 from kilohour.kernels import records as r
+from kilohour.tape import Kind, Tape
 from tests.backtests.tapes import sim_tape
 from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of, new_order, play_orders
 from tests.execution.sandbox.serving import receive, serving
@@ -170,3 +172,26 @@ def test_every_refusal_and_every_ledger_row_of_the_engine_has_a_name_on_the_wire
     written = {int(getattr(r, name)) for name in ("VARIATION", "FEE", "SETTLEMENT", "SETTLEMENT_FEE", "VARIATION_REVERSED",
                "SETTLEMENT_REVERSED", "FUNDING_PAID", "CLEARING_FEE", "INTEREST_PAID")}  # fmt: skip
     assert set(LEDGER) == written == set(range(1, 11)) - {int(r.UNSETTLED)}, "an exchange never closes its books"
+
+
+def told_of(tape: Any) -> list[Any]:
+    """Its events by code, in an order of their own."""
+    names = ("ts", "ts_event", "kind", "open", "high", "low", "close", "volume")
+    codes = [tape.indices[ref].code if kind == Kind.PRINT else tape.contracts[ref].code
+             for kind, ref in zip(tape.events["kind"].tolist(), tape.events["ref"].tolist(), strict=True)]  # fmt: skip
+    return sorted(zip(*(tape.events[name].tolist() for name in names), codes, strict=True))
+
+
+def test_what_is_recorded_over_the_wire_is_imported_as_the_tape_that_was_replayed(tmp_path: Any) -> None:
+    """``kilohour record`` of a sandbox, twice into one folder, then ``kilohour data import recorded``: every event, once."""
+    replayed = sim_tape(5)
+    recording, out = str(tmp_path / "recording"), tmp_path / "tape"
+
+    async def run() -> list[int]:
+        async with serving(exchange_of(replayed)) as (server, _):
+            words = ["record", "--venue", "sandbox", "--url", f"http://127.0.0.1:{server.port}", "--out", recording, "--for", "0.5"]
+            return [await asyncio.to_thread(main, words), await asyncio.to_thread(main, words)]
+
+    assert asyncio.run(run()) == [0, 0]
+    assert main(["data", "import", "recorded", recording, "--out", str(out)]) == 0
+    assert told_of(Tape.load(out)) == told_of(replayed)
