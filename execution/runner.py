@@ -94,8 +94,6 @@ class Runner:
     must_reconcile: bool = True
     early: list[Fact] = field(default_factory=list)
     inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
-    latencies: list[tuple[int, int]] = field(default_factory=list)
-    """Of each step that sent something: nanoseconds from event in to decided, and to committed."""
     is_over: bool = False
     fault: str = ""
 
@@ -190,12 +188,9 @@ class Runner:
         commands = self.trader.take_group(facts, moment.events, began)
         if self.watchdog is not None and (late := self.watchdog.ended()):
             await self._fail_closed(late)
-        decided = self.clock()
         self.point("decided")
         await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())
         self.point("committed")
-        if commands:
-            self.latencies.append((decided - began, self.clock() - began))
         await self._execute(commands)
         if moment.barrier is not None:
             await self._settle()
@@ -256,6 +251,7 @@ class Runner:
 
     async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
         done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory)
+        self.point("queued")
         if must_wait or done.done():
             try:
                 await asyncio.wrap_future(done)
