@@ -36,6 +36,14 @@ def unnamed(_name: str) -> None:
     """Nothing happens at a point that nobody watches."""
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _soon() -> float:
+    return _now() + QUIET_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The events of one timestamp; ``facts_due``: messages of the order stream that belong before them, in lock-step."""
@@ -86,8 +94,6 @@ class Runner:
     must_reconcile: bool = True
     early: list[Fact] = field(default_factory=list)
     inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
-    latencies: list[tuple[int, int]] = field(default_factory=list)
-    """Of each step that sent something: nanoseconds from event in to decided, and to committed."""
     is_over: bool = False
     fault: str = ""
 
@@ -153,11 +159,14 @@ class Runner:
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         elif kind == "word":
-            if thing != "finish":
-                await self._input("word", {"word": thing}, None)
-            self.is_over = self.is_over or thing in ("kill", "finish")
+            await self._take_word(thing)
         if self.on_step is not None:
             self.on_step(self)
+
+    async def _take_word(self, word: str) -> None:
+        if word != "finish":
+            await self._input("word", {"word": word}, None)
+        self.is_over = self.is_over or word in ("kill", "finish")
 
     async def _take_fact(self, fact: Fact) -> None:
         """A fact by itself; in lock-step it waits for the timestamp it belongs to, and the account for the end of that."""
@@ -179,12 +188,9 @@ class Runner:
         commands = self.trader.take_group(facts, moment.events, began)
         if self.watchdog is not None and (late := self.watchdog.ended()):
             await self._fail_closed(late)
-        decided = self.clock()
         self.point("decided")
         await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())
         self.point("committed")
-        if commands:
-            self.latencies.append((decided - began, self.clock() - began))
         await self._execute(commands)
         if moment.barrier is not None:
             await self._settle()
@@ -213,16 +219,27 @@ class Runner:
 
     async def _settle(self) -> None:
         """Lock-step: waits until every order that was sent is known to work, and every cancel was answered."""
+        later: list[tuple[str, Any]] = []
+        ends = _soon()
         while any(order.state in (State.SENT, State.UNKNOWN) or order.pending_cancel for order in self.trader.open_orders()):
             try:
-                kind, thing = await asyncio.wait_for(self.inbox.get(), QUIET_SECONDS)
+                kind, thing = await asyncio.wait_for(self.inbox.get(), ends - _now())
             except TimeoutError:
                 raise EngineError(f"the venue did not answer for {QUIET_SECONDS:g} s in lock-step") from None
             if kind == "fact":
+                ends = _soon()
                 await self._input("fact", to_json(thing), thing)
                 self.must_reconcile = self.must_reconcile or (isinstance(thing, Linked) and thing.is_up)
             elif kind == "time" and self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
+            elif kind == "word":
+                await self._take_word(thing)
+            elif kind == "account":
+                self.must_reconcile = True
+            elif kind == "feed":
+                later.append((kind, thing))
+        for waiting in later:
+            self.inbox.put_nowait(waiting)
 
     async def _input(self, kind: str, body: dict[str, Any], thing: Fact | None) -> None:
         at = self.clock()
@@ -234,6 +251,7 @@ class Runner:
 
     async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
         done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory)
+        self.point("queued")
         if must_wait or done.done():
             try:
                 await asyncio.wrap_future(done)
@@ -270,12 +288,14 @@ class Runner:
         if self.fault:
             return
         await self._input("word", {"word": "stop"}, None)
-        ends = asyncio.get_running_loop().time() + QUIET_SECONDS
-        while self.trader.open_orders() and asyncio.get_running_loop().time() < ends:
+        ends = _soon()
+        while self.trader.open_orders() and _now() < ends:
             with contextlib.suppress(TimeoutError):
                 kind, thing = await asyncio.wait_for(self.inbox.get(), TICK_SECONDS)
                 if kind == "fact":
                     await self._input("fact", to_json(thing), thing)
+                elif kind == "word":
+                    await self._take_word(thing)
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         ended = {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}

@@ -6,14 +6,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
-from kilohour.execution.runner import Moment
+from kilohour.execution.runner import Moment, unnamed
 from kilohour.live import Event
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
@@ -48,10 +48,12 @@ def symbols_of(hello: Mapping[str, Any]) -> dict[str, str]:
 
 
 class SandboxFeed:
-    """Events as they come; ``is_lockstep`` holds the exchange at each barrier until the runner is done. ``account``: whose orders count."""
+    """Events as they come; ``is_lockstep`` holds the exchange at each barrier until the runner is done. ``account``: whose orders count.
+    ``point("received")`` is called when the message that completes a timestamp is read, in lock-step."""
 
-    def __init__(self, base: str, *, is_lockstep: bool, account: str) -> None:
+    def __init__(self, base: str, *, is_lockstep: bool, account: str, point: Callable[[str], None] = unnamed) -> None:
         self.base, self.is_lockstep, self.account = base.rstrip("/").replace("http", "ws", 1), is_lockstep, account
+        self.point = point
         self.hello: dict[str, Any] = {}
         self._rows: dict[str, int] = {}
         self._indices: dict[str, int] = {}
@@ -113,6 +115,7 @@ class SandboxFeed:
         steps = f"{self.base}/_lockstep?account={self.account}"
         self._steps = await self._session.ws_connect(steps, max_msg_size=1 << 20, timeout=patience)
         async for message in self._steps:
+            self.point("received")
             said = json.loads(message.data)
             if "barrier" not in said or said.get("end"):
                 break
@@ -145,7 +148,8 @@ class SandboxFeed:
     async def _next(self) -> dict[str, Any] | None:
         """The next event, None at the end. Raises :class:`DataError` when one is missing or the feed does not come back."""
         for wait in (0.0, *RETRIES):
-            await asyncio.sleep(wait)
+            if wait:
+                await asyncio.sleep(wait)
             with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError, TypeError, KeyError):
                 if wait or self._socket is None:
                     await self._connect()
