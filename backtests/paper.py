@@ -62,7 +62,7 @@ async def paper(asked: Paper) -> Runner:
 
     Raises :class:`UsageError` in one line for what cannot run, :class:`~kilohour.errors.DataError` for a damaged journal.
     """
-    feed = SandboxFeed(asked.url, is_lockstep=asked.is_lockstep, account=asked.account)
+    feed = SandboxFeed(asked.url, is_lockstep=asked.is_lockstep, account=asked.account, point=asked.point)
     hello = await feed.open()
     journal = Journal(asked.folder)
     try:

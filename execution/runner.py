@@ -50,6 +50,14 @@ def unnamed(_name: str) -> None:
     """Nothing happens at a point that nobody watches."""
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _soon() -> float:
+    return _now() + QUIET_SECONDS
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """The events of one timestamp; ``facts_due``: messages of the order stream that belong before them, in lock-step."""
@@ -102,8 +110,6 @@ class Runner:
     inbox: asyncio.Queue[tuple[str, Any]] = field(default_factory=asyncio.Queue)
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOMENTS_MOST))
     """Timestamps that may wait: a feed that is faster than the strategy is read no further."""
-    latencies: list[tuple[int, int]] = field(default_factory=list)
-    """Of each step that sent something: nanoseconds from event in to decided, and to committed."""
     is_over: bool = False
     fault: str = ""
 
@@ -173,11 +179,14 @@ class Runner:
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         elif kind == "word":
-            if thing != "finish":
-                await self._input("word", {"word": thing}, None)
-            self.is_over = self.is_over or thing in ("kill", "finish")
+            await self._take_word(thing)
         if self.on_step is not None:
             self.on_step(self)
+
+    async def _take_word(self, word: str) -> None:
+        if word != "finish":
+            await self._input("word", {"word": word}, None)
+        self.is_over = self.is_over or word in ("kill", "finish")
 
     async def _take_fact(self, fact: Fact) -> None:
         """A fact by itself; in lock-step it waits for the timestamp it belongs to, and the account for the end of that."""
@@ -199,12 +208,9 @@ class Runner:
         commands = self.trader.take_group(facts, moment.events, began)
         if self.watchdog is not None and (late := self.watchdog.ended()):
             await self._fail_closed(late)
-        decided = self.clock()
         self.point("decided")
         await self._commit("feed", body, began, must_wait=bool(commands), memory=self.trader.state_bytes())
         self.point("committed")
-        if commands:
-            self.latencies.append((decided - began, self.clock() - began))
         await self._execute(commands)
         if moment.barrier is not None:
             await self._settle()
@@ -233,16 +239,27 @@ class Runner:
 
     async def _settle(self) -> None:
         """Lock-step: waits until every order that was sent is known to work, and every cancel was answered."""
+        later: list[tuple[str, Any]] = []
+        ends = _soon()
         while self._is_unsettled():
             try:
-                kind, thing = await asyncio.wait_for(self.inbox.get(), QUIET_SECONDS)
+                kind, thing = await asyncio.wait_for(self.inbox.get(), ends - _now())
             except TimeoutError:
                 raise EngineError(f"the venue did not answer for {QUIET_SECONDS:g} s in lock-step") from None
             if kind == "fact":
+                ends = _soon()
                 await self._input("fact", to_json(thing), thing)
                 self.must_reconcile = self.must_reconcile or (isinstance(thing, Linked) and thing.is_up)
             elif kind == "time" and self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
+            elif kind == "word":
+                await self._take_word(thing)
+            elif kind == "account":
+                self.must_reconcile = True
+            elif kind == "feed":
+                later.append((kind, thing))
+        for waiting in later:
+            self.inbox.put_nowait(waiting)
 
     def _is_unsettled(self) -> bool:
         """True while an answer is due: a refusal is one when the order was then seen to work on, as in an instrument that is halted."""
@@ -261,6 +278,7 @@ class Runner:
 
     async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
         done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory)
+        self.point("queued")
         if must_wait or done.done():
             try:
                 await asyncio.wrap_future(done)
@@ -297,12 +315,14 @@ class Runner:
         if self.fault:
             return
         await self._input("word", {"word": "stop"}, None)
-        ends = asyncio.get_running_loop().time() + QUIET_SECONDS
-        while self.trader.open_orders() and asyncio.get_running_loop().time() < ends:
+        ends = _soon()
+        while self.trader.open_orders() and _now() < ends:
             with contextlib.suppress(TimeoutError):
                 kind, thing = await asyncio.wait_for(self.inbox.get(), TICK_SECONDS)
                 if kind == "fact":
                     await self._input("fact", to_json(thing), thing)
+                elif kind == "word":
+                    await self._take_word(thing)
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
         ended = {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}

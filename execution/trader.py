@@ -48,6 +48,8 @@ class Trader:
         self.risk = Risk(limits)
         self.gate_state = session.trading_state
         self.orders: dict[int, VenueOrder] = {}
+        self._working: dict[int, VenueOrder] = {}
+        """Those of them that are open or may be again."""
         self.progress: dict[int, Progress] = {}
         self.trades = Trades()
         self.codes = [contract.code for contract in session.market.tape.contracts]
@@ -77,7 +79,8 @@ class Trader:
         try:
             self.session.see(events)
         except KilohourError as error:
-            self.raise_to(Trading.HALTED, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+            first, *more = str(error).splitlines()
+            self.raise_to(Trading.HALTED, ": ".join([type(error).__name__, first, *(line.strip() for line in more[-1:])]))
         planning.note_triggers(self, events)
         self._review_orders()
         self._note_books(events)
@@ -155,7 +158,11 @@ class Trader:
 
     def open_orders(self) -> list[VenueOrder]:
         """Orders that the venue has or may have, oldest first."""
-        return [order for order in self.orders.values() if order.is_open]
+        # a run of a day has thousands of orders that are over; one that was thought absent may yet turn up
+        gone = [cid for cid, order in self._working.items() if order.state.is_over and order.state != State.REJECTED]
+        for cid in gone:
+            del self._working[cid]
+        return [order for order in self._working.values() if order.is_open]
 
     def unknown(self) -> list[VenueOrder]:
         """Orders of which it cannot be told whether the venue has them."""
@@ -210,7 +217,7 @@ class Trader:
         self.made += 1
         place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only)
         order = VenueOrder(number, place, now)
-        self.orders[place.cid] = order
+        self.orders[place.cid] = self._working[place.cid] = order
         self.record("intent", number=number, **to_json(place))
         self.risk.sent(now)
         order.sent()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kilohour.errors import DataError, UnknownName
+from kilohour.errors import DataError, StrategyRaised, UnknownName
 from kilohour.kernels import records as r
 from kilohour.market import Array, Market
 from kilohour.session import Session
@@ -125,7 +125,11 @@ class LiveSession(Session):
         self._check(events)
         self.events = self.inflow.of(events)
         self.book["cursor"] = 0
-        self.run(len(events))
+        try:
+            self.run(len(events))
+        except StrategyRaised:  # an order half made when the desk refused it is none
+            self.desk["request_count"] = self.desk["basket_count"] = 0
+            raise
         self.events_seen += len(events)
 
     def fresh(self) -> Array:

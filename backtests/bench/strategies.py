@@ -108,3 +108,14 @@ class Carry(Strategy):
     def hold(self, desk: Desk, curve: Product) -> None:
         near, far = desk.nth(curve, 1), desk.nth(curve, 2)
         desk.target(near, self.lots if desk.price(near) > desk.price(far) else -self.lots)
+
+
+class Turns(Strategy):
+    """One order on every bar: in and out of the front month, by turns."""
+
+    chip: Product = product("SIM:H100")
+    held: int = state(0)
+
+    def on_bar(self, desk: Desk) -> None:
+        self.held = 1 - self.held
+        desk.target(desk.nth(self.chip, 2), self.held)

@@ -13,7 +13,7 @@ import aiohttp
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
-from kilohour.execution.runner import Moment
+from kilohour.execution.runner import Moment, unnamed
 from kilohour.live import Event
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
@@ -88,10 +88,12 @@ class Line:
 
 
 class SandboxFeed:
-    """Events as they come; ``is_lockstep`` holds the exchange at each barrier until the runner is done. ``account``: whose orders count."""
+    """Events as they come; ``is_lockstep`` holds the exchange at each barrier until the runner is done. ``account``: whose orders count.
+    ``point("received")`` is called when the message that completes a timestamp is read, in lock-step."""
 
-    def __init__(self, base: str, *, is_lockstep: bool, account: str) -> None:
+    def __init__(self, base: str, *, is_lockstep: bool, account: str, point: Callable[[str], None] = unnamed) -> None:
         self.base, self.is_lockstep, self.account = base.rstrip("/").replace("http", "ws", 1), is_lockstep, account
+        self.point = point
         self.hello: dict[str, Any] = {}
         self._rows: dict[str, int] = {}
         self._indices: dict[str, int] = {}
@@ -165,6 +167,7 @@ class SandboxFeed:
     async def _by_barrier(self) -> AsyncIterator[Moment]:
         while True:
             said = await self._steps_line.hear()
+            self.point("received")
             if said.get("end"):
                 return
             if said.get("barrier", 0) <= self._told:  # told again over another line, or an answer to what we said twice

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -240,16 +241,18 @@ class AxDialect:
             raise Refused("start_timestamp_ns and end_timestamp_ns must be whole numbers")
         if {"start_timestamp_ns", "end_timestamp_ns"} <= body.keys() and until - since > FILLS_WINDOW:
             raise Refused("start_timestamp_ns to end_timestamp_ns must be at most 7 days")
-        rows = [f for f in self.server.exchange.fills[account] if since <= f.ts <= until]
-        if body.get("sort_ts") == "desc":
-            rows.reverse()
-        rows, cursor = page(rows, body, "cursor")
-        return {"fills": [fill_row(fill) for fill in rows], "next_cursor": cursor}
+        kept = self.server.exchange.fills[account]
+        places = range(bisect_left(kept, since, key=_time), bisect_right(kept, until, key=_time))
+        picked, cursor = page(places[::-1] if body.get("sort_ts") == "desc" else places, body, "cursor")
+        return {"fills": [fill_row(kept[place]) for place in picked], "next_cursor": cursor}
 
     def _transactions(self, account: str, body: Body, kinds: tuple[str, ...]) -> Any:
-        rows = [t for t in self.server.exchange.transactions[account] if not kinds or t.kind in kinds]
-        rows, cursor = page(list(reversed(rows)), body, "cursor")
-        return {"transactions": [transaction_row(row) for row in rows], "next_cursor": cursor}
+        kept = self.server.exchange.transactions[account]
+        places: Sequence[int] = range(len(kept))[::-1]
+        if kinds:
+            places = [place for place in places if kept[place].kind in kinds]
+        picked, cursor = page(places, body, "cursor")
+        return {"transactions": [transaction_row(kept[place]) for place in picked], "next_cursor": cursor}
 
     def _liquidations(self, account: str, _: Body) -> Any:
         return {"liquidations": [fill_row(fill) for fill in self.server.exchange.fills[account] if fill.order.startswith("L-")]}
@@ -387,8 +390,12 @@ def transaction_row(row: Transaction) -> dict[str, Any]:
     }
 
 
-def page(rows: list[Any], body: Body, name: str) -> tuple[list[Any], str | None]:
-    """One page by a cursor, which is the place of its first row."""
+def _time(fill: Fill) -> int:
+    return fill.ts
+
+
+def page(rows: Sequence[int], body: Body, name: str) -> tuple[Sequence[int], str | None]:
+    """One page of the places of rows by a cursor, which says how many come before it."""
     limit, start = min(whole_of(body.get("limit", 100)) or 100, PAGE_MOST), whole_of(body.get(name, 0)) or 0
     if limit < 1 or start < 0:
         raise Refused("limit must be above 0 and the cursor one that was given")

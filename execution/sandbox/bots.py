@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kilohour.execution.sandbox.exchange import MAKERS, TAKERS, BookExchange
+from kilohour.execution.sandbox.exchange import BOTS, MAKERS, TAKERS, BookExchange
 from kilohour.execution.sandbox.instruments import Instrument
 from kilohour.execution.sandbox.model import NewOrder, Order, Session
 from kilohour.units import NANOS_PER_SECOND
@@ -23,6 +23,7 @@ TAKES = 0.3
 ACTIONS_MOST = 200
 """Actions in one call, however long ago the last one was."""
 HISTORY_MINUTES = 240
+WARM_UP_CONTRACTS = 3
 
 
 class Bots:
@@ -40,6 +41,20 @@ class Bots:
         for each in self._listed():
             self._remember(each)
             self.quote(each)
+        self.exchange.take_changes()
+
+    def warm_up(self) -> None:
+        """One of everything before the first client comes: quotes renewed, a trade, an order asked of the gate.
+
+        What is called for the first time is loaded or compiled then, which takes tens of milliseconds.
+        """
+        listed = [each for each in self._listed() if self.exchange.session(each) is Session.OPEN]
+        people = [name for name in self.exchange.accounts if name not in BOTS]
+        for each in listed[:WARM_UP_CONTRACTS]:
+            self.quote(each)
+            self.take(each)
+            for name in people[:1]:
+                self.exchange.ledger.ask(name, NewOrder(symbol=each.symbol, side=1, lots=1, price=each.tick), each)
         self.exchange.take_changes()
 
     def act(self) -> int:

@@ -12,7 +12,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from kilohour.execution.sandbox.candles import Candles
 from kilohour.execution.sandbox.instruments import Instrument, Listing
@@ -36,7 +36,9 @@ from kilohour.execution.sandbox.perpetual import funding_rate
 LOTS_MOST, OPEN_ORDERS_MOST = 1_000_000, 256
 PRICE_MOST = 10**15
 """Micros; a larger number would not fit the ledger."""
-TRADES_KEPT, ORDERS_KEPT, FILLS_KEPT, TRANSACTIONS_KEPT, FUNDINGS_KEPT = 1_000, 50_000, 50_000, 50_000, 1_000
+TRADES_KEPT, ORDERS_KEPT, FILLS_KEPT, TRANSACTIONS_KEPT, FUNDINGS_KEPT = 1_000, 50_000, 200_000, 200_000, 1_000
+"""Trades and fundings of a symbol; orders, fills and transactions over all accounts, which share them evenly."""
+T = TypeVar("T")
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -58,6 +60,20 @@ def _base32(value: int, width: int) -> str:
     return text.rjust(width, "0")
 
 
+class Kept(list[T]):
+    """The latest ``most`` rows of what was appended, at times a quarter more: what is dropped goes many at a time."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def append(self, row: T, /) -> None:
+        """Adds a row behind the others."""
+        super().append(row)
+        if len(self) > self.most * 5 // 4:
+            del self[: len(self) - self.most]
+
+
 class Exchange(ABC):
     """An exchange with one book for every dialect. Every command takes effect at ``now``."""
 
@@ -69,8 +85,10 @@ class Exchange(ABC):
         self.orders: dict[str, Order] = {}
         self.by_client: dict[tuple[str, str], Order] = {}
         self.open_orders: dict[str, dict[str, Order]] = {name: {} for name in accounts}
-        self.fills: dict[str, deque[Fill]] = {name: deque(maxlen=FILLS_KEPT) for name in accounts}
-        self.transactions: dict[str, deque[Transaction]] = {name: deque(maxlen=TRANSACTIONS_KEPT) for name in accounts}
+        self.ended: deque[Order] = deque()
+        """Orders that are done, in the order in which they were: the first is the next to be forgotten."""
+        self.fills: dict[str, Kept[Fill]] = {name: Kept(FILLS_KEPT // len(accounts)) for name in accounts}
+        self.transactions: dict[str, Kept[Transaction]] = {name: Kept(TRANSACTIONS_KEPT // len(accounts)) for name in accounts}
         self.trades: dict[str, deque[Trade]] = {}
         self.fundings: dict[str, deque[Funding]] = {}
         """What was paid so far, by symbol, the latest last."""
@@ -218,20 +236,15 @@ class Exchange(ABC):
             until=new.until,
             trigger=new.trigger,
         )
-        while len(self.orders) >= ORDERS_KEPT and self._forget_one():
-            pass
+        while len(self.orders) >= ORDERS_KEPT and self.ended:
+            self._forget(self.ended.popleft())
         self.orders[order.id] = order
         return order
 
-    def _forget_one(self) -> bool:
-        """Drops the oldest order that is done; False when every order is open."""
-        for old in self.orders.values():
-            if not old.state.is_open:
-                del self.orders[old.id]
-                if self.by_client.get((old.account, old.client_id)) is old:
-                    del self.by_client[old.account, old.client_id]
-                return True
-        return False
+    def _forget(self, old: Order) -> None:
+        del self.orders[old.id]
+        if self.by_client.get((old.account, old.client_id)) is old:
+            del self.by_client[old.account, old.client_id]
 
     def _check(self, account: str, new: NewOrder) -> Reason | None:
         """What is wrong with an order before anything is matched; the tick, margin and price are the exchanges'."""
@@ -297,6 +310,8 @@ class Exchange(ABC):
               replacement: Order | None = None) -> None:  # fmt: skip
         self.event_count += 1
         order.updated = self.now
+        if not order.state.is_open and kind != "cancel rejected":  # told once: every other event is of an order that was open
+            self.ended.append(order)
         self.changes.events.append(
             OrderEvent(
                 seq=self.event_count,

@@ -85,16 +85,16 @@ class AccountReads:
 
     def _orders(self, account: str, query: Query, *, is_open: bool) -> Any:
         pool = reversed(self.exchange.open_orders[account].values()) if is_open else self.exchange.history(account)
-        rows = [self._order(o) for o in pool if o.state.is_open is is_open and not self.server.is_hidden(o) and is_known(o)]
+        rows = (self._order(o) for o in pool if o.state.is_open is is_open and not self.server.is_hidden(o) and is_known(o))
         return page(rows, query, ("instType", "instId", "state", "ordType"), "ordId")
 
     def _fills(self, account: str, query: Query) -> Any:
         listing = self.exchange.listing
-        rows = [fill_row(fill, listing.by_symbol[fill.symbol]) for fill in reversed(self.exchange.fills[account])]
+        rows = (fill_row(fill, listing.by_symbol[fill.symbol]) for fill in reversed(self.exchange.fills[account]))
         return page(rows, query, ("instType", "instId", "ordId"), "billId")
 
     def _bills(self, account: str, query: Query) -> Any:
-        rows = [bill_row(row, self.exchange) for row in reversed(self.exchange.transactions[account])]
+        rows = (bill_row(row, self.exchange) for row in reversed(self.exchange.transactions[account]))
         return page(rows, query, ("type", "instType", "instId"), "billId")
 
     def set_leverage(self, account: str, body: Any) -> Any:
@@ -122,17 +122,28 @@ def is_known(order: Order) -> bool:
     return "~" not in order.symbol and (order.state is not State.REJECTED or order.post_only)
 
 
-def page(rows: list[dict[str, Any]], query: Query, filters: Iterable[str], name: str) -> list[dict[str, Any]]:
-    """The rows, newest first, that a query asks for: by their fields, by time, older than the id ``after``, so many."""
-    for key in filters:
-        if query.get(key):
-            rows = [row for row in rows if row[key] == query[key]]
+def page(rows: Iterable[dict[str, Any]], query: Query, filters: Iterable[str], name: str) -> list[dict[str, Any]]:
+    """The rows, newest first, that a query asks for: by their fields, by time, older than the id ``after``, so many.
+
+    Rows are made one by one as long as the page is not full. An id that is not among them is as none.
+    """
+    wanted = {key: query[key] for key in filters if query.get(key)}
     begin, end = whole_of(query.get("begin")), whole_of(query.get("end"))
-    if begin is not None or end is not None:
-        stamp = "ts" if not rows or "ts" in rows[0] else "cTime"
-        rows = [row for row in rows if (begin is None or int(row[stamp]) >= begin) and (end is None or int(row[stamp]) <= end)]
-    ids = [row[name] for row in rows]
-    rows = rows[ids.index(query["after"]) + 1 :] if query.get("after") in ids else rows
-    return rows[: limit_of(query, PAGE_MOST, PAGE_MOST)]
+    most, after = limit_of(query, PAGE_MOST, PAGE_MOST), query.get("after")
+    newest: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    is_behind = False
+    for row in rows:
+        at = int(row["ts"] if "ts" in row else row["cTime"]) if begin is not None or end is not None else 0
+        if any(row[key] != value for key, value in wanted.items()) or not (begin is None or at >= begin) or not (end is None or at <= end):
+            continue
+        if len(newest) < most:
+            newest.append(row)
+        if is_behind:
+            found.append(row)
+        is_behind = is_behind or row[name] == after
+        if len(found if is_behind else newest) >= most and (is_behind or not after):
+            break
+    return found if is_behind else newest
 
 

@@ -198,6 +198,7 @@ def _market(market: str | None, names: list[str], cash: float, first: str | None
 
 async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, rules: list[dict[str, Any]], seconds: float | None,
                  rate: float, json: bool, begun: int | None) -> None:  # fmt: skip
+    import gc
     import time
 
     from kilohour.errors import UsageError
@@ -217,6 +218,8 @@ async def _serve(exchange: Exchange, seed: int, speed: float | str, port: int, r
         await server.start(port)
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+    gc.collect()
+    gc.freeze()  # the market, its tape and the code stay for good: no collection need look through them again
     try:
         _tell(server, json)
         await server.wait(seconds)
@@ -231,6 +234,7 @@ def _bots(exchange: BookExchange, seed: int, rate: float) -> Bots | None:
         return None
     bots = Bots(exchange, seed, rate)
     bots.open()
+    bots.warm_up()
     return bots
 
 

@@ -82,9 +82,9 @@ class AsksForHalfALot(kh.Strategy):
         desk.market(0, 1.5)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("interpreted, words", [(False, "DeskOrders.market: lots must be an int, found a float"), (True, "desk.market(0, 1.5)")])
-def test_a_fraction_of_a_lot_is_an_error_that_names_the_line(interpreted, words):
+@pytest.mark.parametrize("interpreted", [False, True])
+def test_a_fraction_of_a_lot_is_an_error_that_names_the_line(interpreted):
     with pytest.raises(KilohourError) as error:
         kh.backtest(AsksForHalfALot, TAPE, interpreted=interpreted)
-    assert words in str(error.value)
+    assert "DeskOrders.market: lots must be an int, found a float" in str(error.value)
     assert "test_bad_orders.py" in str(error.value)

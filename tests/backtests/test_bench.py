@@ -38,6 +38,20 @@ def test_every_piece_of_work_gives_rows_with_figures(name, monkeypatch):
     assert found["machine"]["versions"]["numpy"] == np.__version__
 
 
+def test_an_order_s_way_is_counted_without_the_commit_and_facts_between_two_timestamps_count_for_neither(monkeypatch):
+    """Four timestamps: an order, nothing to send, a fact's order behind nothing, and an order again."""
+    from kilohour.backtests.bench.live import Stamps
+
+    monkeypatch.setattr("kilohour.backtests.bench.live.gc.freeze", lambda: None)
+    wall, thread = iter([10, 13, 14, 34, 36, 100, 101, 102, 103, 200, 201, 202, 203, 300, 301, 303, 304, 308]), iter([5, 9, 20, 21, 22, 29])
+    monkeypatch.setattr("kilohour.backtests.bench.live.time.perf_counter_ns", lambda: next(wall) * 10**6)
+    monkeypatch.setattr("kilohour.backtests.bench.live.time.thread_time_ns", lambda: next(thread) * 10**6)
+    stamps = Stamps()
+    for name in ["received", "decided", "queued", "committed", "send", "sent", "send", "sent", "fact", "queued", "entered", "send", "sent", "received", "decided", "queued", "committed", "received", "decided", "queued", "committed", "fact", "queued", "entered", "send", "sent", "received", "decided", "queued", "committed", "send", "sent"]:  # fmt: skip
+        stamps.point(name)
+    assert stamps.spans() == {"order": [6.0, 7.0], "commit": [1.0, 20.0], "all": [8.0, 26.0], "cpu": [4.0, 7.0]}
+
+
 @pytest.mark.slow
 def test_a_sweep_is_measured_in_a_process_of_its_own():
     rows: list[Row] = []

@@ -46,3 +46,59 @@ class Overreaches(Strategy):
             desk.market(near, 3)
         elif self.calls % 3 == 0:
             desk.limit(near, -1, desk.price(near) + 0.3)
+
+
+class AsksWrongly(Strategy):
+    """Asks for what nobody should, between an order that opens a position and one that closes it; then in a month that has gone."""
+
+    chip: Product = product("SIM:H100")
+    gone: int = state(0)
+    near: int = state(0)
+    turn: int = state(0)
+
+    def on_bar(self, desk):
+        self.turn += 1
+        if self.turn == 1:
+            self.gone, self.near = desk.nth(self.chip, 1), desk.nth(self.chip, 3)
+        if self.turn == 4:
+            desk.market(self.near, 3)
+            self.ask(desk, self.near)
+        if self.turn == 30:
+            desk.market(self.gone, 1)
+            desk.limit(self.gone, 1, 2.0)
+            desk.target(self.gone, 1)
+            desk.market(self.near, -3)
+
+    def ask(self, desk, near):
+        """One order a reason."""
+        desk.market(near, 0)
+        desk.market(near, 1_000_001)
+        desk.limit(near, 1, 2.005)
+        desk.stop(near, 1, 2.005)
+        desk.trailing_stop(near, 1, 0.0)
+        desk.limit(near, 1, -2.0)
+        desk.stop(near, 1, -0.01)
+        desk.limit(near, 1, 0.5011, against=self.gone)
+        desk.market(near, 900_000)
+        desk.stop(near, 1, 2.0, life=IOC)
+        desk.target(near, 10_000_000)
+
+
+class AsksWhatRaises(Strategy):
+    """A contract that is not there, on the second bar; ``what`` chooses another thing that no desk takes."""
+
+    chip: Product = product("SIM:H100")
+    what: int = 0
+    turn: int = state(0)
+
+    def on_bar(self, desk):
+        self.turn += 1
+        near = desk.nth(self.chip, 2)
+        if self.turn != 2:
+            desk.target(near, 1)
+        elif self.what == 0:
+            desk.market(99, 1)
+        elif self.what == 1:
+            desk.limit(near, 1, 2e9)
+        else:
+            desk.market(near, 1, against=near)

@@ -16,7 +16,7 @@ from tests.execution.sandbox.booking import NEAR, NOON, small_exchange
 from tests.execution.sandbox.serving import serving
 
 CODE = "SIM:H100-2030-01"
-DAYS = (30.0, 16.0, *[8.0 + i / 1000 for i in range(130)], 6.9, 0.5, 0.0)
+DAYS = (30.0, 16.0, *[8.129 - i / 1000 for i in range(130)], 6.9, 0.5, 0.0)
 """How long ago each trade was: one page is not enough for a week of them."""
 LATE_HOUR = NANOS_PER_DAY // 24
 

@@ -18,7 +18,7 @@ from kilohour.cli.paper import word_of
 from kilohour.errors import UsageError
 from kilohour.execution import port
 from kilohour.execution.ax.venue import AxVenue
-from kilohour.execution.journal import Journal
+from kilohour.execution.journal import Journal, read
 from kilohour.execution.risk import Trading
 from tests.execution.papers import ACCOUNT, CASH, ran, short
 
@@ -102,6 +102,36 @@ def test_a_runner_on_a_full_disk_sends_nothing_more_and_cancels_what_is_open(tmp
     assert runner.trader.risk.trading == Trading.HALTED
     assert not found["exchange"].open_orders[ACCOUNT]
     assert len(list(found["exchange"].history(ACCOUNT))) == found["sent"], "no order without a record of it on disk"
+
+
+@pytest.mark.parametrize("winds_down", [False, True], ids=["while it waits for the venue", "while it winds down"])
+def test_no_word_is_lost_in_lockstep(winds_down, tmp_path):
+    """The operator's kill, and the look at the account that is due, come the moment an order is on its way."""
+    held = {}
+
+    def on_step(runner):
+        held["runner"] = runner
+
+    def point(name):
+        runner = held.get("runner")
+        if runner is None or "at" in held or name != "sent" or runner.is_over is not winds_down:
+            return
+        held["at"], held["open"] = runner.journal.seq, len(runner.trader.open_orders())
+        for word in (("account", None), ("word", "kill")):
+            runner.inbox.put_nowait(word)
+
+    tape = short("SIM:H100", last="2026-03-20")
+    runner = ran(tmp_path / "run", tape, f"{Path(__file__).with_name('settling.py')}:IntoSettlement", on_step=on_step, point=point)
+    records = read(tmp_path / "run")
+    after = [record for record in records if record.seq > held["at"]]
+    assert held["open"] > 0
+    assert [record.body["word"] for record in after if record.kind == "word"] == (["kill"] if winds_down else ["kill", "stop"])
+    assert runner.trader.risk.trading == Trading.HALTED
+    assert not runner.trader.open_orders()
+    if not winds_down:
+        same = after[:next((at for at, record in enumerate(after) if record.kind == "feed"), None)]
+        assert "Account" in [record.body["what"] for record in same if record.kind == "fact"]
+        assert len([record for record in after if record.kind == "feed"]) <= 1, "a killed run goes on"
 
 
 def test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not(tmp_path):

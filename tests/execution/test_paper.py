@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from kilohour.backtests.backtest import backtest
 from kilohour.backtests.live import replayed, run_of_journal
+from kilohour.errors import KilohourError
 from kilohour.execution.risk import Trading
 from kilohour.limits import RiskLimits
+from tests.backtests.test_bad_orders import AsksForHalfALot
 from tests.execution.papers import CASH, SPREAD, ran, short
 
 SETTLING = f"{Path(__file__).with_name('settling.py')}:IntoSettlement"
@@ -78,3 +81,68 @@ def test_paper_over_sockets_equals_the_backtest_and_replays(strategy, products, 
     again, apart = replayed(tmp_path / "run")
     assert apart is None
     assert again.fingerprint() == runner.trader.fingerprint()
+
+
+WRONG = """
+market        3        filled
+market        0        refused  size
+market        1000001  refused  size
+limit         1        refused  tick
+stop          1        refused  tick
+trailing_stop 1        refused  tick
+limit         1        refused  price
+stop          1        refused  price
+limit         1        refused  tick
+limit         -1       refused  tick
+market        900000   refused  margin
+stop          1        refused  life
+market        10000000 refused  size
+market        1        refused  not_listed
+limit         1        refused  not_listed
+market        1        refused  not_listed
+market        -3       filled
+"""
+
+
+def test_a_wrong_order_is_refused_with_one_code_in_every_mode_and_nothing_is_lost(tmp_path):
+    tape, strategy = short("SIM:H100", first="2026-02-20", last="2026-04-10"), SETTLING.replace("IntoSettlement", "AsksWrongly")
+    compiled, interpreted = (backtest(strategy, tape, venue="sandbox", cash=CASH, interpreted=python) for python in (False, True))
+    runner = ran(tmp_path / "run", tape, strategy)
+    assert not runner.fault
+    in_paper = run_of_journal(tmp_path / "run", "paper")
+    wanted = [[*line.split(), ""][:4] for line in WRONG.strip().splitlines()]
+    for mode, run in {"compiled": compiled, "interpreted": interpreted, "paper": in_paper}.items():
+        rows = [[row["kind"], str(row["lots"]), row["status"], row["code"]] for row in run.tables["orders"].to_pylist()]
+        assert rows == wanted, mode
+        codes = {row["order"]: row["code"] for row in run.tables["orders"].to_pylist() if row["code"]}
+        assert run.manifest["refused"] == Counter(codes.values()), mode
+        assert run.fills["lots"].groupby(run.fills["order"]).sum().tolist() == [3, -3], mode
+        for table in TABLES:
+            assert run.tables[table].equals(compiled.tables[table]), (mode, table)
+
+
+@pytest.mark.parametrize(("what", "words"), [(0, "desk: no such contract in this run"), (1, "desk: a price must be a number below a billion"),
+                                             (2, "desk: against must be another contract of this run")])  # fmt: skip
+def test_what_raises_says_the_same_words_in_every_mode(what, words, tmp_path):
+    tape, strategy = short("SIM:H100"), SETTLING.replace("IntoSettlement", "AsksWhatRaises")
+    for python in (False, True):
+        with pytest.raises(KilohourError, match=words):
+            backtest(strategy, tape, venue="sandbox", cash=CASH, interpreted=python, what=what)
+    runner = ran(tmp_path / "run", tape, strategy, parameters={"what": what})
+    assert runner.trader.risk.trading == Trading.HALTED
+    assert words in runner.trader.risk.reason
+    run = run_of_journal(tmp_path / "run", "paper")
+    assert run.fills["lots"].tolist() == [1], "what was asked before it is not lost, and nothing is sent after it"
+    assert "limit" not in run.tables["orders"]["kind"].to_pylist(), "an order that raised is none"
+    again, apart = replayed(tmp_path / "run")
+    assert apart is None
+    assert again.risk.reason == runner.trader.risk.reason
+
+
+def test_a_fraction_of_a_lot_says_the_same_words_in_paper(tmp_path):
+    strategy, words = f"{inspect.getfile(AsksForHalfALot)}:AsksForHalfALot", "DeskOrders.market: lots must be an int, found a float"
+    with pytest.raises(KilohourError, match=words):
+        ran(tmp_path / "compiled", short("SIM:H100"), strategy)
+    runner = ran(tmp_path / "interpreted", short("SIM:H100"), strategy, interpreted=True)
+    assert runner.trader.risk.trading == Trading.HALTED
+    assert words in runner.trader.risk.reason

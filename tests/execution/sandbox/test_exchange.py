@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kilohour.errors import UsageError
+from kilohour.execution.sandbox import core
 from kilohour.execution.sandbox.bots import Bots
 from kilohour.execution.sandbox.exchange import BOTS
 from kilohour.execution.sandbox.model import NewOrder, State
@@ -212,3 +213,31 @@ def test_a_margin_call_sends_the_position_to_the_book() -> None:
     assert liquidation
     assert liquidation[0].filled > 0
     assert exchange.ledger.held("one", 0) < 50
+
+
+def test_what_is_kept_is_bounded_over_all_accounts_and_an_open_order_is_never_forgotten(monkeypatch) -> None:
+    for name in ("ORDERS_KEPT", "FILLS_KEPT", "TRANSACTIONS_KEPT"):
+        monkeypatch.setattr(core, name, 50)
+    exchange = small_exchange()
+    worth = exchange.value(exchange.listing.by_symbol[NEAR].row)
+    assert worth is not None
+    price = worth // 1000 * 1000
+    rests = exchange.place("three", NewOrder(symbol=NEAR, side=1, lots=1, price=price - 50_000, client_id="rests"))
+    assert rests.state is State.ACCEPTED
+    for number in range(100):
+        maker, taker = ("one", "two")[:: 1 if number % 2 else -1]
+        sold = exchange.place(maker, NewOrder(symbol=NEAR, side=-1, lots=1, price=price, client_id=f"m{number}"))
+        exchange.place(taker, NewOrder(symbol=NEAR, side=1, lots=1, price=price, client_id=f"t{number}"))
+        assert sold.state is State.FILLED
+        exchange.reject_cancel(sold, core.Reason.GONE)
+    assert exchange.orders[rests.id] is rests
+    assert len(exchange.orders) == 50
+    assert list(exchange.orders.values())[-2:] == [sold, exchange.order_of(taker, client_id="t99")]
+    assert exchange.order_of("two", client_id="m0") is None
+    assert set(exchange.by_client) == {(order.account, order.client_id) for order in exchange.orders.values()}
+    assert len(exchange.ended) == 49
+    share = 50 // len(exchange.accounts)
+    numbers = [[int(fill.id[1:]) for fill in exchange.fills[name]] for name in ("one", "two")]
+    assert {found[-1] for found in numbers} == {199, 200}
+    assert all(share <= len(found) <= share * 5 // 4 for found in numbers)
+    assert all(np.diff(found).max() <= 3 for found in numbers), "the latest, without a gap"
