@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -94,9 +94,7 @@ class CcxtVenue:
 
     async def close(self) -> None:
         """Stops asking and closes the library's sessions."""
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await ended(self._jobs)
         if self.holds_timer and self._jobs and not self._orders:  # what is still open, if anything, is left to the timer
             with contextlib.suppress(Exception):
                 await self.exchange.cancel_all_orders_after(0)
@@ -320,6 +318,17 @@ class CcxtVenue:
             await asyncio.sleep(self.dead_man_ms / 4000)
             with contextlib.suppress(ccxt.BaseError):
                 await self.exchange.cancel_all_orders_after(self.dead_man_ms)
+
+
+async def ended(jobs: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: where the library is cancelled while it connects, it makes a network error of it, and the job
+    would go on."""
+    left = set(jobs)
+    while left:
+        for job in left:
+            job.cancel()
+        _, left = await asyncio.wait(left, timeout=POLL_SECONDS)
+    await asyncio.gather(*jobs, return_exceptions=True)
 
 
 def exchange_of(name: str, keys: Mapping[str, str], url: str | None) -> Any:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from fractions import Fraction
 
@@ -130,3 +131,20 @@ def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_
 def test_the_names_here_are_those_of_the_sandbox():
     assert NEAR == "SIM-H100-2030-JAN"
     assert Chaos(0).rules == []
+
+
+def test_a_job_whose_library_swallows_a_cancel_ends_all_the_same():
+    from kilohour.execution.ccxt_venue import ended
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    async def run() -> None:
+        jobs = [asyncio.create_task(stubborn()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await ended(jobs)
+        assert all(job.cancelled() for job in jobs)
+
+    asyncio.run(asyncio.wait_for(run(), 20))

@@ -28,6 +28,7 @@ from kilohour.execution.sandbox.market import Pulse, open_market
 from kilohour.execution.sandbox.okx import kind_of
 from kilohour.execution.sandbox.server import Server
 from kilohour.execution.sandbox.wire import decimal
+from kilohour.units import NANOS_PER_DAY
 from tests.execution.sandbox.booking import NEAR, NOON, small_exchange
 from tests.execution.sandbox.recording import FOLDER, Transcript, recording
 from tests.execution.sandbox.serving import SEED, Client, Clock, receive, serving
@@ -124,7 +125,7 @@ class AxReplay:
         if name.startswith("$order"):
             return self.orders[name]
         return {"$s": NEAR, "$symbol": NEAR, "$api_key": self.client.keys.api_key, "$api_secret": self.client.keys.api_secret,
-                "$start_timestamp_ns": "0", "$end_timestamp_ns": str(1 << 62)}[name]  # fmt: skip
+                "$start_timestamp_ns": str(self.server.exchange.now - NANOS_PER_DAY), "$end_timestamp_ns": str(self.server.exchange.now)}[name]  # fmt: skip
 
     def filled(self, body: dict[str, Any]) -> dict[str, Any]:
         return {key: self.value(key, each, body) for key, each in body.items()}
