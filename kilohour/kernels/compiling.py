@@ -124,13 +124,12 @@ def _name_records_once() -> None:
     """
     from numba.core.types import Record
 
-    write = Record.__repr__
+    write, written = Record.__repr__, dict[int, tuple[Any, str]]()
 
     def name(self: Any) -> str:
-        written: str | None = self.__dict__.get("_kilohour_name")
-        if written is None:
-            written = self.__dict__["_kilohour_name"] = write(self)
-        return written
+        if id(self) not in written:
+            written[id(self)] = self, write(self)  # kept beside its name, so that no other type gets its id
+        return written[id(self)][1]
 
     setattr(Record, "__repr__", name)  # noqa: B010  mypy lets no method be assigned
 
