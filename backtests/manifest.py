@@ -88,8 +88,7 @@ def modelled_sentences(prepared: Prepared, refused: Mapping[str, int] | None = N
         sentences.append(f"{product.code}: {_cost_sentence(product, fills.needs_quotes)}")
         if product.term("margin_initial_ppm") or product.term("margin_initial_floor"):
             sentences.append(f"{product.code}: {_margin_sentence(product)}")
-    bars = tape.events["kind"] == Kind.BAR
-    if np.any(tape.events["volume"][bars] == MISSING):
+    if np.any(tape.events["kind"][np.flatnonzero(tape.events["volume"] == MISSING)] == Kind.BAR):
         sentences.append("Where a bar has no volume, fills are not limited by it.")
     sentences.append("The baseline holds the run's average lots at each place of the curve, rolled at the mark without costs; "
                      "it is known only afterwards.")

@@ -17,6 +17,8 @@ Array = npt.NDArray[Any]
 NOTABLE = 0.05
 """A share of a day's volume from which on a strategy's own orders are part of what it trades on."""
 ALL = "All"
+BLOCK = 1 << 16
+"""Events looked at together: all at once, a run of a million bars took a tenth of its memory here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +50,18 @@ def shares_of(tape: Tape, fills: Array) -> list[Share]:
     first, count = int(day.min()), int(day.max() - day.min()) + 1
     events = tape.events
     from_row, to_row = np.searchsorted(events["ts"], (first * NANOS_PER_DAY, (first + count) * NANOS_PER_DAY))
-    bars = from_row + np.flatnonzero(events["kind"][from_row:to_row] == Kind.BAR)
     line_of = np.full(len(tape.contracts), len(traded))  # a contract that was not traded counts in the last line alone
     line_of[traded] = np.arange(len(traded))
-    bar_cell = line_of[events["ref"][bars]] * count + events["ts"][bars] // NANOS_PER_DAY - first
-    volume = events["volume"][bars]
-
-    def table(cells: Array, values: Array) -> Array:
-        sums = np.bincount(cells, values, (len(traded) + 1) * count).reshape(-1, count).astype(np.int64)
-        sums[-1] = sums.sum(axis=0)
-        return sums
-
-    own = table(line_of[fills["contract"]] * count + day - first, np.abs(fills["lots"]))
-    known, unknown = table(bar_cell, np.where(volume == MISSING, 0, volume)), table(bar_cell, volume == MISSING)
+    sums = np.zeros((3, (len(traded) + 1) * count))
+    sums[0] = np.bincount(line_of[fills["contract"]] * count + day - first, np.abs(fills["lots"]), sums.shape[1])
+    for at in range(from_row, to_row, BLOCK):
+        rows = at + np.flatnonzero(events["kind"][at : min(at + BLOCK, to_row)] == Kind.BAR)
+        cell, volume = line_of[events["ref"][rows]] * count + events["ts"][rows] // NANOS_PER_DAY - first, events["volume"][rows]
+        sums[1] += np.bincount(cell, np.where(volume == MISSING, 0, volume), sums.shape[1])
+        sums[2] += np.bincount(cell, volume == MISSING, sums.shape[1])
+    own, known, unknown = sums.reshape(3, -1, count).astype(np.int64)
+    for table in (own, known, unknown):
+        table[-1] = table.sum(axis=0)
     names = [*(tape.contracts[ref].code for ref in traded.tolist()), ALL]
     return [_share(name, first, *rows) for name, *rows in zip(names, own, known, unknown, strict=True)]
 

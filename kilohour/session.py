@@ -91,13 +91,14 @@ class Session:
 
     def warm_up(self) -> None:
         """Compiles the engine or loads it from the cache; nothing moves."""
-        from kilohour.kernels.compiling import collector_paused
+        from kilohour.kernels.compiling import collector_paused, set_aside
         from kilohour.kernels.engine import advance, close_books
 
         if not advance.signatures:
-            with collector_paused(sets_aside=True):
+            with collector_paused():
                 self._advance(self.cursor)
                 close_books(self.desk, _empty_book(0, True), self.market.terms, self.out)
+                set_aside(sum(advance.stats.cache_hits.values()))
 
     def run(self, until: int) -> None:
         """Moves the engine until ``until`` events are behind it, whole timestamps only.

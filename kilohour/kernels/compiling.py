@@ -145,18 +145,22 @@ entry = njit(cache=True, nogil=True)
 
 
 @contextlib.contextmanager
-def collector_paused(*, sets_aside: bool = False) -> Iterator[None]:
-    """Pauses Python's cyclic garbage collector: numba's compiler makes millions of objects and keeps most of them.
-
-    ``sets_aside``: what is there at the end is never looked through again (``gc.freeze``). For the engine's parts, which are compiled
-    once a process and kept: the first collection would take half a second. Not for strategies, whose garbage would pile up.
-    """
+def collector_paused() -> Iterator[None]:
+    """Pauses Python's cyclic garbage collector: numba's compiler makes millions of objects and keeps most of them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if sets_aside:
-            gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+def set_aside(hits: int) -> None:
+    """What compiling a part of the engine left is never looked through again: the first collection would take half a second.
+
+    ``hits``: how often the cache had it. Then nothing was compiled, and what loading left is to be collected; as is what strategies
+    leave, or it would pile up.
+    """
+    if hits == 0:
+        gc.freeze()

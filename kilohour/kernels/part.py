@@ -10,7 +10,7 @@ from typing import Any
 from numba import cfunc, from_dtype, types
 
 from kilohour.kernels.call import native_address
-from kilohour.kernels.compiling import collector_paused
+from kilohour.kernels.compiling import collector_paused, set_aside
 from kilohour.kernels.records import BOOK, DESK, MARGIN_TERMS, ORDER, OUT, TERMS
 
 _KEPT: list[Any] = []
@@ -25,7 +25,8 @@ def part_address(function: Callable[..., int], with_scenarios: bool = False) -> 
 @functools.cache
 def _address(function: Callable[..., int], with_scenarios: bool) -> int:
     records = [types.CPointer(from_dtype(dtype)) for dtype in (BOOK, DESK, MARGIN_TERMS if with_scenarios else TERMS, ORDER, OUT)]
-    with collector_paused(sets_aside=True):
+    with collector_paused():
         compiled = cfunc(types.int64(types.int64, *records), cache=True)(function)
+        set_aside(compiled.cache_hits)
     _KEPT.append(compiled)
     return native_address(compiled)
