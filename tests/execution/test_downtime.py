@@ -64,7 +64,7 @@ def test_a_run_that_begins_is_told_nothing_of_before():
 
 
 def test_ccxt_asks_from_the_last_fill_known():
-    pytest.importorskip("ccxt")
+    pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
     from kilohour.execution.ccxt_venue import CcxtVenue
     from tests.execution.wild import SYMBOL, Wild
 

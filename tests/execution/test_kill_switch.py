@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
 import sys
@@ -41,18 +42,35 @@ async def resting(server, url, keys, count, **asked) -> AxVenue:
     return venue
 
 
-def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
+def killed(folder, count, around):
+    """What a kill of a runner that answers nothing told, and what is still open. ``around``: the state of the machine meanwhile."""
     async def go():
         async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
-            venue = await resting(server, url, keys, 3)
-            journal = Journal(tmp_path / "run")
+            venue = await resting(server, url, keys, count)
+            journal = Journal(folder)
             journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
-            told = await stop_run(tmp_path / "run", seed=SEED, clock=time.time_ns, end_process=False)
+            with around:
+                told = await stop_run(folder, seed=SEED, clock=time.time_ns, end_process=False)
             journal.close()
             await venue.close()
             return told, list(server.exchange.open_orders[ACCOUNT])
 
-    told, left = asyncio.run(asyncio.wait_for(go(), 60))
+    return asyncio.run(asyncio.wait_for(go(), 60))
+
+
+@contextlib.contextmanager
+def full_disk():
+    """No file may grow."""
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, was[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+
+
+def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
+    told, left = killed(tmp_path / "run", 3, contextlib.nullcontext())
     assert (told["cancelled"], told["open"], left) == (3, 0, [])
     assert told["runner"] == "was told"
     assert word_of(tmp_path / "run")() == "kill"
@@ -62,22 +80,7 @@ def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
 
 def test_a_full_disk_keeps_nobody_from_the_venue(tmp_path):
     """No file may be written while it is asked: the runner cannot be told, and the orders go all the same."""
-    async def go():
-        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
-            venue = await resting(server, url, keys, 2)
-            journal = Journal(tmp_path / "run")
-            journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
-            was = resource.getrlimit(resource.RLIMIT_FSIZE)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (0, was[1]))
-            try:
-                told = await stop_run(tmp_path / "run", seed=SEED, clock=time.time_ns, end_process=False)
-            finally:
-                resource.setrlimit(resource.RLIMIT_FSIZE, was)
-            journal.close()
-            await venue.close()
-            return told, list(server.exchange.open_orders[ACCOUNT])
-
-    told, left = asyncio.run(asyncio.wait_for(go(), 60))
+    told, left = killed(tmp_path / "run", 2, full_disk())
     assert (told["cancelled"], told["open"], left) == (2, 0, [])
     assert told["runner"].startswith("could not be told (File too large)")
 
