@@ -10,10 +10,11 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from kilohour.backtests.backtest import Progress, between
 from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry, venue_rows
 from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, prepare
 from kilohour.backtests.resolve import strategy_class
-from kilohour.backtests.trial import play_trial
+from kilohour.backtests.trial import Player, play
 from kilohour.errors import UsageError
 from kilohour.faces.fields import fields_of
 from kilohour.fills import Fills
@@ -225,13 +226,24 @@ def _play(prepared: Prepared, trials: list[dict[str, Any]], split: int, cores: i
             found = _counted(pool.imap(_forked_trial, [(values, split) for values in trials]), len(trials), progress)
         _SHARED.clear()
         return found
+    players: SimpleQueue[Player] = SimpleQueue()
+    for _ in range(min(cores, len(trials))):
+        players.put(Player(prepared, split))
     with ThreadPoolExecutor(cores) as threads:
-        run: Callable[[dict[str, Any]], dict[str, float]] = lambda values: play_trial(prepared, values, split)  # noqa: E731
-        return _counted(threads.map(run, trials), len(trials), progress)
+        return _counted(threads.map(lambda values: _threaded_trial(players, values), trials), len(trials), progress)
+
+
+def _threaded_trial(players: SimpleQueue[Player], values: dict[str, Any]) -> dict[str, float]:
+    player = players.get()
+    try:
+        return player.play(values)
+    finally:
+        players.put(player)
 
 
 def _forked_trial(job: tuple[dict[str, Any], int]) -> dict[str, float]:
-    return play_trial(_SHARED[0], *job)
+    values, split = job
+    return play(_SHARED[0].session(quiet=True, **values), _SHARED[0], split)
 
 
 def _counted(rows: Iterator[dict[str, float]], total: int, progress: Progress | None) -> list[dict[str, float]]:

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One trial of a sweep: a quiet session, and its statistics before and after the split."""
+"""Trials of a sweep: a quiet session, taken back to its start for each parameter set, and its statistics before and after the split."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from kilohour.backtests.prepare import Prepared
+import numpy as np
+
+from kilohour.backtests.prepare import Prepared, fill_state
+from kilohour.errors import EngineError
+from kilohour.kernels.records import DONE
+from kilohour.market import Array
 from kilohour.session import BLOCK, Session
 from kilohour.units import MICROS, MISSING
 
@@ -52,15 +58,43 @@ def sharpe_between(first: Reading, last: Reading, days_per_year: int) -> float:
     return total / count / math.sqrt(variance) * math.sqrt(days_per_year)
 
 
-def play_trial(prepared: Prepared, values: dict[str, Any], split: int) -> dict[str, float]:
-    """Plays one parameter set. ``split``: the event at which the out-of-sample part begins, the tape's length without one.
+@dataclass(slots=True)
+class Player:
+    """The memory in which trials are played one after another. Making a session takes as long as twenty thousand bars, taking one back
+    to its start a tenth of that. A player belongs to one thread.
 
-    Out-of-sample numbers go on from the state at the split: indicators stay warm, positions stay held.
+    ``split``: the event at which the out-of-sample part begins, the tape's length without one.
     """
-    session = prepared.session(quiet=True, **values)
+
+    prepared: Prepared
+    split: int
+    session: Session = field(init=False)
+    unused: list[Array] = field(init=False)
+    """The session before its first event, without parameters."""
+
+    def __post_init__(self) -> None:
+        self.session = self.prepared.session(quiet=True)
+        self.session.state.view(np.uint8)[...] = 0
+        self.unused = self.session.snapshot()
+
+    def play(self, values: dict[str, Any]) -> dict[str, float]:
+        """Plays one parameter set. Out-of-sample numbers go on from the state at the split: indicators stay warm, positions held.
+
+        Raises what a run of this parameter set raises, with the user's traceback.
+        """
+        if self.prepared.interpreted:  # what CPython holds of a strategy is not bytes alone
+            return play(self.prepared.session(quiet=True, **values), self.prepared, self.split)
+        self.session.restore(self.unused)
+        fill_state(self.prepared.face, self.session.state, {**self.prepared.parameters, **values}, self.prepared.market)
+        return play(self.session, self.prepared, self.split, lambda: self.prepared.session(quiet=True, **values))
+
+
+def play(session: Session, prepared: Prepared, split: int, again: Callable[[], Session] | None = None) -> dict[str, float]:
+    """Statistics of a fresh session's run. ``again`` makes the same session once more, in which a failure is looked for; without it the
+    session looks for itself, at the price of a snapshot a block."""
     total, days = len(prepared.market.tape), prepared.market.tape.days_per_year
     start = Reading.of(session)
-    run_until(session, split)
+    run_until(session, split, again)
     if split == total:
         session.close()
     middle = Reading.of(session)
@@ -72,7 +106,7 @@ def play_trial(prepared: Prepared, values: dict[str, Any], split: int) -> dict[s
     if split < total:
         session.book["equity_peak"] = middle.equity
         session.book["drawdown_peak"] = 0
-        run_until(session, total)
+        run_until(session, total, again)
         session.close()
         last = Reading.of(session)
         row |= {"out_of_sample_net_usd": (last.equity - middle.equity) / MICROS, "out_of_sample_sharpe": sharpe_between(middle, last, days),
@@ -81,7 +115,12 @@ def play_trial(prepared: Prepared, values: dict[str, Any], split: int) -> dict[s
     return row
 
 
-def run_until(session: Session, end: int) -> None:
-    """Moves a quiet session in blocks."""
+def run_until(session: Session, end: int, again: Callable[[], Session] | None = None) -> None:
+    """Moves a quiet session in blocks. ``again``: as in :func:`play`."""
     while session.cursor < end:
-        session.run(min(session.cursor + BLOCK, end))
+        until = min(session.cursor + BLOCK, end)
+        if again is None:
+            session.run(until)
+        elif session.move(until) != DONE:
+            run_until(again(), until)
+            raise EngineError(f"a run of {session.face.__name__} failed once and not again: please report")

@@ -185,5 +185,48 @@ class Breaks(Strategy):
         raise ValueError("broken")
 
 
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_compiled_trial_that_raises_shows_the_users_line(cores):
+    with pytest.raises(kh.errors.StrategyRaised, match=r"(?s)Late raised at 2024-1\d-\d\d .*raise ValueError"):
+        sweep(Late, TAPE, {"x": [1, 2, 3]}, cores=cores)
+
+
+class Late(Strategy):
+    chip: Product = product("SIM:H100")
+    x: int = 1
+    seen: int = 0
+
+    def on_bar(self, desk):
+        self.seen += 1
+        if self.seen == 40 * self.x and self.x == 2:
+            raise ValueError("broken")
+
+
+def test_a_trial_leaves_nothing_behind_for_the_next():
+    """Resting orders, a loss limit that was hit, quantities of the day: each trial as when it is the only one, whatever came before."""
+    limits = kh.RiskLimits(loss_daily=2_000.0, open_orders=4)
+    grid = {"lots": [1, 40, 3, 25], "ticks": [1, 6]}
+    together = sweep(Rests, TAPE, grid, cores=1, limits=limits).trials
+    assert together["fills"].nunique() > 2
+    for trial in together.to_dict("records"):
+        alone = sweep(Rests, TAPE, {"lots": [trial["lots"]], "ticks": [trial["ticks"]]}, cores=1, limits=limits).trials.to_dict("records")
+        assert alone == [trial]
+
+
+class Rests(Strategy):
+    chip: Product = product("SIM:H100")
+    lots: int = 1
+    ticks: int = 1
+    seen: int = 0
+
+    def on_bar(self, desk):
+        near = desk.nth(self.chip, 1)
+        self.seen += 1
+        if self.seen % 3 == 1:
+            desk.limit(near, self.lots, desk.price(near) - 0.005 * self.ticks)
+        if self.seen % 5 == 2:
+            desk.limit(near, -self.lots, desk.price(near) + 0.005 * self.ticks)
+
+
 def test_days_count_from_the_tape():
     assert TAPE.start // NANOS_PER_DAY == FIRST
