@@ -106,9 +106,13 @@ def _list_options_at_once() -> None:
     from numba.core.compiler import Flags
     from numba.core.targetconfig import TargetConfig
 
+    usual = dict[type, dict[str, Any]]()
+
     def values(self: Any) -> dict[str, Any]:
-        chosen = self._values
-        return {name: chosen.get(name, option.default) for name, option in self.options.items()}
+        kind = type(self)
+        if kind not in usual:
+            usual[kind] = {name: option.default for name, option in self.options.items()}
+        return usual[kind] | self._values
 
     flags: Any = Flags()
     flags.nrt = True
