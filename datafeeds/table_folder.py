@@ -28,9 +28,8 @@ from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target
 from kilohour.tape import arrow
 from kilohour.tape.events import unreadable
-from kilohour.tape.manifest import MANIFEST, Manifest
+from kilohour.tape.manifest import MANIFEST, REJECTED, Manifest
 
-REJECTED = "rejected.csv"
 PART_ROWS = 1 << 20
 
 Columns = Mapping[str, Any]

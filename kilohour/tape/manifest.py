@@ -12,7 +12,8 @@ from typing import Any
 
 from kilohour.errors import DataError
 
-MANIFEST = "manifest.json"
+MANIFEST, REJECTED = "manifest.json", "rejected.csv"
+"""Files that every such folder has, and one that an import may add: refused rows, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,14 +30,14 @@ from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target, written_whole
 from kilohour.tape.events import Events, EventsWriter, check_hash, entry_of, read_events, unreadable
-from kilohour.tape.manifest import MANIFEST, Manifest, sha256_of
+from kilohour.tape.manifest import MANIFEST, REJECTED, Manifest, sha256_of
 from kilohour.tape.schema import SCHEMA_VERSION, Index, Kind
 from kilohour.tape.tape import Tape
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
 
-EVENTS, CONTRACTS, INDICES, REJECTED = "events.parquet", "contracts.parquet", "indices.parquet", "rejected.csv"
+EVENTS, CONTRACTS, INDICES = "events.parquet", "contracts.parquet", "indices.parquet"
 FILES = (MANIFEST, EVENTS, CONTRACTS, INDICES)
 MANIFEST_OF_TAPES = Manifest(
     format="kilohour tape", version=SCHEMA_VERSION, holder="a tape", otherwise="is not a tape",
