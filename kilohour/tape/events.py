@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.errors import DataError
-from kilohour.tape.schema import COLUMNS
+from kilohour.tape.schema import COLUMNS, Kind
 
 ROW_GROUP = 1 << 20
 """Events of a row group; a shorter tape has one."""
+
+MANY = tuple(int(kind) for kind in (Kind.BAR, Kind.MARK, Kind.FUNDING, Kind.INTEREST, Kind.QUOTE))
+"""Kinds of which a tape may hold many: of the others a part of it keeps all."""
 
 Events = Mapping[str, npt.NDArray[Any]]
 
@@ -85,24 +88,32 @@ def entry_of(events: Events) -> dict[str, Any]:
     return {"rows": len(events["ts"]), "columns": {name: hashlib.sha256(_little(events[name])).hexdigest() for name in COLUMNS}}
 
 
-def read_events(path: Path, entry: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    """All events. Raises :class:`DataError` when the file is not as it was written."""
+def read_events(path: Path, entry: Mapping[str, Any], span: tuple[int, int] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """All events; or those seen within ``span`` (both ends included), the first and the last, and wherever they lie those of a kind of
+    which there are few: all that a run over the span may need. Raises :class:`DataError` when the file is not as it was written.
+
+    Every row group is read and every hash is checked, but no more is held than the events returned and one row group.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    events: dict[str, npt.NDArray[Any]] = {}
+    digests = {name: hashlib.sha256() for name in COLUMNS}
     try:
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if names != list(COLUMNS):
                 raise DataError(f"{path}: columns must be {', '.join(COLUMNS)}, found {', '.join(names)}")
-            # Column by column: the peak is the tape itself and one column of a row group, not the tape twice.
-            for name, dtype in COLUMNS.items():
-                column = _column(path, file, name, dtype, entry["rows"])
-                check_hash(path, f"column {name!r}", hashlib.sha256(_little(column)).hexdigest(), entry["columns"][name])
-                events[name] = column
+            if file.metadata.num_rows != entry["rows"]:
+                raise DataError(f"{path}: must hold {entry['rows']} events, found {file.metadata.num_rows}")
+            if span is None:
+                events = _whole(path, file, digests)
+            else:
+                parts = [_within(group, *span) for group in _groups(path, file, digests)]
+                events = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
+    for name, digest in digests.items():
+        check_hash(path, f"column {name!r}", digest.hexdigest(), entry["columns"][name])
     pa.default_memory_pool().release_unused()  # what decoding took: 25 MB of a million bars that the run can use again
     return events
 
@@ -120,33 +131,49 @@ def unreadable(path: Path, error: BaseException) -> DataError:
     return DataError(f"{path}: must be a readable Parquet file, found {line!r}")
 
 
-def _column(path: Path, file: Any, name: str, dtype: np.dtype[Any], rows: int) -> npt.NDArray[Any]:
-    groups = file.num_row_groups
-    if groups == 1:
-        return _checked(path, file.read(columns=[name], use_threads=False).column(0).combine_chunks(), name, dtype, rows)
-    found = file.metadata.num_rows
-    if found != rows:
-        raise DataError(f"{path}: column {name!r} must hold {rows} values of {dtype}, found {found}")
-    column, start = np.empty(rows, dtype), 0
-    for group in range(groups):
-        count = file.metadata.row_group(group).num_rows
-        part = file.read_row_group(group, columns=[name], use_threads=False).column(0).combine_chunks()
-        column[start:start + count] = _checked(path, part, name, dtype, count)
-        start += count
-    return column
+def _whole(path: Path, file: Any, digests: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
+    """All events. Column by column: the peak is the tape itself and one column of a row group, not the tape twice."""
+    events = {}
+    for name, dtype in COLUMNS.items():
+        parts = (_read(path, file, group, name, digests) for group in range(file.num_row_groups))
+        if file.num_row_groups == 1:
+            events[name] = next(parts)
+            continue
+        events[name], start = np.empty(file.metadata.num_rows, dtype), 0
+        for part in parts:
+            events[name][start:start + len(part)] = part
+            start += len(part)
+    return events
 
 
-def _checked(path: Path, column: Any, name: str, dtype: np.dtype[Any], rows: int) -> npt.NDArray[Any]:
+def _groups(path: Path, file: Any, digests: Mapping[str, Any]) -> Iterator[tuple[Events, bool, bool]]:
+    """Each row group, and whether it is the first and whether it is the last."""
+    count = file.num_row_groups
+    for group in range(count):
+        yield {name: _read(path, file, group, name, digests) for name in COLUMNS}, group == 0, group + 1 == count
+
+
+def _within(group: tuple[Events, bool, bool], first: int, last: int) -> dict[str, npt.NDArray[Any]]:
+    events, is_first, is_last = group
+    keep = (events["ts"] >= first) & (events["ts"] <= last) | ~np.isin(events["kind"], MANY)
+    keep[:1] |= is_first
+    keep[-1:] |= is_last
+    return {name: column[keep] for name, column in events.items()}
+
+
+def _read(path: Path, file: Any, group: int, name: str, digests: Mapping[str, Any]) -> npt.NDArray[Any]:
     import pyarrow as pa
 
+    dtype, rows = COLUMNS[name], file.metadata.row_group(group).num_rows
+    column = file.read_row_group(group, columns=[name], use_threads=False).column(0).combine_chunks()
     found = (len(column), column.type, column.null_count)
     if found != (rows, pa.from_numpy_dtype(dtype), 0):
         raise DataError(f"{path}: column {name!r} must hold {rows} values of {dtype}, "
                         f"found {found[0]} of {found[1]}, {found[2]} of them empty")
-    if rows == 0:
-        return np.empty(0, dtype=dtype)
     # Not column.to_numpy(): it imports pandas, 0.3 s that a run without pandas need not pay.
-    return np.frombuffer(column.buffers()[1], dtype=dtype, count=rows, offset=column.offset * dtype.itemsize)
+    values = np.frombuffer(column.buffers()[1], dtype, rows, column.offset * dtype.itemsize) if rows else np.empty(0, dtype)
+    digests[name].update(_little(values))
+    return values
 
 
 def _little(column: npt.NDArray[Any]) -> Any:

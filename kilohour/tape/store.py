@@ -82,8 +82,10 @@ def save_blocks(blocks: Iterable[Events], rest: Callable[[], Tape], folder: str 
     return replace(tape, sha256=digest)
 
 
-def load(folder: str | Path) -> Tape:
+def load(folder: str | Path, span: tuple[int, int] | None = None) -> Tape:
     """Reads the tape in ``folder`` and checks every hash.
+
+    With ``span``, nanoseconds UTC, only what a cut to it needs is held (:func:`kilohour.tape.slice.load_between` makes that cut).
 
     Raises :class:`DataError` naming the file and the rule: a missing file, another schema version, a
     column that is not as it was written.
@@ -93,7 +95,7 @@ def load(folder: str | Path) -> Tape:
     for name in FILES:
         if not (folder / name).is_file():
             raise DataError(f"{folder / name}: a tape needs this file, found none")
-    events = read_events(folder / EVENTS, manifest["events"])
+    events = read_events(folder / EVENTS, manifest["events"], span)
     contracts = _read_rows(folder / CONTRACTS, manifest["contracts"], _contract_fields())
     _check_settled_once(folder / EVENTS, events, contracts)
     indices = _read_rows(folder / INDICES, manifest["indices"], _index_fields())

@@ -48,6 +48,33 @@ done = import_prints("by-hand", mapping, [path], Path(sys.argv[1]) / "p")
 print(json.dumps([done.read, done.kept, peak_bytes()]))
 """
 
+BARS = """
+import json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.importing.mapping_file import read_mapping
+from kilohour.datafeeds.importing.own_bars import import_bars
+folder, rng, rows, group, names = Path(sys.argv[1]), np.random.default_rng(3), int(sys.argv[2]), 1 << 17, [f"20{y}-{m:02d}" for y in (40, 41) for m in range(1, 13)]
+schema = pa.schema([("at", pa.timestamp("s", "UTC")), ("month", pa.string()), *((name, pa.float64()) for name in "ohlc"), ("v", pa.int64())])
+with pq.ParquetWriter(folder / "in.parquet", schema) as writer:
+    for first in range(0, rows, group):
+        number = np.arange(first, min(first + group, rows))
+        at = 1_800_000_000 + 60 * (number // 24)
+        low = 200 + rng.integers(0, 50, len(number))
+        o, c = low + rng.integers(0, 10, len(number)), low + rng.integers(0, 10, len(number))
+        prices = [o, np.maximum(o, c), low, c]
+        number = number[::-1]
+        columns = [pa.array(at[::-1], pa.timestamp("s", "UTC")), pa.array([names[n % 24] for n in number]),
+                   *(pa.array(price[::-1] / 100) for price in prices), pa.array(number % 90)]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+(folder / "map.toml").write_text('gives = "bars"\\nproduct = "SIM:H100"\\n[time]\\ncolumn = "at"\\n[columns]\\ncontract = "month"\\nopen = "o"\\n'
+                                 'high = "h"\\nlow = "l"\\nclose = "c"\\nvolume = "v"\\n')
+before = peak_bytes()
+done = import_bars(folder / "in.parquet", read_mapping(folder / "map.toml"), folder / "t")
+print(json.dumps([done.read, done.bars, done.events, before, peak_bytes()]))
+"""
+
 
 def imported(folder, *numbers):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -82,4 +109,16 @@ def test_fifty_million_prints_take_less_than_two_gigabytes(tmp_path):
     read, kept, peak = json.loads(done.stdout)
     sys.stdout.write(f"{read:,} rows, {kept:,} prints, peak {peak / 1e6:,.0f} MB\n")
     assert (read, kept) == (25_000_000, 50_000_000)
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_a_tape_of_fifty_million_bars_takes_less_than_two_gigabytes(tmp_path):
+    """Minute bars of 24 contracts over four years, each stretch of the file backwards."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    words = [sys.executable, "-c", BARS, str(tmp_path), "50000000"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=True)
+    read, bars, events, _, peak = json.loads(done.stdout)
+    sys.stdout.write(f"{read:,} rows, {bars:,} bars, {events:,} events, peak {peak / 1e6:,.0f} MB\n")
+    assert (read, bars) == (50_000_000, 50_000_000)
     assert peak < 2e9
