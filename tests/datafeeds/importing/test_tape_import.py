@@ -79,7 +79,7 @@ def same_bytes(one, other):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_file_of_bars_gives_the_bytes_of_from_bars(tmp_path, monkeypatch, seed):
     """Over columns, row groups, sizes of batches and runs, CSV and Parquet, rows in any order."""
     rng = np.random.default_rng(1_000 + seed)
@@ -105,7 +105,7 @@ def test_a_file_of_bars_gives_the_bytes_of_from_bars(tmp_path, monkeypatch, seed
         assert sorted(one.name for one in (tmp_path / f"t{place}").iterdir()) == sorted(FILES)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_rows_that_cannot_be_used_are_put_aside_and_the_rest_is_the_tape(tmp_path, seed):
     rng = np.random.default_rng(seed)
     rows = frame(seed, days=False, more=["volume"], count=60).astype({"time": str, "high": object, "contract": object, "volume": object})
@@ -204,7 +204,7 @@ def test_one_contract_has_one_name_and_a_short_symbol_one_meaning(tmp_path):
         import_bars(tmp_path / "in.csv", read_mapping(tmp_path / "map.toml"), tmp_path / "t")
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_recording_gives_the_bytes_of_memory(tmp_path, monkeypatch, seed):
     """Events of all kinds out of order, many at one time, in chunks and a tail."""
     from tests.datafeeds.test_recording import contract
