@@ -18,6 +18,7 @@ it is left out, and a note says so. Everything :meth:`Recording.flush` was calle
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -192,7 +193,7 @@ class Taken:
     def parts(self) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Columns of its events in the order in which they came in. Raises :class:`DataError`."""
         first = 0
-        for part in (*map(_read_chunk, self.chunks), _columns(self.tail)):
+        for part in itertools.chain(map(_read_chunk, self.chunks), [_columns(self.tail)]):  # one at a time
             _check_refs(self.folder, part, first, len(self.contracts), len(self.indices))
             first += len(part["ts"])
             yield part

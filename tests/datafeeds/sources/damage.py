@@ -145,10 +145,11 @@ def play(shape: Shape, cell: Cell, folder: Path) -> None:
     clean.mkdir()
     spoilt.mkdir()
     shape.write(clean, shape.rows)
-    rows = getattr(cell, "rows", None)
+    rows: Callable[[Rows], Any] | None = getattr(cell, "rows", None)
+    after: Callable[[Path], Any] | None = getattr(cell, "after", None)
     shape.write(spoilt, shape.rows if rows is None else rows(shape.rows))
-    if getattr(cell, "after", None) is not None:
-        cell.after(spoilt)
+    if after is not None:
+        after(spoilt)
     if isinstance(cell, Ends):
         before = sorted(path.name for path in folder.iterdir())
         with pytest.raises(KilohourError, match=cell.words) as error:
