@@ -170,7 +170,7 @@ class _BarReader:
             if its is not None:
                 last_trade[code] = its.last_trade_at
         column = self.mapping.contract.column or ""
-        sieve.refuse(unknown[contract], column, f"no contract of {self.product.code}")
+        sieve.refuse(unknown[contract], column, f"no code, symbol or month of a contract of {self.product.code}")
         sieve.refuse(ts > last_trade[contract], self.mapping.time.column, "after the contract's last trade")
 
     def _named(self, word: str, year: int) -> Contract | None:

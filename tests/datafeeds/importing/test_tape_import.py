@@ -110,7 +110,7 @@ def test_rows_that_cannot_be_used_are_put_aside_and_the_rest_is_the_tape(tmp_pat
     rng = np.random.default_rng(seed)
     rows = frame(seed, days=False, more=["volume"], count=60).astype({"time": str, "high": object, "contract": object, "volume": object})
     bad = {}
-    faults = [("high", "x", "not a number"), ("high", "0.01", "a high below the open"), ("contract", "H1", "no contract of SIM:H100"),
+    faults = [("high", "x", "not a number"), ("high", "0.01", "a high below the open"), ("contract", "H1", "no code, symbol or month of a contract of SIM:H100"),
               ("time", "2026-11-02 10:00", "a time without a zone"), ("volume", "1.5", "not whole lots of 0 or more"), ("contract", "", "empty"),
               ("time", "2029-01-01T00:00:00Z", "after the contract's last trade"), ("high", "1e12", "not between -1e+09 and 1e+09 dollars")]
     places = rng.choice(np.arange(8, len(rows)), len(faults), replace=False)

@@ -131,7 +131,7 @@ MY_BARS = my_file(BARS, [{**BAR, "at": f"2026-11-0{day}T10:00:00Z"} for day in (
     "mixed zone": (Same(lambda rows: [{**rows[0], "at": "2026-11-02T05:00:00-05:00"}, *rows[1:]]),
                    Aside("a time without a zone", more(at="2026-11-02T10:00:00"))),
     "twice": (Aside("the same bar twice", more()), Aside("another bar of the same contract and time", more(c="2.05"))),
-    "unknown chip": Aside("no contract of SIM:H100", more(month="B200Z6")),
+    "unknown chip": Aside("no code, symbol or month of a contract of SIM:H100", more(month="B200Z6")),
     "no number": (Aside("not a number", more(c="nan")), Aside("not a number", more(c="inf")), Aside("empty", more(c=""))),
     "negative": Aside("not whole lots of 0 or more", more(v="-1")),
     "high below low": Aside("a high below the open", more(h="1.90")),
