@@ -15,7 +15,7 @@ import numpy.typing as npt
 from kilohour.contracts import Assumptions, Product, Registry
 from kilohour.contracts.codes import contract_code
 from kilohour.contracts.contract import Contract
-from kilohour.datafeeds.dbn import INTERVALS, UNDEFINED, records
+from kilohour.datafeeds.dbn import INTERVALS, UNDEFINED, Contents, records
 from kilohour.datafeeds.importing.bar_stream import DTYPES, BarStream, refuse_bars
 from kilohour.datafeeds.importing.intake import Columns, Intake
 from kilohour.datafeeds.importing.names import Names
@@ -37,7 +37,6 @@ SOURCE = "databento"
 SETTLEMENT, OPEN_INTEREST, FINAL_FLAG = 3, 9, 1
 NANOS_PER_MICRO = 1_000
 """Billionths of a dollar in a millionth."""
-RAW = ("begin", *PRICES, "volume", "interval", "contract", "row")
 
 
 def import_dbn(
@@ -58,17 +57,13 @@ def import_dbn(
 class _Batch:
     """Records of one file since the last batch."""
 
-    bars: dict[str, array[int]] = field(default_factory=lambda: {name: array("q") for name in RAW})
+    bars: list[Any] = field(default_factory=list)
+    places: array[int] = field(default_factory=lambda: array("q"))
+    rows: array[int] = field(default_factory=lambda: array("q"))
     settles: list[tuple[str, int, int, int]] = field(default_factory=list)
     """Contract, known at, of which session, billionths."""
     interest: list[tuple[str, int, int, int]] = field(default_factory=list)
     foreign: int = 0
-    dataset: str = ""
-
-    def bar(self, record: Any, interval: int, place: int, row: int) -> None:
-        found = (record.ts_event, record.open, record.high, record.low, record.close, record.volume, interval, place, row)
-        for name, value in zip(RAW, found, strict=True):
-            self.bars[name].append(value)
 
     def statistic(self, record: Any, code: str) -> None:
         kind = int(record.stat_type)
@@ -77,9 +72,14 @@ class _Batch:
         elif kind == OPEN_INTEREST:
             self.interest.append((code, record.ts_recv, record.ts_ref, record.quantity))
 
-    def columns(self) -> dict[str, Any]:
-        told = {"settles": self.settles, "interest": self.interest, "foreign": self.foreign, "dataset": self.dataset}
-        return {**{name: np.array(values, dtype=np.int64) for name, values in self.bars.items()}, **told}
+    def columns(self, contents: Contents | None) -> dict[str, Any]:
+        columns = {name: np.array([getattr(bar, name) for bar in self.bars], dtype=np.int64) for name in (*PRICES, "volume")}
+        columns["begin"] = np.array([bar.ts_event for bar in self.bars], dtype=np.int64)
+        columns["contract"], columns["row"] = np.array(self.places, dtype=np.int64), np.array(self.rows, dtype=np.int64)
+        told = {"settles": self.settles, "interest": self.interest, "foreign": self.foreign}
+        if contents is None:  # a file without records
+            return {**columns, **told, "dataset": "", "interval": 0}
+        return {**columns, **told, "dataset": contents.dataset, "interval": INTERVALS.get(contents.schema, 0)}
 
 
 class _DbnReader:
@@ -98,10 +98,9 @@ class _DbnReader:
 
     def open(self, path: Path) -> Iterator[Batch]:
         """Batches of a file: prices in billionths, ``contract`` a place in our list of names."""
-        batch, first, row, done = _Batch(), 0, -1, 0.0
+        batch, first, row, done, contents = _Batch(), 0, -1, 0.0, None
         places: dict[tuple[int, int], int] = {}
         for row, (contents, record, done) in enumerate(records(path)):
-            batch.dataset = contents.dataset
             day = record.instrument_id, record.ts_event // NANOS_PER_DAY
             place = places.get(day)
             if place is None:
@@ -109,13 +108,15 @@ class _DbnReader:
             if place < 0:
                 batch.foreign += 1
             elif contents.schema in INTERVALS:
-                batch.bar(record, INTERVALS[contents.schema], place, row)
+                batch.bars.append(record)
+                batch.places.append(place)
+                batch.rows.append(row)
             else:
                 batch.statistic(record, list(self._named)[place])
             if row + 1 - first >= self.batch_rows:
-                yield Batch(path.name, first, batch.columns(), row + 1 - first, int(1_000 * done), 1_000)
+                yield Batch(path.name, first, batch.columns(contents), row + 1 - first, int(1_000 * done), 1_000)
                 batch, first = _Batch(), row + 1
-        yield Batch(path.name, first, batch.columns(), row + 1 - first, 1_000, 1_000)
+        yield Batch(path.name, first, batch.columns(contents), row + 1 - first, 1_000, 1_000)
 
     def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:
         raw = batch.columns

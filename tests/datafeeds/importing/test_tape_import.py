@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kilohour.datafeeds.importing import own_bars
+from kilohour.datafeeds.importing import bar_stream, own_bars
 from kilohour.datafeeds.importing.mapping_file import read_mapping
 from kilohour.datafeeds.importing.own_bars import import_bars
 from kilohour.datafeeds.importing.recording_import import import_recording
@@ -183,6 +183,28 @@ def test_an_interrupted_import_goes_on_and_gives_the_same_bytes(tmp_path, monkey
     same_bytes(tmp_path / "t", tmp_path / "whole")
     assert (tmp_path / "t" / "rejected.csv").read_bytes() == (tmp_path / "whole" / "rejected.csv").read_bytes()
     assert not (tmp_path / ".t.import").exists()
+
+
+def test_an_import_interrupted_while_it_writes_leaves_no_tape_and_goes_on(tmp_path, monkeypatch):
+    frame(6, days=False, more=[]).to_parquet(tmp_path / "in.parquet", index=False)
+    run = functools.partial(import_bars, tmp_path / "in.parquet", mapping(tmp_path), run_rows=100, batch_rows=40)
+    run(tmp_path / "whole")
+    block = bar_stream.BarStream._block
+    monkeypatch.setattr("kilohour.datafeeds.importing.spool.SAMPLE_EVERY", 16)
+    blocks = []
+
+    def interrupted(stream, bars):
+        blocks.append(len(bars["ts"]))
+        if len(blocks) == 3:
+            raise KeyboardInterrupt
+        return block(stream, bars)
+
+    monkeypatch.setattr(bar_stream.BarStream, "_block", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "t")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".t.import", "in.parquet", "map.toml", "whole"]
+    run(tmp_path / "t")
+    same_bytes(tmp_path / "t", tmp_path / "whole")
 
 
 def test_volume_that_is_there_and_is_not_ends_the_import(tmp_path):
