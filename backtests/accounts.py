@@ -73,7 +73,7 @@ def backtest_accounts(
     :func:`~kilohour.backtests.backtest.backtest`, and so are the errors.
     """
     clock = [time.perf_counter()]
-    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    whole = between(tape, start, end)
     faces = {name: _face_and_parameters(name, account) for name, account in accounts.items()}
     first = _prepare_first(faces, whole, assume=assume, contracts=contracts, venue=venue, interpreted=interpreted, fills=fills,
                            cash_rate=cash_rate, limits=limits)

@@ -61,7 +61,7 @@ def backtest(
     """
     clock = {"load": time.perf_counter()}
     face = with_feeds(strategy_class(strategy), feeds)
-    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    whole = between(tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
                        interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
     clock["compile"] = time.perf_counter()
@@ -98,11 +98,12 @@ def play_inside(face: type[Strategy], session: Session, go: Callable[[], None]) 
         play_by_other(session, go)
 
 
-def between(tape: Tape, start: dt.date | str | None, end: dt.date | str | None) -> Tape:
-    """The tape from the first to the last day, both included; the tape itself without them."""
+def between(tape: Tape | str | Path, start: dt.date | str | None, end: dt.date | str | None) -> Tape:
+    """The tape, or the one in a folder, from the first to the last day, both included; all of it without them."""
     if start is None and end is None:
-        return tape
+        return tape if isinstance(tape, Tape) else Tape.load(tape)
     from kilohour.tape.slice import between as cut
+    from kilohour.tape.slice import load_between
     from kilohour.units import NANOS_PER_DAY, nanos_of
 
     def day(value: dt.date | str, name: str) -> dt.date:
@@ -111,9 +112,11 @@ def between(tape: Tape, start: dt.date | str | None, end: dt.date | str | None) 
         except ValueError:
             raise UsageError(f"{name} must be a day such as 2024-01-31, found {value!r}") from None
 
-    first = tape.start if start is None else nanos_of(day(start, "from"))
-    last = tape.end if end is None else nanos_of(day(end, "to")) + NANOS_PER_DAY - 1
-    return cut(tape, first, last)
+    first = None if start is None else nanos_of(day(start, "from"))
+    last = None if end is None else nanos_of(day(end, "to")) + NANOS_PER_DAY - 1
+    if not isinstance(tape, Tape):
+        return load_between(tape, first, last)
+    return cut(tape, tape.start if first is None else first, tape.end if last is None else last)
 
 
 def play(session: Session, progress: Progress | None = None) -> None:

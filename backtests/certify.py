@@ -88,7 +88,7 @@ def certify(strategy: str | type[Strategy], tape: Tape | str | Path, *, cash: fl
     face = strategy_class(strategy)
     if hasattr(face, "original"):
         raise UsageError(f"certify takes a kilohour strategy, found the backtrader strategy {face.__name__}: run it with backtest")
-    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    whole = between(tape, start, end)
     prepared = prepare(face, whole, parameters=parameters, cash=cash, assume=assume, contracts=contracts, interpreted=interpreted)
     name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__
     return compare(replace(prepared, market=plain_market(prepared.market)), name)

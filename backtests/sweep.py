@@ -127,7 +127,7 @@ def sweep(
     began = time.perf_counter()
     face = strategy_class(strategy)
     check_request(face, grid, out_of_sample, cores, parameters)
-    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    whole = between(tape, start, end)
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     accepted, refusals = _accepted(face, combinations, parameters)
     if not accepted:

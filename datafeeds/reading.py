@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
     except (ValueError, OSError) as error:
         line = (str(error).splitlines() or ["nothing"])[0]
         raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
+    if path.suffix != ".parquet":
+        _check_whole(path)
     for name in kinds:
         if name not in table.columns:
             raise DataError(f"{path.name}: column {name!r} is missing, found {', '.join(map(str, table.columns))}")
@@ -52,6 +55,16 @@ def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(f"{file}: row {row}, column {column!r}: {rule}, found {str(values.iloc[row])!r}")
+
+
+def _check_whole(path: Path) -> None:
+    """A row of a CSV file that was cut off ends early; pandas would take what is missing for empty cells."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        cells = len(next(rows))
+        for number, row in enumerate(rows):
+            if row and len(row) != cells:
+                raise DataError(f"{path.name}: row {number} must have {cells} cells as the header has, found {len(row)}")
 
 
 def count_of(count: int, noun: str) -> str:

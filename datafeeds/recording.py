@@ -18,10 +18,11 @@ it is left out, and a note says so. Everything :meth:`Recording.flush` was calle
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -163,36 +164,62 @@ class Recording:
         self._tail = open(self.folder / TAIL, "a", encoding="utf-8")  # noqa: SIM115
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A recording as it stood when it was looked at: it may go on being written."""
+
+    folder: Path
+    header: dict[str, Any]
+    contracts: tuple[Contract, ...]
+    indices: tuple[Index, ...]
+    chunks: tuple[Path, ...]
+    tail: list[list[int]]
+    """Its events that no chunk holds."""
+    torn: bool
+    """The last line of the tail was cut off by a crash."""
+
+    @classmethod
+    def of(cls, folder: str | Path) -> Taken:
+        """Looks at a recording. Raises :class:`DataError` for what is damaged but for the chunks themselves."""
+        folder = Path(folder)
+        header = _header(folder)
+        chunks = _chunks_of(folder)
+        tail, torn = _tail_of(folder, sum(_rows_in(path) for path in chunks))
+        named = list(_names_of(folder))  # after the events: a name is written before the first event that has it
+        contracts = tuple(Contract(**{**row, "fixing_days": tuple(row["fixing_days"])}) for kind, _, row in named if kind == "contract")
+        indices = tuple(Index(**row) for kind, _, row in named if kind == "index")
+        return cls(folder, header, contracts, indices, tuple(chunks), tail, torn)
+
+    def parts(self) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        """Columns of its events in the order in which they came in. Raises :class:`DataError`."""
+        first = 0
+        for part in itertools.chain(map(_read_chunk, self.chunks), [_columns(self.tail)]):  # one at a time
+            _check_refs(self.folder, part, first, len(self.contracts), len(self.indices))
+            first += len(part["ts"])
+            yield part
+
+    def tape(self, events: dict[str, npt.NDArray[Any]], rows: int, late: int) -> Tape:
+        """The tape of its events in order, of which ``late`` of ``rows`` came in after a later one."""
+        if not rows:
+            raise DataError(f"{self.folder}: a recording needs at least one event to be a tape, found none")
+        notes = [f"{late:,} of {rows:,} events came in after a later one and were put in order"] if late else []
+        notes += ["the last line of the tail was torn by a crash and is left out"] if self.torn else []
+        return Tape(events=events, contracts=self.contracts, indices=self.indices, source=self.header["source"], notes=tuple(notes),
+                    days_per_year=self.header["days_per_year"])  # fmt: skip
+
+
 def read_recording(folder: str | Path) -> Tape:
-    """A recording as a tape, also while it is still being written.
+    """A recording as a tape, also while it is still being written; the source ``recorded`` makes the same one in bounded memory.
 
     Raises :class:`DataError` with file and line: a header of another format, a number that is missing, an event of a contract or
     series that was not named, a line that is no event (except a torn last one).
     """
-    folder = Path(folder)
-    header = _header(folder)
-    named = list(_names_of(folder))
-    contracts = tuple(Contract(**{**row, "fixing_days": tuple(row["fixing_days"])}) for kind, _, row in named if kind == "contract")
-    indices = tuple(Index(**row) for kind, _, row in named if kind == "index")
-    parts = [_read_chunk(path) for path in _chunks_of(folder)]
-    rows, torn = _tail_of(folder, sum(len(part["ts"]) for part in parts))
-    parts.append(_columns(rows))
+    taken = Taken.of(folder)
+    parts = list(taken.parts())
     columns = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-    if not len(columns["ts"]):
-        raise DataError(f"{folder}: a recording needs at least one event to be a tape, found none")
-    _check_refs(folder, columns, len(contracts), len(indices))
-    late = int(np.count_nonzero(np.diff(columns["ts"]) < 0))
-    notes = [f"{late:,} of {len(columns['ts']):,} events came in after a later one and were put in order"] if late else []
-    notes += ["the last line of the tail was torn by a crash and is left out"] if torn else []
     order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
-    return Tape(
-        events={name: np.ascontiguousarray(columns[name][order]) for name in COLUMNS},
-        contracts=contracts,
-        indices=indices,
-        source=header["source"],
-        notes=tuple(notes),
-        days_per_year=header["days_per_year"],
-    )
+    late = int(np.count_nonzero(np.diff(columns["ts"]) < 0))
+    return taken.tape({name: np.ascontiguousarray(columns[name][order]) for name in COLUMNS}, len(order), late)
 
 
 def _header(folder: Path) -> dict[str, Any]:
@@ -291,12 +318,12 @@ def _columns(rows: list[list[int]]) -> dict[str, npt.NDArray[Any]]:
     return {name: table[:, 1 + place].astype(dtype) for place, (name, dtype) in enumerate(COLUMNS.items())}
 
 
-def _check_refs(folder: Path, columns: dict[str, npt.NDArray[Any]], contracts: int, indices: int) -> None:
+def _check_refs(folder: Path, columns: dict[str, npt.NDArray[Any]], first: int, contracts: int, indices: int) -> None:
     bound = np.where(columns["kind"] == Kind.PRINT, indices, contracts)
     bad = (columns["ref"] < 0) | (columns["ref"] >= bound)
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(
-            f"{folder}: event {row} must be of a contract or series named in {NAMES}, found ref {int(columns['ref'][row])} "
+            f"{folder}: event {first + row} must be of a contract or series named in {NAMES}, found ref {int(columns['ref'][row])} "
             f"of {int(bound[row])}"
         )

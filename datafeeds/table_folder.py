@@ -15,7 +15,6 @@ order, texts as codes into the manifest's sorted names; of the folder over its m
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,9 @@ from kilohour.datafeeds.importing.cells import array_of
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target
 from kilohour.tape import arrow
+from kilohour.tape.events import unreadable
+from kilohour.tape.manifest import MANIFEST, REJECTED, Manifest
 
-MANIFEST, REJECTED = "manifest.json", "rejected.csv"
 PART_ROWS = 1 << 20
 
 Columns = Mapping[str, Any]
@@ -91,34 +91,11 @@ class TableFolder:
 
     def write_manifest(self, folder: Path, content: Mapping[str, Any]) -> str:
         """Writes the manifest and returns the folder's hash."""
-        manifest = {"format": self.format, "schema_version": self.version, **content}
-        digest = _manifest_digest(manifest)
-        text = json.dumps({**manifest, "sha256": digest}, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-        (folder / MANIFEST).write_text(text, encoding="utf-8")
-        return digest
+        return self._manifest.write(folder, content)
 
     def read_manifest(self, folder: Path) -> dict[str, Any]:
         """The manifest. Raises :class:`DataError` when the folder holds no such table of this schema version."""
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise DataError(f"{path}: a folder of {self.kind} needs this file, found none")
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{path}: must be JSON, found {str(error)!r}") from None
-        if not isinstance(manifest, dict) or manifest.get("format") != self.format:
-            raise DataError(f"{path}: must say format {self.format!r}, so this folder holds no {self.kind}")
-        if manifest.get("schema_version") != self.version:
-            raise DataError(
-                f"{path}: schema version must be {self.version}, found {manifest.get('schema_version')!r}; "
-                "import the data again with this release"
-            )
-        if manifest.get("sha256") != _manifest_digest(manifest):
-            raise DataError(
-                f"{path}: was changed after it was written, its sha256 must be {_manifest_digest(manifest)[:12]}, "
-                f"found {str(manifest.get('sha256'))[:12]}"
-            )
-        return manifest
+        return self._manifest.read(folder)
 
     def read_parts(self, folder: Path, manifest: Mapping[str, Any]) -> Iterator[Columns]:
         """Columns of each part in order, texts as codes into the manifest's names; every hash is checked."""
@@ -143,10 +120,13 @@ class TableFolder:
 
     def holds(self, folder: Path) -> bool:
         """True when the folder's manifest is one of this kind, whether or not it is sound."""
-        try:
-            return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["format"] == self.format)
-        except (OSError, ValueError, LookupError, TypeError):
-            return False
+        return self._manifest.stands_in(folder)
+
+    @property
+    def _manifest(self) -> Manifest:
+        return Manifest(
+            format=self.format, version=self.version, holder=f"a folder of {self.kind}", otherwise=f"holds no {self.kind}"
+        )
 
     def _read_part(self, path: Path, names: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         import pyarrow as pa
@@ -158,8 +138,7 @@ class TableFolder:
                     raise DataError(f"{path}: columns must be {', '.join(self.columns)}, found {', '.join(file.schema_arrow.names)}")
                 table = file.read(use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DataError(f"{path}: must be a readable Parquet file, found {line!r}") from None
+            raise unreadable(path, error) from None
         columns: dict[str, Any] = {}
         for name in self.numbers:
             chunks = [array_of(chunk) for chunk in table.column(name).chunks]
@@ -187,9 +166,3 @@ def _coded(path: Path, name: str, chunk: Any, known: Mapping[str, int]) -> npt.N
     codes = np.array([known[word] for word in words], dtype=np.int32)
     coded: npt.NDArray[np.int32] = codes[array_of(chunk.indices)]
     return coded
-
-
-def _manifest_digest(manifest: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in manifest.items() if key != "sha256"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()

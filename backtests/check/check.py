@@ -117,7 +117,7 @@ def check(
         raise UsageError(f"warm_up must be at least 0 bars, found {warm_up}")
     with watched() as loading:
         face = strategy_class(strategy)
-    whole = between(Tape.load(tape) if isinstance(tape, str | Path) else tape, start, end)
+    whole = between(tape, start, end)
     run = _Runner(face, partial(prepare, face, parameters=parameters, cash=cash, assume=assume, contracts=contracts, venue=venue,
                                 interpreted=interpreted, fills=fills, limits=limits))
     name = strategy if isinstance(strategy, str) and ".py" not in strategy else face.__name__

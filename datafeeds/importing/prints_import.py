@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from kilohour.datafeeds.importing.cells import numbers
 from kilohour.datafeeds.importing.convert import codes_of, instants, kept_of, refuse_unread
+from kilohour.datafeeds.importing.intake import Columns
 from kilohour.datafeeds.importing.mapping import PrintMapping, Series
 from kilohour.datafeeds.importing.names import Names
 from kilohour.datafeeds.importing.refusals import Refusals, Sieve
 from kilohour.datafeeds.importing.stream import Batch
-from kilohour.datafeeds.importing.table_import import Columns, Imported, import_table
+from kilohour.datafeeds.importing.table_import import Imported, import_table
 from kilohour.datafeeds.print_folder import TABLE
 from kilohour.datafeeds.prints import NUMBERS, WORDS
 from kilohour.datafeeds.table_folder import TableFolder

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.importing.convert import quotes_of
+from kilohour.datafeeds.importing.intake import Columns
 from kilohour.datafeeds.importing.mapping import QuoteMapping
 from kilohour.datafeeds.importing.names import Names
 from kilohour.datafeeds.importing.refusals import Refusals
 from kilohour.datafeeds.importing.stream import Batch
-from kilohour.datafeeds.importing.table_import import Columns, Imported, import_table
+from kilohour.datafeeds.importing.table_import import Imported, import_table
 from kilohour.datafeeds.quote_folder import TABLE
 from kilohour.datafeeds.quotes import key_of
 from kilohour.datafeeds.table_folder import TableFolder

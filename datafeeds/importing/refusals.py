@@ -67,15 +67,19 @@ class Refusals:
 
 
 class Sieve:
-    """Rows of one batch that are still good; what is refused is put aside once, with the first reason."""
+    """Rows of one batch that are still good; what is refused is put aside once, with the first reason.
 
-    def __init__(self, file: str, first: int, count: int, columns: dict[str, Any], refusals: Refusals) -> None:
-        self.file, self.first, self.columns, self.refusals = file, first, columns, refusals
+    ``rows`` are their numbers in the file where they do not count up from ``first``.
+    """
+
+    def __init__(self, file: str, first: int, count: int, columns: dict[str, Any], refusals: Refusals,
+                 rows: npt.NDArray[np.int64] | None = None) -> None:  # fmt: skip
+        self.file, self.first, self.columns, self.refusals, self.rows = file, first, columns, refusals, rows
         self.good = np.ones(count, dtype=np.bool_)
 
     def child(self) -> Sieve:
         """The same rows, to be refused for one of the several things that a row says."""
-        other = Sieve(self.file, self.first, len(self.good), self.columns, self.refusals)
+        other = Sieve(self.file, self.first, len(self.good), self.columns, self.refusals, self.rows)
         other.good = self.good.copy()
         return other
 
@@ -85,7 +89,8 @@ class Sieve:
         if len(hits):
             cells = self.columns.get(column)
             values = cells.take(arrow_numbers(hits)).to_pylist() if cells is not None else [""] * len(hits)
-            self.refusals.add(self.file, self.first + hits, column, ["" if value is None else value for value in values], reason)
+            rows = self.first + hits if self.rows is None else self.rows[hits]
+            self.refusals.add(self.file, rows, column, ["" if value is None else value for value in values], reason)
             self.good[hits] = False
 
 

@@ -84,6 +84,14 @@ class Spool:
             if parts:
                 yield {name: np.concatenate([part[name] for part in parts]) for name in self.dtypes}
 
+    def between(self, after: int, before: int, column: str) -> Iterator[npt.NDArray[Any]]:
+        """The column of rows on disk whose time lies between the two, both excluded, some rows at a time and in no order."""
+        for run in range(len(self.runs)):
+            times = self._times(run)
+            first, end = int(np.searchsorted(times, after, side="right")), int(np.searchsorted(times, before))
+            for start in range(first, end, self.bucket_rows):
+                yield self._column(run, column, start, min(start + self.bucket_rows, end))
+
     def _taken(self) -> Columns:
         held, self._held, self._rows = self._held, [], 0
         if len(held) == 1:
@@ -102,11 +110,11 @@ class Spool:
         return sum(widths[: list(self.dtypes).index(wanted)]) * self.runs[run]
 
     def _slice(self, run: int, start: int, end: int) -> Columns:
-        columns = {}
-        for name, dtype in self.dtypes.items():
-            offset = self._offset(run, name) + start * dtype.itemsize
-            columns[name] = np.fromfile(self._path(run), dtype, end - start, offset=offset)
-        return columns
+        return {name: self._column(run, name, start, end) for name in self.dtypes}
+
+    def _column(self, run: int, name: str, start: int, end: int) -> npt.NDArray[Any]:
+        offset = self._offset(run, name) + start * self.dtypes[name].itemsize
+        return np.fromfile(self._path(run), self.dtypes[name], end - start, offset=offset)
 
     def _cuts(self) -> list[int]:
         samples = np.sort(np.concatenate([np.array(self._times(run)[::SAMPLE_EVERY]) for run in range(len(self.runs))]))

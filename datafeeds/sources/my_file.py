@@ -35,12 +35,11 @@ def run(
         from kilohour.datafeeds.importing.prints_import import import_prints
 
         return import_prints(SOURCE, found, inputs, out, rejected_max=share_of(rejected_max), progress=progress).told()
-    from kilohour.datafeeds.importing.own_bars import bars_of
-    from kilohour.datafeeds.importing.taping import save_tape
+    from kilohour.datafeeds.importing.own_bars import import_bars
 
     if len(inputs) != 1:
         raise UsageError(f"{SOURCE}: bars come from one INPUT, found {len(inputs)}")
-    return save_tape(lambda: bars_of(inputs[0], found), out)
+    return import_bars(inputs[0], found, out, rejected_max=share_of(rejected_max), progress=progress).told()
 
 
 def import_frame(frame: pd.DataFrame, out: str | Path, *, mapping: str | Path, rejected_max: str = REJECTED_MAX) -> list[str]:

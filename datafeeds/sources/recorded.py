@@ -8,18 +8,14 @@ from pathlib import Path
 
 from kilohour.datafeeds.feed import Feed
 from kilohour.datafeeds.importing.feeds import columns
-from kilohour.datafeeds.importing.taping import save_tape
 from kilohour.datafeeds.reading import Progress
 
 
 def run(inputs: Sequence[Path], out: Path, *, progress: Progress | None = None) -> Iterable[str]:
     """Makes the tape of one recording, also while it is still being written."""
-    from kilohour.datafeeds.recording import read_recording
+    from kilohour.datafeeds.importing.recording_import import import_recording
 
-    told = save_tape(lambda: read_recording(inputs[0]), out)
-    if progress is not None:
-        progress(1, 1)
-    return told
+    return import_recording(inputs[0], out, progress=progress).told()
 
 
 FEED = Feed(

@@ -192,14 +192,25 @@ class TapeBuilder:
         needed = Kind.PRINT if prints_only else Kind.BAR
         if not any(int(part["kind"][0]) == needed for part in self._parts):
             raise DataError(f"a tape needs at least one {needed.name.lower()}, found none")
-        first = min(int(part["ts"].min()) for part in self._parts)
-        last = max([int(part["ts"].max()) for part in self._parts] + [ts for _, _, _, ts, _ in self._corrections])
+        return self._tape(self._ordered(self._span()))
+
+    def beside(self, first: int, last: int) -> Tape:
+        """The tape but for bars that come from elsewhere, seen from ``first`` to ``last``: its contracts and all its other events."""
+        return self._tape(self._ordered(self._span((first, last))))
+
+    def _span(self, known: tuple[int, int] | None = None) -> tuple[int, int]:
+        spans = [*([known] if known else []), *((int(part["ts"].min()), int(part["ts"].max())) for part in self._parts)]
+        return min(first for first, _ in spans), max([last for _, last in spans] + [ts for _, _, _, ts, _ in self._corrections])
+
+    def _ordered(self, span: tuple[int, int]) -> dict[str, npt.NDArray[Any]]:
         for ref, contract in enumerate(self._contracts):
-            self._add_lifecycle(ref, contract, first, last)
+            self._add_lifecycle(ref, contract, *span)
         self._add_corrections()
         columns = {name: np.concatenate([part[name] for part in self._parts]) for name in COLUMNS}
         order = np.lexsort((columns["ref"], columns["kind"], columns["ts"]))
-        events = {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
+        return {name: np.ascontiguousarray(column[order]) for name, column in columns.items()}
+
+    def _tape(self, events: dict[str, npt.NDArray[Any]]) -> Tape:
         return Tape(events=events, contracts=tuple(self._contracts), indices=tuple(self._indices), source=self.source,
                     notes=tuple(self.notes), days_per_year=self.days_per_year, products=self.products,
                     assumptions=self.assumptions)

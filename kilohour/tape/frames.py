@@ -63,7 +63,7 @@ def tape_from_bars(frame: pd.DataFrame, *, product: str | Product, assume: Seque
     builder = TapeBuilder(source=f"bars of {terms.code} from a DataFrame", days_per_year=terms.whole("days_per_year"),
                           products=(terms,) if own else (), assumptions=assume)
     add_contracts(builder, terms, columns)
-    builder.notes += _notes(columns)
+    builder.notes += data_notes(settle=columns.settle is not None, volume=bool((columns.volume != MISSING).any()), rounded=columns.rounded)
     return builder.build()
 
 
@@ -112,36 +112,68 @@ def product_of(product: str | Product, assume: Sequence[str]) -> tuple[Product, 
     return product, False
 
 
+class Enlisting:
+    """Gives the contracts that a file names to a builder, with their final settlements; ``end`` is the time of its last bar."""
+
+    def __init__(self, builder: TapeBuilder, product: Product, end: int) -> None:
+        self.builder, self.product, self.end = builder, product, end
+        self._seen: dict[str, str] = {}
+        self._early = 0
+        self._undated: list[str] = []
+        self._settled: list[str] = []
+
+    def add(self, name: str, first: int) -> tuple[int, Contract]:
+        """The ``ref`` of the contract that a file calls ``name``, listed by its ``first`` bar at the latest.
+
+        Raises :class:`UsageError` when it is not the product's, or has had another name.
+        """
+        named = self.product.contract_named(name, near=datetime_of(first).year)
+        if named.code in self._seen:
+            raise UsageError(f"contract {named.code} must have one name, found {self._seen[named.code]!r} and {name!r}")
+        self._seen[named.code] = name
+        contract = listed_by(named, first)
+        self._early += contract.listed_at < named.listed_at
+        return self.builder.contract(contract), contract
+
+    def settle(self, ref: int, contract: Contract, mark: int = MISSING) -> bool:
+        """Adds the final settlement at the last mark of a contract that ends within the data; True when it does."""
+        if contract.is_perpetual and not self.product.is_perpetual:
+            self._undated.append(contract.code)
+        elif contract.settlement_at <= self.end:
+            self.builder.finals(ref, contract.settlement_at, mark)
+            self._settled.append(contract.code)
+            return True
+        return False
+
+    def notes(self) -> Iterator[str]:
+        """What was done to the contracts."""
+        if self._early:
+            yield f"{self._early} contracts have bars before their product's listing rule lists them: listed from their first bar"
+        if self._undated:
+            yield (f"{len(self._undated)} contracts without a delivery month ({self._undated[0]}, ...) never expire and never settle: "
+                   "name months (2026-12) to have them settled")
+        if self._settled:
+            yield (f"{len(self._settled)} contracts are settled at their last mark, for the data holds no index prints "
+                   f"({self._settled[0]}, ...)")
+
+
 def add_contracts(builder: TapeBuilder, product: Product, columns: Columns) -> dict[str, int]:
     """Adds contracts, bars and marks; returns each contract's row by the name the frame gave it."""
-    end = int(columns.time.max())
-    seen: dict[str, str] = {}
+    enlisting = Enlisting(builder, product, int(columns.time.max()))
     refs: dict[str, int] = {}
-    early, undated, settled = 0, [], []
     for name, rows in columns.by_contract():
-        first, last = int(columns.time[rows[0]]), int(columns.time[rows[-1]])
-        named = product.contract_named(name, near=datetime_of(first).year)
-        if named.code in seen:
-            raise UsageError(f"contract {named.code} must have one name, found {seen[named.code]!r} and {name!r}")
-        seen[named.code] = name
-        contract = _listed_by(named, first)
-        early += contract.listed_at < named.listed_at
-        if last > contract.last_trade_at:
+        ref, contract = enlisting.add(name, int(columns.time[rows[0]]))
+        if int(columns.time[rows[-1]]) > contract.last_trade_at:
             late = rows[int(np.argmax(columns.time[rows] > contract.last_trade_at))]
             raise DataError(f"row {late}, column 'time': no bar after the last trade, "
                             f"{datetime_of(contract.last_trade_at):%Y-%m-%d %H:%M}, found one ({columns.where(late)})")
-        refs[name] = ref = builder.contract(contract)
-        mark = _add_prices(builder, product, ref, columns, rows)
-        if contract.is_perpetual and not product.is_perpetual:
-            undated.append(contract.code)
-        elif contract.settlement_at <= end:
-            builder.finals(ref, contract.settlement_at, mark)
-            settled.append(contract.code)
-    builder.notes += list(_contract_notes(early, undated, settled))
+        refs[name] = ref
+        enlisting.settle(ref, contract, _add_prices(builder, product, ref, columns, rows))
+    builder.notes += list(enlisting.notes())
     return refs
 
 
-def _listed_by(contract: Contract, first: int) -> Contract:
+def listed_by(contract: Contract, first: int) -> Contract:
     """The contract, listed by its first bar at the latest; the day is unknown (0) for names of the user's own."""
     known = 0 < contract.listed_at <= first
     return contract if known else replace(contract, listed_at=first)
@@ -162,36 +194,27 @@ def _add_prices(builder: TapeBuilder, product: Product, ref: int, columns: Colum
     builder.marks(ref, ts[has_mark], marks[has_mark])
     if columns.interest is not None:
         lots = columns.interest[rows]
-        known = _next_morning(product, ts)
+        known = next_morning(product, ts)
         keep = (lots != MISSING) & (known <= columns.time.max())
         builder.interest(ref, known[keep], lots[keep], ts[keep])
     return int(marks[has_mark][-1] if has_mark.any() else c[-1])
 
 
-def _next_morning(product: Product, ts: Ints) -> Ints:
+def next_morning(product: Product, ts: Ints) -> Ints:
+    """When the open interest of each time is taken as known."""
     calendar = product.trading_days()
     days, place = np.unique(ts // NANOS_PER_DAY, return_inverse=True)
     mornings: Ints = np.array([calendar.after(int(day)) for day in days], dtype=np.int64)
     return mornings[place] * NANOS_PER_DAY + INTEREST_KNOWN_AT
 
 
-def _contract_notes(early: int, undated: list[str], settled: list[str]) -> Iterator[str]:
-    if early:
-        yield f"{early} contracts have bars before their product's listing rule lists them: listed from their first bar"
-    if undated:
-        yield (f"{len(undated)} contracts without a delivery month ({undated[0]}, ...) never expire and never settle: "
-               "name months (2026-12) to have them settled")
-    if settled:
-        yield (f"{len(settled)} contracts are settled at their last mark, for the data holds no index prints "
-               f"({settled[0]}, ...)")
-
-
-def _notes(columns: Columns) -> list[str]:
+def data_notes(*, settle: bool, volume: bool, rounded: int) -> list[str]:
+    """What is said of data without settlement prices or volume, and of ``rounded`` prices."""
     notes = []
-    if columns.settle is None:
+    if not settle:
         notes.append("marks are the last close of each UTC day: the data has no settlement prices")
-    if (columns.volume == MISSING).all():
+    if not volume:
         notes.append("no volume: fills are not limited")
-    if columns.rounded:
-        notes.append(f"{columns.rounded} prices had more than six decimals and were rounded to the nearest micro")
+    if rounded:
+        notes.append(f"{rounded} prices had more than six decimals and were rounded to the nearest micro")
     return notes

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,23 @@ import numpy.typing as npt
 
 from kilohour.errors import UsageError
 from kilohour.tape.schema import COLUMNS, Kind
+from kilohour.tape.store import load
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, datetime_of
 
 CONTRACT_KINDS = tuple(int(kind) for kind in Kind if kind != Kind.PRINT)
+
+
+def load_between(folder: str | Path, from_ns: int | None, to_ns: int | None) -> Tape:
+    """:func:`between` of the tape in a folder, from its start or to its end without a time; no more is held than that needs.
+
+    Raises as loading and cutting it do.
+    """
+    if from_ns is None and to_ns is None:
+        return load(folder)
+    far = np.iinfo(np.int64)
+    part = load(folder, (far.min if from_ns is None else from_ns, far.max if to_ns is None else to_ns))
+    return between(part, part.start if from_ns is None else from_ns, part.end if to_ns is None else to_ns)
 
 
 def between(tape: Tape, from_ns: int, to_ns: int) -> Tape:

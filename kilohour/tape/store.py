@@ -3,9 +3,10 @@
 
 ======================  ==================================================================================
 ``manifest.json``       schema version, hashes, source, notes, days per year, products that came with it
-``events.parquet``      the columns of :data:`kilohour.tape.schema.COLUMNS`, one row group
+``events.parquet``      the columns of :data:`kilohour.tape.schema.COLUMNS`, row groups of a million events
 ``contracts.parquet``   one row a contract, its days worked out; ``fixing_days`` is a list column
 ``indices.parquet``     one row an index or public series
+``rejected.csv``        rows of the inputs that an import refused, each with the reason; only when there are some
 ======================  ==================================================================================
 
 Hashes are SHA-256 over what the files say, not over their bytes, so that another release of the Parquet
@@ -16,9 +17,8 @@ hash does not cover the release of kilohour: the same content has the same hash 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,16 +29,20 @@ import numpy.typing as npt
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target, written_whole
-from kilohour.tape.schema import COLUMNS, SCHEMA_VERSION, Index, Kind
+from kilohour.tape.events import Events, EventsWriter, check_hash, entry_of, read_events, unreadable
+from kilohour.tape.manifest import MANIFEST, REJECTED, Manifest, sha256_of
+from kilohour.tape.schema import SCHEMA_VERSION, Index, Kind
 from kilohour.tape.tape import Tape
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
 
-FORMAT = "kilohour tape"
-MANIFEST, EVENTS, CONTRACTS, INDICES = "manifest.json", "events.parquet", "contracts.parquet", "indices.parquet"
-MANIFEST_KEYS = ("source", "notes", "days_per_year", "products", "assumptions", "events", "contracts", "indices")
+EVENTS, CONTRACTS, INDICES = "events.parquet", "contracts.parquet", "indices.parquet"
 FILES = (MANIFEST, EVENTS, CONTRACTS, INDICES)
+MANIFEST_OF_TAPES = Manifest(
+    format="kilohour tape", version=SCHEMA_VERSION, holder="a tape", otherwise="is not a tape",
+    keys=("source", "notes", "days_per_year", "products", "assumptions", "events", "contracts", "indices"),
+)  # fmt: skip
 
 
 def save(tape: Tape, folder: str | Path) -> Tape:
@@ -48,20 +52,40 @@ def save(tape: Tape, folder: str | Path) -> Tape:
     written. An older tape in the folder is replaced. Raises :class:`UsageError` for a folder or file that
     is there and is not a tape: nothing of the user's is ever deleted.
     """
+    return save_blocks([tape.events], lambda: tape, folder)
+
+
+def save_blocks(blocks: Iterable[Events], rest: Callable[[], Tape], folder: str | Path, *,
+                rejected: Callable[[], Path | None] = lambda: None) -> Tape:
+    """Writes a tape whose events come block by block, each in order and following the one before, as :func:`save` would write it.
+
+    ``rest`` is asked for everything else once the blocks are written, then ``rejected`` for a side file of refused rows. Returns what
+    ``rest`` gave, with the hash of the whole.
+    """
     folder = Path(folder)
     check_replaceable(folder)
-    manifest = _manifest(tape)
     with written_whole(folder) as draft:
-        _write_events(tape, draft / EVENTS)
+        writer = EventsWriter(draft / EVENTS)
+        try:
+            for block in blocks:
+                writer.add(block)
+        except BaseException:
+            writer.abandon()
+            raise
+        entry, tape = writer.close(), rest()
         _write_rows([asdict(c) for c in tape.contracts], _contract_fields(), draft / CONTRACTS)
         _write_rows([asdict(i) for i in tape.indices], _index_fields(), draft / INDICES)
-        text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-        (draft / MANIFEST).write_text(text, encoding="utf-8")
-    return replace(tape, sha256=manifest["sha256"])
+        side = rejected()
+        if side is not None:
+            shutil.copyfile(side, draft / REJECTED)
+        digest = MANIFEST_OF_TAPES.write(draft, _content(tape, entry))
+    return replace(tape, sha256=digest)
 
 
-def load(folder: str | Path) -> Tape:
+def load(folder: str | Path, span: tuple[int, int] | None = None) -> Tape:
     """Reads the tape in ``folder`` and checks every hash.
+
+    With ``span``, nanoseconds UTC, only what a cut to it needs is held (:func:`kilohour.tape.slice.load_between` makes that cut).
 
     Raises :class:`DataError` naming the file and the rule: a missing file, another schema version, a
     column that is not as it was written.
@@ -71,7 +95,7 @@ def load(folder: str | Path) -> Tape:
     for name in FILES:
         if not (folder / name).is_file():
             raise DataError(f"{folder / name}: a tape needs this file, found none")
-    events = _read_events(folder / EVENTS, manifest["events"])
+    events = read_events(folder / EVENTS, manifest["events"], span)
     contracts = _read_rows(folder / CONTRACTS, manifest["contracts"], _contract_fields())
     _check_settled_once(folder / EVENTS, events, contracts)
     indices = _read_rows(folder / INDICES, manifest["indices"], _index_fields())
@@ -90,19 +114,12 @@ def load(folder: str | Path) -> Tape:
 
 def fingerprint(tape: Tape) -> str:
     """The hash ``tape`` would be saved under; its own where it has one."""
-    if tape.sha256:
-        return tape.sha256
-    digest: str = _manifest(tape)["sha256"]
-    return digest
+    return tape.sha256 or MANIFEST_OF_TAPES.digest(_content(tape, entry_of(tape.events)))
 
 
 def is_tape(folder: str | Path) -> bool:
     """True when ``folder`` holds a tape's manifest, whether or not the tape is sound."""
-    try:
-        text = (Path(folder) / MANIFEST).read_text(encoding="utf-8")
-        return bool(json.loads(text)["format"] == FORMAT)
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+    return MANIFEST_OF_TAPES.stands_in(Path(folder))
 
 
 def check_version(folder: str | Path) -> None:
@@ -112,108 +129,33 @@ def check_version(folder: str | Path) -> None:
 
 def check_replaceable(folder: Path) -> None:
     """Raises :class:`UsageError` when :func:`save` would refuse the folder: ask before a long import."""
-    check_target(folder, what="tape", files=FILES, needs=(MANIFEST,))
+    check_target(folder, what="tape", files=(*FILES, REJECTED), needs=(MANIFEST,))
     if folder.exists() and any(folder.iterdir()) and not is_tape(folder):
         raise UsageError(f"{folder}: a tape is only written to a new folder, an empty one, or over a tape, "
                          f"found a {MANIFEST} that is not a tape's")
 
 
-def _manifest(tape: Tape) -> dict[str, Any]:
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
-        "schema_version": SCHEMA_VERSION,
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: a tape is a folder, found {'a file' if folder.exists() else 'nothing there'}")
+    return MANIFEST_OF_TAPES.read(folder)
+
+
+def _content(tape: Tape, events: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "source": tape.source,
         "notes": list(tape.notes),
         "days_per_year": tape.days_per_year,
         "assumptions": list(tape.assumptions),
         "products": [product.to_dict() for product in tape.products],
-        "events": {"rows": len(tape), "columns": {name: _sha256(tape.events[name]) for name in COLUMNS}},
+        "events": events,
         "contracts": _rows_entry([asdict(c) for c in tape.contracts]),
         "indices": _rows_entry([asdict(i) for i in tape.indices]),
     }
-    return {**manifest, "sha256": _manifest_sha256(manifest)}
-
-
-def _manifest_sha256(manifest: Mapping[str, Any]) -> str:
-    return _json_sha256({key: value for key, value in manifest.items() if key != "sha256"})
 
 
 def _rows_entry(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"rows": len(rows), "sha256": _json_sha256(rows)}
-
-
-def _json_sha256(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _sha256(column: npt.NDArray[Any]) -> str:
-    little = np.ascontiguousarray(column, dtype=column.dtype.newbyteorder("<"))
-    return hashlib.sha256(little.data if little.size else b"").hexdigest()
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not folder.is_dir():
-        raise DataError(f"{folder}: a tape is a folder, found {'a file' if folder.exists() else 'nothing there'}")
-    if not path.is_file():
-        raise DataError(f"{path}: a tape needs this file, found none")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: must be JSON, found {str(error)!r}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise DataError(f"{path}: must say format {FORMAT!r}, so this folder is not a tape")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path}: schema version must be {SCHEMA_VERSION}, found {manifest.get('schema_version')!r}; "
-                        "import the data again with this release")
-    missing = [key for key in MANIFEST_KEYS if key not in manifest]
-    if missing:
-        raise DataError(f"{path}: must say {missing[0]!r}, found nothing of it; "
-                        "import the data again with this release")
-    if manifest.get("sha256") != _manifest_sha256(manifest):
-        raise DataError(f"{path}: was changed after it was written, its sha256 must be "
-                        f"{_manifest_sha256(manifest)[:12]}, found {str(manifest.get('sha256'))[:12]}")
-    return manifest
-
-
-def _write_events(tape: Tape, path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # Deltas of sorted times and of tick-sized steps are tiny: 1 million minute bars take 3 MB and read at 1 GB/s.
-    pq.write_table(
-        pa.table({name: tape.events[name] for name in COLUMNS}), path,
-        row_group_size=max(len(tape), 1), compression="zstd", compression_level=1, use_dictionary=False,
-        column_encoding={name: "PLAIN" if name == "kind" else "DELTA_BINARY_PACKED" for name in COLUMNS},
-        write_statistics=False, store_schema=False,
-    )
-
-
-def _read_events(path: Path, entry: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    events: dict[str, npt.NDArray[Any]] = {}
-    try:
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if names != list(COLUMNS):
-                raise DataError(f"{path}: columns must be {', '.join(COLUMNS)}, found {', '.join(names)}")
-            # Column by column: the peak is the tape itself and one column, not the tape twice.
-            for name, dtype in COLUMNS.items():
-                found_column = file.read(columns=[name], use_threads=False).column(0).combine_chunks()
-                found = (len(found_column), found_column.type, found_column.null_count)
-                if found != (entry["rows"], pa.from_numpy_dtype(dtype), 0):
-                    raise DataError(f"{path}: column {name!r} must hold {entry['rows']} values of {dtype}, "
-                                    f"found {found[0]} of {found[1]}, {found[2]} of them empty")
-                column = _view(found_column, dtype)
-                _check_hash(path, f"column {name!r}", _sha256(column), entry["columns"][name])
-                events[name] = column
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: must be a readable Parquet file, found {_first_line(error)!r}") from None
-    pa.default_memory_pool().release_unused()  # what decoding took: 25 MB of a million bars that the run can use again
-    return events
+    return {"rows": len(rows), "sha256": sha256_of(rows)}
 
 
 def _check_settled_once(path: Path, events: Mapping[str, npt.NDArray[Any]], contracts: list[dict[str, Any]]) -> None:
@@ -224,13 +166,6 @@ def _check_settled_once(path: Path, events: Mapping[str, npt.NDArray[Any]], cont
     if times.max() > 1:
         raise DataError(f"{path}: a contract is settled once, found {times.max()} final settlements of "
                         f"{contracts[int(times.argmax())]['code']} without a revision number")
-
-
-def _view(column: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if len(column) == 0:
-        return np.empty(0, dtype=dtype)
-    # Not column.to_numpy(): it imports pandas, 0.3 s that a run without pandas need not pay.
-    return np.frombuffer(column.buffers()[1], dtype=dtype, count=len(column), offset=column.offset * dtype.itemsize)
 
 
 def _contract_fields() -> dict[str, Any]:
@@ -261,21 +196,11 @@ def _read_rows(path: Path, entry: Mapping[str, Any], schema: Mapping[str, Any]) 
         with pq.ParquetFile(path) as file:
             rows: list[dict[str, Any]] = file.read(use_threads=False).to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path}: must be a readable Parquet file, found {_first_line(error)!r}") from None
+        raise unreadable(path, error) from None
     if rows and list(rows[0]) != list(schema):
         raise DataError(f"{path}: columns must be {', '.join(schema)}, found {', '.join(rows[0])}")
-    _check_hash(path, "its rows", _rows_entry(rows)["sha256"], entry["sha256"])
+    check_hash(path, "its rows", _rows_entry(rows)["sha256"], entry["sha256"])
     return rows
-
-
-def _check_hash(path: Path, what: str, found: str, wanted: str) -> None:
-    if found != wanted:
-        raise DataError(f"{path}: {what} must have sha256 {wanted[:12]} as the manifest says, found {found[:12]}; "
-                        "the file was changed or damaged, import the data again")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _products(entries: list[dict[str, Any]]) -> tuple[Product, ...]:

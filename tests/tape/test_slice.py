@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A part of a tape is a tape: what was known at its start is known in it."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from kilohour.contracts.contract import Contract
-from kilohour.errors import UsageError
+from kilohour.errors import DataError, UsageError
 from kilohour.tape import Index, Kind, TapeBuilder
-from kilohour.tape.slice import between
+from kilohour.tape.slice import between, load_between
+from kilohour.tape.store import load
 from kilohour.units import NANOS_PER_DAY as DAY
 
 
@@ -102,3 +105,35 @@ def test_an_empty_range_is_refused_with_the_range_there_is(first, last):
     with pytest.raises(UsageError, match=r"must hold at least one bar: from 1970-.* to 1970-.* has none; "
                                          r"this tape runs from 1970-01-02 to 1970-02-20"):
         between(make_tape(), first * DAY, last * DAY)
+
+
+def cut(make, *given):
+    try:
+        part = make(*given)
+    except UsageError as error:
+        return str(error)
+    return part.notes, part.contracts, part.sha256, {name: column.tolist() for name, column in part.events.items()}
+
+
+@pytest.mark.parametrize("group", [7, 50, 1 << 20])
+def test_a_part_read_from_a_folder_is_the_part_of_the_whole(tmp_path, monkeypatch, group):
+    monkeypatch.setattr("kilohour.tape.events.ROW_GROUP", group)
+    tape = make_tape().save(tmp_path / "t")
+    for first, last in itertools.product([None, 0, 5, 15, 24, 45], [None, 24, 31, 44, 90]):
+        from_ns, to_ns = (None if day is None else day * DAY for day in (first, last))
+        wanted = cut(between, tape, tape.start if from_ns is None else from_ns, tape.end if to_ns is None else to_ns)
+        assert cut(load_between, tmp_path / "t", from_ns, to_ns) == wanted
+
+
+def test_a_part_read_from_a_folder_holds_only_what_it_needs_and_checks_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("kilohour.tape.events.ROW_GROUP", 16)
+    make_tape().save(tmp_path / "t")
+    part = load(tmp_path / "t", (15 * DAY, 24 * DAY))
+    bars = part.events["ts"][part.events["kind"] == Kind.BAR] // DAY
+    assert bars.tolist() == [1, *range(15, 25)]  # the tape's first event tells where it begins
+    path = tmp_path / "t" / "events.parquet"
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="events.parquet"):
+        load(tmp_path / "t", (35 * DAY, 50 * DAY))

@@ -5,12 +5,13 @@ import hashlib
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
-from kilohour.tape.store import FILES, fingerprint
+from kilohour.tape.store import FILES, fingerprint, save_blocks
 from kilohour.units import MISSING
 
 DAY = 86_400 * 10**9
@@ -200,3 +201,27 @@ def test_a_large_tape_survives_extreme_integers(tmp_path):
     tape.save(tmp_path / "tape")
     np.testing.assert_array_equal(Tape.load(tmp_path / "tape").events["volume"], tape.events["volume"])
     assert Tape.load(tmp_path / "tape").bars == np.count_nonzero(tape.events["kind"] == Kind.BAR)
+
+
+@pytest.mark.parametrize("group", [1, 3, 4, 100])
+def test_events_cut_into_blocks_give_the_same_files(tmp_path, monkeypatch, group):
+    monkeypatch.setattr("kilohour.tape.events.ROW_GROUP", group)
+    tape = make_tape()
+    whole = tape.save(tmp_path / "whole")
+    for size in (1, 2, 5):
+        blocks = ({name: column[start : start + size] for name, column in tape.events.items()} for start in range(0, len(tape), size))
+        assert save_blocks(blocks, lambda: tape, tmp_path / "blocks").sha256 == whole.sha256
+        for name in FILES:
+            assert (tmp_path / "blocks" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert pq.read_metadata(tmp_path / "whole" / "events.parquet").num_row_groups == -(-len(tape) // group)
+    assert Tape.load(tmp_path / "whole").events["ts"].tolist() == tape.events["ts"].tolist()
+
+
+def test_blocks_that_end_in_an_error_leave_nothing(tmp_path):
+    def blocks():
+        yield make_tape().events
+        raise DataError("no more")
+
+    with pytest.raises(DataError, match="no more"):
+        save_blocks(blocks(), make_tape, tmp_path / "t")
+    assert list(tmp_path.iterdir()) == []

@@ -48,6 +48,86 @@ done = import_prints("by-hand", mapping, [path], Path(sys.argv[1]) / "p")
 print(json.dumps([done.read, done.kept, peak_bytes()]))
 """
 
+BARS = """
+import json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.importing.mapping_file import read_mapping
+from kilohour.datafeeds.importing.own_bars import import_bars
+folder, rng, rows, group, names = Path(sys.argv[1]), np.random.default_rng(3), int(sys.argv[2]), 1 << 17, [f"20{y}-{m:02d}" for y in (40, 41) for m in range(1, 13)]
+schema = pa.schema([("at", pa.timestamp("s", "UTC")), ("month", pa.string()), *((name, pa.float64()) for name in "ohlc"), ("v", pa.int64())])
+with pq.ParquetWriter(folder / "in.parquet", schema) as writer:
+    for first in range(0, rows, group):
+        number = np.arange(first, min(first + group, rows))
+        at = 1_800_000_000 + 60 * (number // 24)
+        low = 200 + rng.integers(0, 50, len(number))
+        o, c = low + rng.integers(0, 10, len(number)), low + rng.integers(0, 10, len(number))
+        prices = [o, np.maximum(o, c), low, c]
+        number = number[::-1]
+        columns = [pa.array(at[::-1], pa.timestamp("s", "UTC")), pa.array([names[n % 24] for n in number]),
+                   *(pa.array(price[::-1] / 100) for price in prices), pa.array(number % 90)]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+(folder / "map.toml").write_text('gives = "bars"\\nproduct = "SIM:H100"\\n[time]\\ncolumn = "at"\\n[columns]\\ncontract = "month"\\nopen = "o"\\n'
+                                 'high = "h"\\nlow = "l"\\nclose = "c"\\nvolume = "v"\\n')
+done = import_bars(folder / "in.parquet", read_mapping(folder / "map.toml"), folder / "t")
+print(json.dumps([done.read, done.bars, peak_bytes()]))
+"""
+
+RECORDED = """
+import json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.contracts import Registry
+from kilohour.datafeeds.importing.recording_import import import_recording
+from kilohour.datafeeds.recording import CHUNK_ROWS, Recording
+from kilohour.tape.schema import COLUMNS
+folder, chunks, rng = Path(sys.argv[1]) / "r", int(sys.argv[2]) // CHUNK_ROWS, np.random.default_rng(3)
+product = Registry.shipped().product("SIM:H100")
+with Recording.open(folder, source="by hand") as recording:
+    for month in range(204001, 204013):
+        recording.contract(product.contract(month))
+for chunk in range(chunks):
+    number = chunk * CHUNK_ROWS + np.arange(CHUNK_ROWS)
+    at = 1_800_000_000 * 10**9 + 10**8 * (number + rng.integers(-90, 90, CHUNK_ROWS))
+    price = 2_000_000 + rng.integers(0, 500, CHUNK_ROWS) * 1_000
+    events = {"ts": at, "ts_event": at, "kind": np.where(number % 9, 9, 1), "ref": number % 12, "open": price, "high": price, "low": price, "close": price,
+              "volume": number * 0}
+    columns = {name: events[name].astype(dtype) for name, dtype in COLUMNS.items()}
+    pq.write_table(pa.table(columns), folder / f"chunk-{chunk:05d}.parquet", compression="zstd")
+done = import_recording(folder, Path(sys.argv[1]) / "t")
+print(json.dumps([done.read, done.events, peak_bytes()]))
+"""
+DBN = """
+import datetime as dt, json, sys
+from pathlib import Path
+from types import SimpleNamespace
+import databento_dbn as dbn
+import numpy as np
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.importing.dbn_bars import import_dbn
+path, rows = Path(sys.argv[1]) / "in.dbn", int(sys.argv[2])
+ids = {f"CL{letter}8": place for place, letter in enumerate("FGHJKMNQUVXZ")}
+days = dict(start_date=dt.date(2020, 1, 1), end_date=dt.date(2028, 1, 1))
+mappings = [SimpleNamespace(raw_symbol=name, intervals=[SimpleNamespace(symbol=str(place), **days)]) for name, place in ids.items()]
+head = dbn.Metadata(dataset="GLBX.MDP3", start=0, stype_in=dbn.SType.RAW_SYMBOL, stype_out=dbn.SType.INSTRUMENT_ID, schema=dbn.Schema.OHLCV_1S,
+                    symbols=list(ids), mappings=mappings, end=0)
+one = bytes(dbn.OHLCVMsg(0x20, 1, 0, 0, 0, 0, 0, 0, 5))
+layout = np.dtype([("header", "V4"), ("id", "<u4"), ("ts", "<u8"), ("open", "<i8"), ("high", "<i8"), ("low", "<i8"), ("close", "<i8"), ("volume", "<u8")])
+with path.open("wb") as file:
+    file.write(bytes(head))
+    for first in range(0, rows, 1 << 20):
+        number = np.arange(first, min(first + (1 << 20), rows))
+        table = np.tile(np.frombuffer(one, layout), len(number))
+        table["id"], table["ts"] = number % 12, 10**9 * (1_580_000_000 + number // 12)
+        for name in ("open", "high", "low", "close"):
+            table[name] = 10_000_000 * (5_000 + number % 97)
+        file.write(table.tobytes())
+done = import_dbn([path], Path(sys.argv[1]) / "t", product="NYMEX:CL", assume=["energy"])
+print(json.dumps([done.read, done.bars, peak_bytes()]))
+"""
+
 
 def imported(folder, *numbers):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -74,12 +154,42 @@ def test_fifty_million_rows_take_less_than_two_gigabytes(tmp_path):
     assert peak < 2e9
 
 
+def played(program, folder, rows=()):
+    """Rows read, rows kept and the peak, of a program of its own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run([sys.executable, "-c", program, str(folder), *map(str, rows)], capture_output=True, text=True, env=environment, check=True)
+    read, kept, peak = json.loads(done.stdout)
+    sys.stdout.write(f"{read:,} rows, {kept:,} kept, peak {peak / 1e6:,.0f} MB\n")
+    return read, kept, peak
+
+
 @pytest.mark.soak
 def test_fifty_million_prints_take_less_than_two_gigabytes(tmp_path):
     """Values of a series a minute, 95 years of them, in two columns of 25 million rows; known a day later."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run([sys.executable, "-c", PRINTS, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
-    read, kept, peak = json.loads(done.stdout)
-    sys.stdout.write(f"{read:,} rows, {kept:,} prints, peak {peak / 1e6:,.0f} MB\n")
+    read, kept, peak = played(PRINTS, tmp_path)
     assert (read, kept) == (25_000_000, 50_000_000)
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_a_tape_of_fifty_million_bars_takes_less_than_two_gigabytes(tmp_path):
+    """Minute bars of 24 contracts over four years, each stretch of the file backwards."""
+    read, bars, peak = played(BARS, tmp_path, [50_000_000])
+    assert (read, bars) == (50_000_000, 50_000_000)
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_a_recording_of_fifty_million_events_takes_less_than_two_gigabytes(tmp_path):
+    """Quotes and bars of twelve contracts that came in up to nine seconds late."""
+    read, events, peak = played(RECORDED, tmp_path, [50_000_000])
+    assert read == events > 49_900_000
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_fifty_million_bars_of_databento_take_less_than_two_gigabytes(tmp_path):
+    pytest.importorskip("databento_dbn", reason="the extra kilohour[databento] is not installed")
+    read, bars, peak = played(DBN, tmp_path, [50_000_000])
+    assert (read, bars) == (50_000_000, 50_000_000)
     assert peak < 2e9

@@ -106,11 +106,14 @@ def test_bars_in_cents_per_node_become_a_tape(tmp_path):
     assert told[-1] == f"tape: {tmp_path / 't'}"
 
 
-def test_the_first_bad_bar_ends_the_import(tmp_path):
+def test_a_bad_bar_is_put_aside_and_too_many_end_the_import(tmp_path):
     put(tmp_path, in_csv="month,o,h,l,c,day\n2027-01,2248,2280,2240,2264,2026-11-02\n2027-01,2264,x,2232,2240,2026-11-03\n", map_toml=BARS)
-    with pytest.raises(DataError, match=r"in.csv: row 1, column 'h': not a number, found 'x'"):
+    with pytest.raises(DataError, match=r"my-file: at most 5% .* the first is row 1, column 'h': not a number, found 'x'; --rejected-max says otherwise"):
         run([tmp_path / "in.csv"], tmp_path / "t", mapping=tmp_path / "map.toml")
     assert not (tmp_path / "t").exists()
+    told = run([tmp_path / "in.csv"], tmp_path / "t", mapping=tmp_path / "map.toml", rejected_max="50%")
+    assert "  - 1 row of 2 refused and left out: not a number (1)" in told
+    assert (tmp_path / "t" / "rejected.csv").read_text() == "file,row,column,value,reason\nin.csv,1,h,x,not a number\n"
 
 
 @pytest.mark.parametrize(("old", "new", "words"), [

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """DBN files written with Databento's own library and read as a tape."""
 
+import contextlib
+import csv
 import datetime as dt
 import subprocess
 import sys
@@ -9,9 +11,11 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pytest
 
-from kilohour.datafeeds.sources.databento_files import tape_of
+from kilohour.datafeeds.importing import dbn_bars
+from kilohour.datafeeds.importing.dbn_bars import import_dbn
 from kilohour.errors import DataError
-from kilohour.tape import Kind
+from kilohour.tape import Kind, Tape
+from kilohour.tape.store import FILES
 from kilohour.units import MISSING, nanos_of
 
 dbn = pytest.importorskip("databento_dbn", reason="the extra kilohour[databento] is not installed")
@@ -46,6 +50,12 @@ def interest(number, known, session, lots):
 def write(path, schema, ids, rows):
     path.write_bytes(bytes(metadata(schema, ids)) + b"".join(bytes(row) for row in rows))
     return path
+
+
+def tape_of(files, product, assume=(), out="tape", **options):
+    folder = files[0].parent / out
+    import_dbn(files, folder, product=product, assume=assume, **options)
+    return Tape.load(folder)
 
 
 IDS = {"CLK0": 11, "CLM0": 12, "CLK0-CLM0": 13, "NGK0": 14}
@@ -90,8 +100,8 @@ def test_final_settlements_are_marks_and_a_later_one_corrects(files):
 
 
 def test_the_same_files_give_the_same_tape_packed_or_not(files, tmp_path):
-    plain = tape_of(files, "NYMEX:CL", assume=["energy"]).save(tmp_path / "one")
-    again = tape_of(files, "NYMEX:CL", assume=["energy"]).save(tmp_path / "two")
+    plain = tape_of(files, "NYMEX:CL", assume=["energy"], out="one")
+    again = tape_of(files, "NYMEX:CL", assume=["energy"], out="two", batch_rows=2, run_rows=3)
     packed = [file.with_suffix(".dbn.zst") for file in files]
     for file, small in zip(files, packed, strict=True):
         small.write_bytes(pa.Codec("zstd").compress(file.read_bytes(), asbytes=True))
@@ -108,7 +118,6 @@ def test_the_same_files_give_the_same_tape_packed_or_not(files, tmp_path):
     (lambda data: data[:-8], "must be a whole DBN file, found its end within a record"),
     (lambda data: data[:60], "must be a whole DBN file, found its end within the metadata"),
     (lambda data: data[:0] + b"time,open\n" * 20, "must be a whole DBN file, found 'decoding error: invalid DBN header'"),
-    (lambda data: data + data[-56:], "CLM0: must have one bar a time, found two of 2020-04-23 18:00"),
 ])
 def test_damage_is_refused_in_one_line(files, spoil, words):
     files[0].write_bytes(spoil(files[0].read_bytes()))
@@ -116,6 +125,43 @@ def test_damage_is_refused_in_one_line(files, spoil, words):
         tape_of(files, "NYMEX:CL", assume=["energy"])
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_bar_that_cannot_be_used_is_put_aside(tmp_path, files):
+    """The same bar twice, another one of its time, a high below the close, no price, and one after the last trade."""
+    late, odd, none = bar(11, "2020-04-21T19:00", (1, 2)), bar(12, "2020-04-23T19:00", (5, 6)), bar(12, "2020-04-23T20:00", (5, 6))
+    odd.high, none.open = 1 * CENT, dbn.UNDEF_PRICE
+    rows = [bar(12, "2020-04-23T18:00", (1650, 1650)), bar(12, "2020-04-23T18:00", (1650, 1651)), odd, none, late]
+    more = write(tmp_path / "more.dbn", dbn.Schema.OHLCV_1H, IDS, rows)
+    tape = tape_of([*files, more], "NYMEX:CL", ["energy"], rejected_max=0.5, out="whole")
+    assert len(tape) == len(tape_of(files, "NYMEX:CL", ["energy"]))
+    with (tmp_path / "whole" / "rejected.csv").open(newline="") as file:
+        found = {int(row["row"]): row["reason"] for row in csv.DictReader(file) if row["file"] == "more.dbn"}
+    assert found == {0: "the same bar twice", 1: "another bar of the same contract and time", 2: "a high below the open",
+                     3: "no price", 4: "after the contract's last trade"}
+    assert tape.notes[-1].startswith("5 rows of 20 refused and left out: ")
+    with pytest.raises(DataError, match="databento: at most 5% of the rows may be refused, found 27%, 3 of 11: no price"):
+        tape_of([*files, more], "NYMEX:CL", ["energy"])
+
+
+def test_an_interrupted_import_goes_on(files, tmp_path, monkeypatch):
+    tape_of(files, "NYMEX:CL", ["energy"], out="whole", batch_rows=2, run_rows=2)
+    of, seen = dbn_bars._DbnReader.of, []
+
+    def interrupted(reader, batch, *rest):
+        seen.append(batch.file)
+        if len(seen) == 7:
+            raise KeyboardInterrupt
+        return of(reader, batch, *rest)
+
+    monkeypatch.setattr(dbn_bars._DbnReader, "of", interrupted)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            tape_of(files, "NYMEX:CL", ["energy"], batch_rows=2, run_rows=2)
+    assert seen[6] == "statistics.dbn"
+    assert len(seen) < 2 * 7
+    for name in FILES:
+        assert (tmp_path / "tape" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_other_schemas_and_other_products_are_refused(tmp_path, files):

@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from kilohour.datafeeds import BUILT_IN, source
+from kilohour.datafeeds import source
 from kilohour.datafeeds.prints import Prints
 from kilohour.datafeeds.quotes import Quotes
 from kilohour.errors import DataError, KilohourError
@@ -187,12 +187,6 @@ def test_a_row_twice_and_an_unreadable_time_are_put_aside(tmp_path, name):
     assert {"not a time"} < set(reasons) <= {"not a time", "the same quote twice", "the same print twice"}
 
 
-# Sources whose files are no plain tables of one shape, and where their bad input is tested.
-ELSEWHERE = {
-    "my-file": "datafeeds/importing/test_mapping_file.py", "aws-cli": "datafeeds/sources/test_aws_cli.py", "ccxt": "datafeeds/sources/test_ccxt_candles.py",
-    "databento": "datafeeds/sources/test_databento_files.py", "recorded": "datafeeds/test_recording.py", "energy-strip": "datafeeds/test_energy.py",
-    "gpu-prices": "datafeeds/test_gpu_prices.py",
-}  # fmt: skip
 CHIPS = {"aws-spot": "chip", "google-prices": "chip", "google-gpu-only": "chip", "hyperscaler-lists": "chip", "cloud-tables": "chip",
          "neocloud-offers": "chip", "marketplace-asks": "gpu_name"}  # fmt: skip
 TIMES = {"aws-spot": "ts_utc", "neocloud-offers": "ts_utc", "neocloud-market": "ts_utc", "marketplace-asks": "collected_utc", "token-prices": "valid_from",
@@ -217,12 +211,9 @@ def refused(name, folder, text):
         return [(row["row"], row["column"], row["reason"]) for row in csv.DictReader(file)]
 
 
-def test_every_source_is_tested_with_bad_input():
-    assert {*HAND, *ELSEWHERE} == set(BUILT_IN)
+def test_every_source_here_is_tested_with_bad_input():
     assert set(HAND) == set(VALUES)
     assert set(CHIPS) == {name for name in HAND if source(name).gives == "quotes"}
-    for place in ELSEWHERE.values():
-        assert "Error" in (Path(__file__).parents[2] / place).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", HAND)
@@ -249,6 +240,40 @@ def test_a_number_with_a_unit_of_its_own_is_put_aside(tmp_path, name):
     found = refused(name, tmp_path, spoilt(name, VALUES[name], lambda cell: cell + " EUR"))
     (reason,) = {why for row, column, why in found if (row, column) == (last, VALUES[name])}
     assert reason == ("not the price of the instance over its GPUs" if name == "hyperscaler-lists" else "not a number")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_a_number_that_is_none_is_put_aside(tmp_path, name):
+    last = str(len(HAND[name][0].splitlines()) - 1)
+    for number, cell in enumerate(("inf", "NaN")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = refused(name, folder, spoilt(name, VALUES[name], lambda _, cell=cell: cell))
+        (reason,) = {why for row, column, why in found if (row, column) == (last, VALUES[name])}
+        assert reason == ("not the price of the instance over its GPUs" if name == "hyperscaler-lists" else "not a number")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_the_order_of_rows_does_not_matter(tmp_path, name):
+    header, *rows = HAND[name][0].splitlines()
+    run(name, write(tmp_path, name, "\n".join([header, *reversed(rows)]) + "\n"), tmp_path / "turned")
+    run(name, write(tmp_path, name, HAND[name][0]), tmp_path / "out")
+    assert given(name, tmp_path / "turned") == given(name, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_a_file_without_rows_is_refused_and_leaves_nothing(tmp_path, name):
+    with pytest.raises(DataError, match="needs at least one (quote|print), found none in in.csv"):
+        run(name, write(tmp_path, name, HAND[name][0].splitlines()[0] + "\n"), tmp_path / "out")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["in.csv"]
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_a_negative_price_is_put_aside(tmp_path, name):
+    last = str(len(HAND[name][0].splitlines()) - 1)
+    found = refused(name, tmp_path, spoilt(name, VALUES[name], lambda cell: "-" + cell))
+    (reason,) = {why for row, column, why in found if (row, column) == (last, VALUES[name])}
+    assert reason == ("not the price of the instance over its GPUs" if name == "hyperscaler-lists" else "not above zero")
 
 
 @pytest.mark.parametrize("name", CHIPS)
