@@ -25,11 +25,13 @@ from kilohour.execution.port import (
 )
 from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
-from kilohour.units import MISSING
+from kilohour.units import MISSING, divide_half_even
 
 if TYPE_CHECKING:
     from kilohour.execution.trader import Trader
 
+VENUE_ENDED = "VENUE"
+"""The sandbox's word for an order that its own rules ended: one of a pair, or one that had nothing left to reduce."""
 AGAIN_BY = (State.CANCELED, State.EXPIRED)
 """Ends after which an order of the engine that still wants to trade is sent again."""
 
@@ -101,12 +103,19 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
         end_engine(trader, order.number, int(r.MARGIN_CALL))
         return
     refused = order.state in (State.REJECTED, State.DENIED)
+    if order.state == State.REJECTED and order.place.native is not None and order.place.native.parent:
+        progress = trader.progress[order.number]  # the parent may have ended on the way: from now on it is sent as that has filled
+        progress.is_alone, progress.tries = True, progress.tries + 1
+        return
     if refused and order.ended_by != "absent" and order.filled == 0 and working.filled == 0:
         code = code or int(r.RESTS if order.place.post_only else r.REJECTED)
         trader.session.refuse(order.number, code, trader.session.now)
         return
     if order.state == State.CANCELED and order.cancel_at == 0:
         trader.progress[order.number].tries += 1
+    if order.place.native is not None and order.ended_by == VENUE_ENDED:
+        end_engine(trader, order.number, int(r.CANCELLED))
+        return
     stays = order.state in AGAIN_BY and working.life in (r.GTC, r.DAY, r.GTD)
     if order.state == State.FILLED or (stays and not _venue_ended_resting(working.kind, order)):
         return
@@ -115,7 +124,7 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
 
 def _venue_ended_resting(kind: int, order: VenueOrder) -> bool:
     """True when the venue ended a resting limit order that nobody here cancelled."""
-    return kind == r.LIMIT and order.place.life != "ioc" and order.cancel_at == 0
+    return kind == r.LIMIT and order.place.life not in ("ioc", "fok") and order.cancel_at == 0 and order.place.native is None
 
 
 def end_engine(trader: Trader, number: int, status: int) -> None:
@@ -180,12 +189,20 @@ def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int)
         trader.halt(f"a fill of {leg.contract}, which this run does not trade")
         return
     before = session.fees
+    reference = trader.opens.get(row) if leg.cost is None else price_without(trader, row, leg, leg.cost)
     session.book_fill(number, row, leg.lots, leg.price, ts, fee=MISSING if leg.fee is None else leg.fee, maker=is_maker,
-                      reference=trader.opens.get(row))
+                      reference=reference)
     trader.trades.note_fee(leg.contract, leg.trade, leg.lots, session.fees - before)
     progress = trader.progress.get(number)
     if progress is not None:
         progress.lots[leg.contract] = progress.lots.get(leg.contract, 0) + leg.lots
+
+
+def price_without(trader: Trader, row: int, leg: LegFill, cost: int) -> int:
+    """The price that a fill would have had without what taking cost."""
+    term = trader.session.market.terms[row]
+    each = divide_half_even(cost * int(term["lot_den"]), abs(leg.lots) * int(term["lot_num"]))
+    return leg.price - (each if leg.lots > 0 else -each)
 
 
 def count_units(trader: Trader, number: int, ts: int) -> None:

@@ -68,6 +68,8 @@ class VenueOrder:
     looked_at: int = 0
     looks: int = 0
     ended_by: str = ""
+    version: int = 0
+    """Amendments of the engine's order that were made before this one was sent."""
     engine_knows: bool = False
     """The engine was told that it is over."""
 

@@ -66,6 +66,14 @@ EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAI
 """AX has limit orders only; the others wait here, or are limits that live at once (docs/venues/ax.md)."""
 
 
+def expressed(extension: str) -> dict[str, frozenset[int]]:
+    """What a venue takes on this wire. ``extension``: empty for AX; ``book`` or ``replay`` for a sandbox that has said which it is
+    (docs/sandbox.md, "Ours beside AX")."""
+    more = {"lives": EXPRESSES["lives"] | {r.FOK}} if extension else {}
+    kinds = {"kinds": EXPRESSES["kinds"] | {r.AT_SETTLEMENT}} if extension == "replay" else {}
+    return {**EXPRESSES, **more, **kinds}
+
+
 class AxVenue:
     """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code.
     ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes. ``market_time``: how far a
