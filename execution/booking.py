@@ -12,6 +12,8 @@ from kilohour.execution.port import (
     Absent,
     Account,
     Acknowledged,
+    Amended,
+    AmendRefused,
     CancelRefused,
     Ended,
     Fact,
@@ -30,6 +32,8 @@ from kilohour.units import MISSING, divide_half_even
 if TYPE_CHECKING:
     from kilohour.execution.trader import Trader
 
+NOT_LISTED = "NOT_LISTED"
+"""The sandbox's word for an order that ended with its contract."""
 VENUE_ENDED = "VENUE"
 """The sandbox's word for an order that its own rules ended: one of a pair, or one that had nothing left to reduce."""
 AGAIN_BY = (State.CANCELED, State.EXPIRED)
@@ -65,6 +69,10 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     elif isinstance(fact, Absent):
         if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
+    elif isinstance(fact, Amended):
+        order.amended(fact.oid, fact.units)
+    elif isinstance(fact, AmendRefused):
+        order.amend_refused()
     elif isinstance(fact, CancelRefused):
         order.cancel_refused(now)
         if order.is_open:
@@ -113,13 +121,17 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
         return
     if order.state == State.CANCELED and order.cancel_at == 0:
         trader.progress[order.number].tries += 1
-    if order.place.native is not None and order.ended_by == VENUE_ENDED:
-        end_engine(trader, order.number, int(r.CANCELLED))
+    if order.place.native is not None and order.cancel_at == 0 and (order.ended_by == VENUE_ENDED or order.state == State.EXPIRED):
+        status = r.CANCELLED if order.state == State.CANCELED else r.EXPIRED if order.ended_by == NOT_LISTED else r.LAPSED
+        end_engine(trader, order.number, int(status))
+        return
+    if trader.stop_all and order.cancel_at:  # the run is over: how its orders stood is left as it was
         return
     stays = order.state in AGAIN_BY and working.life in (r.GTC, r.DAY, r.GTD)
     if order.state == State.FILLED or (stays and not _venue_ended_resting(working.kind, order)):
         return
-    end_engine(trader, order.number, int(r.CANCELLED if order.state != State.EXPIRED else r.LAPSED))
+    lapsed = r.EXPIRED if order.ended_by == NOT_LISTED else r.LAPSED
+    end_engine(trader, order.number, int(lapsed if order.state == State.EXPIRED else r.CANCELLED))
 
 
 def _venue_ended_resting(kind: int, order: VenueOrder) -> bool:

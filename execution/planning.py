@@ -44,7 +44,11 @@ def plan(trader: Trader, now: int) -> None:
             continue
         if not behind.isdisjoint(wanted.contracts):  # older ones come first at the venue as they do here
             continue
-        if waits_for_parent(trader, wanted):
+        stale = amended(trader, wanted)
+        if stale is not None:
+            if can_cancel(trader, stale, now):
+                trader.amend(stale, wanted.size - wanted.filled + stale.filled, price_of(wanted), now)
+        elif waits_for_parent(trader, wanted):
             behind.update(wanted.contracts)
         else:
             send_missing(trader, wanted, now)
@@ -56,8 +60,8 @@ def is_unwanted(trader: Trader, order: VenueOrder, wanted: Working | None) -> bo
         return True
     if order.place.life in IMMEDIATE:
         return False
-    if order.place.native is not None:
-        return order.version != trader.progress[order.number].version
+    if trader.extension == "replay":
+        return order.is_fixed and not order.amends
     left = units_wanted(trader, wanted)
     return order.place.limit != limit_of(wanted) or any(
         abs(lots) > abs(ratio) * left for lots, (_, ratio) in zip(order.lots_at_risk.values(), order.place.legs, strict=True))
@@ -103,10 +107,26 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
             send(trader, wanted, legs, units, limit, life, now)
 
 
+def amended(trader: Trader, wanted: Working) -> VenueOrder | None:
+    """The order at the venue that does not have the engine's latest size and price yet; a sandbox that replays amends as the engine does."""
+    progress = trader.progress.get(wanted.number)
+    if trader.extension != "replay" or progress is None:
+        return None
+    return next((order for order in trader.open_orders() if order.number == wanted.number and order.version != progress.version
+                 and order.place.life not in IMMEDIATE), None)
+
+
+def price_of(wanted: Working) -> int:
+    """What an amendment calls the price of an order of its kind, micros."""
+    if wanted.kind == r.LIMIT:
+        return wanted.limit
+    return wanted.distance if wanted.kind == r.TRAILING_STOP else wanted.trigger
+
+
 def is_native(trader: Trader, wanted: Working) -> bool:
     """True for what a sandbox that replays a tape is asked for as it is: it meets bars as a backtest does, on a way that nobody here
-    sees. Targets, and limits that stand alone, are said in AX's own words."""
-    if trader.extension != "replay" or wanted.origin != r.FROM_ORDER:
+    sees. Limits that stand alone are said in AX's own words."""
+    if trader.extension != "replay":
         return False
     is_plain = wanted.kind == r.LIMIT and wanted.life in (r.GTC, r.DAY, r.IOC) and not wanted.flags & r.REDUCE_ONLY
     return not is_plain or bool(wanted.parent or wanted.group)

@@ -68,6 +68,15 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amend:
+    """Give an order another size, with what has filled, and another price: its limit, else its trigger or distance (micros)."""
+
+    cid: int
+    units: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
     """Ask what became of an order, by our number."""
 
@@ -84,7 +93,7 @@ class CancelAll:
     """Cancel every order of the account that the venue knows."""
 
 
-Command = Place | Cancel | LookUp | LookUpFills | CancelAll
+Command = Place | Cancel | Amend | LookUp | LookUpFills | CancelAll
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +191,24 @@ class CancelRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """The order has another size now, and another number at the venue."""
+
+    cid: int
+    oid: str
+    units: int
+    ts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendRefused:
+    """The venue does not amend it, or it cannot be told whether it did."""
+
+    cid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """A private stream came up or went down."""
 
@@ -199,11 +226,11 @@ class Account:
     ts: int
 
 
-Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Linked | Account
+Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked | Account
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
-    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Linked, Account, Place, Cancel, LookUp,
-    LookUpFills, CancelAll)}
+    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
+    Cancel, Amend, LookUp, LookUpFills, CancelAll)}
 
 
 def to_json(thing: Fact | Command) -> dict[str, Any]:

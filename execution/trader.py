@@ -18,6 +18,7 @@ from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import (
     Account,
+    Amend,
     Cancel,
     CancelAll,
     Command,
@@ -254,6 +255,12 @@ class Trader:
         order.cancel_sent(now, self.steps)
         self.risk.sent(now)
         self.ask(Cancel(cid=order.place.cid, oid=order.oid))
+
+    def amend(self, order: VenueOrder, units: int, price: int, now: int) -> None:
+        """Asks the venue to give it the size and price that the engine's order has now."""
+        order.amend_sent(now, self.steps, self.progress[order.number].version, units)
+        self.risk.sent(now)
+        self.ask(Amend(cid=order.place.cid, units=units, price=price))
 
     def halt(self, why: str) -> None:
         """Trading stops; what is open is cancelled."""

@@ -18,6 +18,7 @@ import aiohttp
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.ax.wire import (
     Symbols,
+    amend_message,
     cid_of,
     event_facts,
     fill_fact,
@@ -32,6 +33,8 @@ from kilohour.execution.ax.wire import (
 from kilohour.execution.port import (
     Absent,
     Account,
+    Amend,
+    AmendRefused,
     Cancel,
     CancelAll,
     CancelRefused,
@@ -90,7 +93,7 @@ class AxVenue:
         self._is_gap = False
         self._rid = 0
         self._told = asyncio.Event()
-        self._waiting: dict[int, Place | Cancel | None] = {}
+        self._waiting: dict[int, Place | Cancel | Amend | None] = {}
         self._cid_of: dict[str, int] = {}
         self.market_time, self._heard = market_time, 0
         self.fills_from: int | None = None
@@ -147,6 +150,8 @@ class AxVenue:
         elif isinstance(command, Cancel):
             named = {"oid": command.oid} if command.oid else {"cid": command.cid}
             await self._send({"rid": self._next(command), "t": "x", **named})
+        elif isinstance(command, Amend):
+            await self._send(amend_message(command, self._next(command)))
         elif isinstance(command, CancelAll):
             await self.cancel_all()
         elif isinstance(command, LookUp):
@@ -236,7 +241,7 @@ class AxVenue:
 
     # --- the socket -----------------------------------------------------------------------------------------------------
 
-    def _next(self, command: Place | Cancel | None) -> int:
+    def _next(self, command: Place | Cancel | Amend | None) -> int:
         self._rid += 1
         self._waiting[self._rid] = command
         return self._rid
@@ -325,6 +330,8 @@ class AxVenue:
             self.inbox(Unsure(cid=command.cid, why=reason))
         elif isinstance(command, Cancel):
             self.inbox(CancelRefused(cid=command.cid, reason=reason))
+        elif isinstance(command, Amend):
+            self.inbox(AmendRefused(cid=command.cid, reason=reason))
 
     def _lost(self, why: str) -> None:
         if self._is_closing:
@@ -336,6 +343,8 @@ class AxVenue:
                 self.inbox(Unsure(cid=command.cid, why="the connection was lost before the answer"))
             elif isinstance(command, Cancel):
                 self.inbox(CancelRefused(cid=command.cid, reason="the connection was lost before the answer"))
+            elif isinstance(command, Amend):
+                self.inbox(AmendRefused(cid=command.cid, reason="the connection was lost before the answer"))
 
     # --- REST -----------------------------------------------------------------------------------------------------------
 

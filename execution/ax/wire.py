@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilohour.errors import DataError
-from kilohour.execution.port import CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
+from kilohour.execution.port import Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
 from kilohour.units import MICROS, NANOS_PER_SECOND
 
 ENDS = {"FILLED": "filled", "CANCELED": "canceled", "REJECTED": "rejected", "EXPIRED": "expired", "REPLACED": "canceled",
@@ -101,6 +101,11 @@ def place_message(place: Place, symbols: Symbols, rid: int, tag: str) -> dict[st
     return message
 
 
+def amend_message(amend: Amend, rid: int) -> dict[str, Any]:
+    """The message that replaces an order by itself with another size and price."""
+    return {"rid": rid, "t": "r", "cid": amend.cid, "q": amend.units, "p": decimal(amend.price)}
+
+
 def extension(place: Place) -> dict[str, Any]:
     """What AX has no words for (docs/sandbox.md, "Ours beside AX"); nothing of a plain limit order."""
     extra: dict[str, Any] = {"life": place.life.upper()} if place.native is not None or place.life in LIVES else {}
@@ -130,8 +135,8 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     order = body.get("o")
     if kind == "e":
         return [CancelRefused(cid=cid_of(order or body), reason=str(body.get("r") or body.get("txt") or "cancel rejected"))]
-    if kind == "r":
-        order = body.get("ro") or order
+    if kind == "r" and isinstance(new := body.get("no"), Mapping):
+        return [Amended(cid=cid_of(new), oid=str(new.get("oid", "")), units=whole(new.get("q")), ts=ts)]
     if not isinstance(order, Mapping):
         raise DataError(f"an event must carry its order, found {str(body)[:120]}")
     cid, oid, filled = cid_of(order), str(order.get("oid", "")), whole(order.get("xq", 0))

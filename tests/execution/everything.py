@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kilohour import DAY, FOK, GTD, IOC, Product, Strategy, product, state
+from kilohour import DAY, FOK, GTC, GTD, IOC, Product, Strategy, product, state
 
 DAY_NS = 86_400_000_000_000
 
@@ -68,3 +68,86 @@ class AsksForEverything(Strategy):
             desk.stop(near, -4, price - 0.01, GTD, desk.now + 2 * DAY_NS)
         elif turn == 11:
             desk.target(far, 0)
+
+
+class AsksAtRandom(Strategy):
+    """Each bar a few orders drawn by lot, on two months, with cancels, amendments and ties."""
+
+    chip: Product = product("SIM:H100")
+    seed: int = 1
+    drawn: int = state(0)
+    limit: int = state(0)
+    older: int = state(0)
+
+    def draw(self, below: int) -> int:
+        """A number from 0 to below ``below``."""
+        self.drawn = (self.drawn * 1103515245 + 12345) % 2147483648
+        return (self.drawn // 65536) % below
+
+    def on_bar(self, desk):
+        """At most three."""
+        if self.drawn == 0:
+            self.drawn = self.seed * 7919 + 1
+        for _ in range(1 + self.draw(3)):
+            ticket = self.ask(desk, desk.nth(self.chip, 1 + self.draw(2)), desk.nth(self.chip, 3))
+            if ticket > 0:
+                self.older = ticket
+        if self.draw(4) == 0 and self.older > 0 and self.older > desk.ticket_count - 200:
+            desk.cancel(self.older)
+
+    def ask(self, desk, near, far) -> int:
+        """One of eighteen; the ticket, 0 without one."""
+        what = self.draw(18)
+        lots = (1 + self.draw(6)) * (1 - 2 * self.draw(2)) * (1 if self.draw(8) else 700)
+        price = desk.price(near) + 0.01 * (self.draw(9) - 4)
+        life = GTC if self.draw(2) else DAY
+        if what == 0:
+            return desk.market(near, lots, life)
+        if what == 1:
+            return desk.market(near, lots, FOK)
+        if what == 2:
+            return desk.limit(near, lots, price, FOK)
+        if what == 3:
+            return desk.limit(near, lots, price, IOC)
+        if what == 4:
+            return desk.limit(near, lots, price, GTD, desk.now + self.draw(4) * DAY_NS)
+        if what == 5:
+            self.limit = desk.limit(near, lots, price, life, 0, True)
+            return self.limit
+        if what == 6:
+            self.limit = desk.limit(near, lots, price, life, 0, False, True)
+            return self.limit
+        if what == 7:
+            return desk.stop(near, lots, price, life)
+        if what == 8:
+            return desk.stop_limit(near, lots, price, price + 0.02, life)
+        return self.ask_more(desk, near, far, what, lots, price, life)
+
+    def ask_more(self, desk, near, far, what, lots, price, life) -> int:
+        """The other half."""
+        if what == 9:
+            return desk.trailing_stop(near, lots, 0.01 + 0.01 * self.draw(4), life)
+        if what == 10:
+            return desk.if_touched(near, lots, price, life)
+        if what == 11:
+            return desk.at_settlement(near, lots, life)
+        if what == 12:
+            self.limit = desk.bracket(near, lots, price, price + 0.02 * (1 if lots > 0 else -1), price - 0.03 * (1 if lots > 0 else -1))
+            return self.limit
+        if what == 13:
+            first, self.limit = desk.stop(near, lots, price + 0.02), desk.limit(near, lots, price - 0.02)
+            desk.one_cancels_other(first, self.limit)
+            return first
+        if what == 14:
+            entry = desk.market(near, lots)
+            child = desk.trailing_stop(near, -lots, 0.02, GTC, 0, True)
+            desk.triggers(entry, child)
+            return entry
+        if what == 15:
+            return desk.limit(near, lots, 0.01 * (self.draw(7) - 3), life, 0, False, False, far)
+        if what == 16:
+            desk.target(near, lots)
+            return 0
+        if self.limit > desk.ticket_count - 200 and self.limit > 0:
+            desk.amend(self.limit, lots, price)
+        return 0
