@@ -91,8 +91,8 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
                            venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
                            limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
-                           mode="paper", expresses=expressed(extension), extension=extension, assume=asked.assume, contracts=asked.contracts,
-                           table=TABLE, symbols=symbols_of(hello))
+                           mode="paper", expresses=expressed(extension), extension=extension, assume=asked.assume,
+                           contracts=asked.contracts, table=TABLE, symbols=symbols_of(hello))
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kilohour.execution.booking import tell_engine
@@ -38,18 +38,15 @@ def plan(trader: Trader, now: int) -> None:
         return
     if trader.risk.may_wait():
         return
-    behind: set[int] = set()
     for wanted in working.values():
         if wanted.origin == r.FROM_LIQUIDATION:  # the venue closes what its margin call wants closed: twice is too much
-            continue
-        if not behind.isdisjoint(wanted.contracts):  # older ones come first at the venue as they do here
             continue
         stale = amended(trader, wanted)
         if stale is not None:
             if can_cancel(trader, stale, now):
                 trader.amend(stale, wanted.size - wanted.filled + stale.filled, price_of(wanted), now)
-        elif waits_for_parent(trader, wanted):
-            behind.update(wanted.contracts)
+        elif must_come_first(trader, wanted):
+            return
         else:
             send_missing(trader, wanted, now)
 
@@ -108,12 +105,12 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
 
 
 def amended(trader: Trader, wanted: Working) -> VenueOrder | None:
-    """The order at the venue that does not have the engine's latest size and price yet; a sandbox that replays amends as the engine does."""
+    """The order at the venue that does not have the engine's latest size and price: a sandbox that replays amends as the engine does."""
     progress = trader.progress.get(wanted.number)
     if trader.extension != "replay" or progress is None:
         return None
-    return next((order for order in trader.open_orders() if order.number == wanted.number and order.version != progress.version
-                 and order.place.life not in IMMEDIATE), None)
+    return next((order for order in trader.open_orders() if order.number == wanted.number and order.place.life not in IMMEDIATE
+                 and order.version != progress.version), None)
 
 
 def price_of(wanted: Working) -> int:
@@ -139,12 +136,15 @@ def parent_at_venue(trader: Trader, wanted: Working) -> VenueOrder | None:
     return next((order for order in trader.open_orders() if order.number == wanted.parent), None)
 
 
-def waits_for_parent(trader: Trader, wanted: Working) -> bool:
-    """True while the venue has not said how it calls the parent."""
-    if not is_native(trader, wanted):
+def must_come_first(trader: Trader, wanted: Working) -> bool:
+    """True while an answer is due before an order can go to a sandbox that replays: younger ones wait, for there too the older one
+    comes first. The answer may be how the venue calls the parent."""
+    if trader.extension != "replay" or has_own(trader, wanted):
         return False
     parent = parent_at_venue(trader, wanted)
-    return parent is not None and (parent.oid == "" or parent.pending_cancel)
+    if parent is not None and (parent.oid == "" or parent.pending_cancel):
+        return True
+    return any(not order.is_kept for order in in_doubt(trader, wanted))
 
 
 def send_native(trader: Trader, wanted: Working, now: int) -> None:
@@ -167,13 +167,19 @@ def send_native(trader: Trader, wanted: Working, now: int) -> None:
 
 def is_blocked(trader: Trader, wanted: Working) -> bool:
     """True while the venue has it already, or something on its contracts is being cancelled or is UNKNOWN."""
+    return has_own(trader, wanted) or any(in_doubt(trader, wanted))
+
+
+def has_own(trader: Trader, wanted: Working) -> bool:
+    """True while the venue has the order or may have it, or owes fills of it."""
+    return any(order.number == wanted.number and (order.is_open or order.owes_fills) for order in trader.orders.values())
+
+
+def in_doubt(trader: Trader, wanted: Working) -> Iterator[VenueOrder]:
+    """Orders on its contracts that are being cancelled or are UNKNOWN."""
     codes = {trader.codes[contract] for contract in wanted.contracts}
-    for order in trader.orders.values():
-        if order.number == wanted.number and (order.is_open or order.owes_fills):
-            return True
-        if (order.pending_cancel or order.state == State.UNKNOWN) and order.is_open and codes & {code for code, _ in order.place.legs}:
-            return True
-    return False
+    return (order for order in trader.open_orders() if (order.pending_cancel or order.state == State.UNKNOWN)
+            and codes & {code for code, _ in order.place.legs})
 
 
 def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | None, life: str, now: int,

@@ -135,8 +135,10 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     order = body.get("o")
     if kind == "e":
         return [CancelRefused(cid=cid_of(order or body), reason=str(body.get("r") or body.get("txt") or "cancel rejected"))]
-    if kind == "r" and isinstance(new := body.get("no"), Mapping):
-        return [Amended(cid=cid_of(new), oid=str(new.get("oid", "")), units=whole(new.get("q")), ts=ts)]
+    if kind == "r":
+        new, order = body.get("no"), body.get("ro") or order
+        if isinstance(new, Mapping) and cid_of(new) and cid_of(new) == cid_of(order or {}):
+            return [Amended(cid=cid_of(new), oid=str(new.get("oid", "")), units=whole(new.get("q")), ts=ts)]
     if not isinstance(order, Mapping):
         raise DataError(f"an event must carry its order, found {str(body)[:120]}")
     cid, oid, filled = cid_of(order), str(order.get("oid", "")), whole(order.get("xq", 0))

@@ -88,6 +88,9 @@ class AsksAtRandom(Strategy):
         """At most three."""
         if self.drawn == 0:
             self.drawn = self.seed * 7919 + 1
+        if self.draw(4) == 0 and self.limit > 0 and self.limit > desk.ticket_count - 200:
+            price = desk.price(desk.nth(self.chip, 1)) + 0.01 * (self.draw(5) - 2)
+            desk.amend(self.limit, (1 + self.draw(6)) * (1 - 2 * self.draw(2)), price)
         for _ in range(1 + self.draw(3)):
             ticket = self.ask(desk, desk.nth(self.chip, 1 + self.draw(2)), desk.nth(self.chip, 3))
             if ticket > 0:
@@ -147,7 +150,4 @@ class AsksAtRandom(Strategy):
             return desk.limit(near, lots, 0.01 * (self.draw(7) - 3), life, 0, False, False, far)
         if what == 16:
             desk.target(near, lots)
-            return 0
-        if self.limit > desk.ticket_count - 200 and self.limit > 0:
-            desk.amend(self.limit, lots, price)
         return 0
