@@ -46,6 +46,8 @@ class Paper:
     contracts: str | None = None
     interpreted: bool = False
     is_lockstep: bool = False
+    plain: bool = False
+    """Says all in AX's own words, as a live run does: what it has none for waits here, or is refused."""
     accept_positions: bool = False
     limits: LiveLimits = FAST
     """Of what is sent, and how fast."""
@@ -86,7 +88,7 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         feed.skip_until = trader.session.seen_until
     else:
         tape, face = tape_of(hello), strategy_class(asked.strategy)
-        extension = hello["kind"] if hello["venue"] == "sandbox" else ""
+        extension = hello["kind"] if hello["venue"] == "sandbox" and not asked.plain else ""
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,

@@ -151,3 +151,22 @@ class AsksAtRandom(Strategy):
         if what == 16:
             desk.target(near, lots)
         return 0
+
+
+class Amends(Strategy):
+    """Keeps one bid, larger than a bar fills, and gives it another size and price at every bar."""
+
+    interpreted = True
+    chip: Product = product("SIM:H100")
+    bid: int = state(0)
+    turn: int = state(0)
+
+    def on_bar(self, desk):
+        """At the market every other time, so that part of it fills between two amendments."""
+        self.turn += 1
+        near = desk.nth(self.chip, 1)
+        price = desk.price(near) - 0.02 * (self.turn % 2)
+        if self.bid and desk.is_working(self.bid):
+            desk.amend(self.bid, desk.filled(self.bid) + 300 + self.turn, price)
+        else:
+            self.bid = desk.limit(near, 400, price)
