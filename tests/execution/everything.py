@@ -24,7 +24,7 @@ class AsksForEverything(Strategy):
         price, turn = desk.price(near), (self.turn + self.first) % 12
         if turn == 1:
             desk.market(near, 3, FOK)
-            desk.market(near, 100_000, FOK)
+            desk.market(near, 3_000, FOK)
             desk.limit(near, 2, price - 0.3, FOK)
             desk.at_settlement(near, 4)
         elif turn == 2:
@@ -52,7 +52,7 @@ class AsksForEverything(Strategy):
         """The other half of the round."""
         if turn == 7:
             desk.at_settlement(far, -2, DAY)
-            desk.at_settlement(near, 60_000, DAY)
+            desk.at_settlement(near, 2_000, DAY)
             desk.market(near, -2, reduce_only=True)
         elif turn == 8:
             desk.stop(near, 3, price + 0.02, DAY)
@@ -66,6 +66,7 @@ class AsksForEverything(Strategy):
             desk.cancel(self.rests)
             desk.market(near, 30, against=far)
             desk.stop(near, -4, price - 0.01, GTD, desk.now + 2 * DAY_NS)
+            desk.stop(near, 4, price + 1.0, GTD, desk.now + 2 * DAY_NS)
         elif turn == 11:
             desk.target(far, 0)
 

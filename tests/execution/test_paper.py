@@ -83,6 +83,44 @@ def test_paper_over_sockets_equals_the_backtest_and_replays(strategy, products, 
     assert again.fingerprint() == runner.trader.fingerprint()
 
 
+EVERYTHING = f"{Path(__file__).with_name('everything.py')}:AsksForEverything"
+MEANT = {("market", "fok", "filled"), ("market", "fok", "lapsed"), ("limit", "fok", "lapsed"), ("at_settlement", "day", "filled"),
+         ("at_settlement", "day", "lapsed"), ("stop_limit", "gtc", "filled"), ("stop_limit", "fok", "refused"), ("limit", "ioc", "filled"),
+         ("limit", "gtd", "filled"), ("stop", "gtd", "lapsed"), ("limit", "gtc", "refused"), ("trailing_stop", "gtc", "filled"),
+         ("market_if_touched", "gtc", "filled"), ("stop", "gtc", "cancelled"), ("stop", "day", "lapsed")}  # fmt: skip
+"""What the strategy comes to, so that equal tables are no empty claim: among the refused, FOK on a stop-limit is ``life``."""
+
+
+def test_orders_of_every_kind_life_and_tie_give_the_tables_of_the_backtest(tmp_path):
+    tape, cash = short("SIM:H100", last="2026-05-08"), 10 * CASH
+    wanted = backtest(EVERYTHING, tape, venue="sandbox", cash=cash, interpreted=True)
+    rows = wanted.tables["orders"].to_pylist()
+    assert {(row["kind"], row["tif"], row["status"]) for row in rows} >= MEANT
+    assert {row["code"] for row in rows if (row["kind"], row["tif"]) == ("stop_limit", "fok")} == {"life"}
+    assert {row["flags"] for row in rows if row["status"] == "filled"} >= {"", "post_only", "reduce_only"}
+    assert wanted.result["settlements"] > 0
+    equal_in_paper(tmp_path / "run", tape, EVERYTHING, wanted, cash=cash)
+
+
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 100))])
+def test_orders_drawn_by_lot_give_the_tables_of_the_backtest(seed, tmp_path):
+    tape, cash, strategy = short("SIM:H100", last="2026-05-08"), 10 * CASH, EVERYTHING.replace("AsksForEverything", "AsksAtRandom")
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, interpreted=True, seed=seed)
+    equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, parameters={"seed": seed})
+
+
+def equal_in_paper(folder, tape, strategy, wanted, **asked):
+    """The same over sockets: every table, and the replay of the journal."""
+    runner = ran(folder, tape, strategy, interpreted=True, **asked)
+    assert (runner.fault, runner.trader.risk.trading, runner.trader.foreign_fills) == ("", Trading.ACTIVE, 0)
+    run = run_of_journal(folder, "paper")
+    for table in (*TABLES, "orders"):
+        assert run.tables[table].equals(wanted.tables[table]), table
+    again, apart = replayed(folder)
+    assert apart is None
+    assert again.fingerprint() == runner.trader.fingerprint()
+
+
 WRONG = """
 market        3        filled
 market        0        refused  size
