@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kilohour.errors import KilohourError
+from kilohour.errors import KilohourError, StrategyRaised
 from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import (
@@ -103,6 +103,8 @@ class Trader:
         try:
             self.session.see(events, (lambda: self._take_all(at_marks, now)) if at_marks else None)
         except KilohourError as error:
+            if isinstance(error, StrategyRaised):
+                self.session.silence()
             first, *more = str(error).splitlines()
             self.raise_to(Trading.HALTED, ": ".join([type(error).__name__, first, *(line.strip() for line in more[-1:])]))
         planning.note_triggers(self, events)

@@ -152,6 +152,11 @@ class LiveSession(Session):
             self.meeting_address = own
             self._entry.finish()
 
+    def silence(self) -> None:
+        """The strategy is not called any more; what it had at work stays, and the books go on."""
+        self.step, self.wants_events = None, 0
+        self._python_step().silence()
+
     def fresh(self) -> Array:
         """Rows of the table of orders since the last call: what was accepted, refused or ended, oldest first."""
         self._drain()

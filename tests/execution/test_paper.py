@@ -161,13 +161,15 @@ def test_a_wrong_order_is_refused_with_one_code_in_every_mode_and_nothing_is_los
 
 @pytest.mark.parametrize(("what", "words"), [(0, "desk: no such contract in this run"), (1, "desk: a price must be a number below a billion"),
                                              (2, "desk: against must be another contract of this run")])  # fmt: skip
-def test_what_raises_says_the_same_words_in_every_mode(what, words, tmp_path):
+@pytest.mark.parametrize("python", [False, True])
+def test_what_raises_says_the_same_words_in_every_mode(what, words, python, tmp_path):
     tape, strategy = short("SIM:H100"), SETTLING.replace("IntoSettlement", "AsksWhatRaises")
-    for python in (False, True):
-        with pytest.raises(KilohourError, match=words):
-            backtest(strategy, tape, venue="sandbox", cash=CASH, interpreted=python, what=what)
-    runner = ran(tmp_path / "run", tape, strategy, parameters={"what": what})
+    with pytest.raises(KilohourError, match=words):
+        backtest(strategy, tape, venue="sandbox", cash=CASH, interpreted=python, what=what)
+    runner = ran(tmp_path / "run", tape, strategy, parameters={"what": what}, interpreted=python)
     assert runner.trader.risk.trading == Trading.HALTED
+    assert int(runner.trader.session.state["turn"][0]) == 2, "after the call that raised it is not called again"
+    assert runner.trader.steps > 20
     assert words in runner.trader.risk.reason
     run = run_of_journal(tmp_path / "run", "paper")
     assert run.fills["lots"].tolist() == [1], "what was asked before it is not lost, and nothing is sent after it"
@@ -175,6 +177,7 @@ def test_what_raises_says_the_same_words_in_every_mode(what, words, tmp_path):
     again, apart = replayed(tmp_path / "run")
     assert apart is None
     assert again.risk.reason == runner.trader.risk.reason
+    assert again.fingerprint() == runner.trader.fingerprint()
 
 
 def test_a_fraction_of_a_lot_says_the_same_words_in_paper(tmp_path):
