@@ -112,6 +112,7 @@ class LiveSession(Session):
     events_seen: int = field(init=False, default=0)
     _last: int = field(init=False, default=0)
     _told: int = field(init=False, default=0)
+    _finals: frozenset[int] = field(init=False, default=frozenset())
     _entry: MarksEntry | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -125,11 +126,14 @@ class LiveSession(Session):
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
         ``at_marks`` books what traded at this timestamp's marks: behind their variation, before the strategy's call.
 
-        Raises what :meth:`Session.run` raises, :class:`DataError` for a timestamp that is not later or does not fit the market.
+        Raises what :meth:`Session.run` raises, :class:`DataError` for a timestamp that is not later or does not fit the market, and,
+        behind all the rest of it, for a second final settlement, which is booked nowhere.
         """
         if not events:
             return
         self._check(events)
+        again = [event for event in events if event.kind == Kind.FINAL and event.volume <= 0 and self._is_settled(event.ref)]
+        events = [event for event in events if event not in again] if again else events
         self.events = self.inflow.of(events)
         self.book["cursor"] = 0
         try:
@@ -141,6 +145,14 @@ class LiveSession(Session):
             self.desk["request_count"] = self.desk["basket_count"] = 0
             raise
         self.events_seen += len(events)
+        if again:
+            code = self.market.tape.contracts[again[0].ref].code
+            raise DataError(f"a contract is settled once, found 2 final settlements of {code} without a revision number")
+
+    def _is_settled(self, ref: int) -> bool:
+        """Whether the contract had its final settlement before; from now on it has."""
+        was, self._finals = ref in self._finals, self._finals | {ref}
+        return was
 
     def _run_with(self, at_marks: Callable[[], None], until: int) -> None:
         own = self._meeting_address()

@@ -29,8 +29,8 @@ import numpy.typing as npt
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target, written_whole
-from kilohour.tape.schema import COLUMNS, SCHEMA_VERSION, Index, Kind
-from kilohour.tape.tape import Tape
+from kilohour.tape.schema import COLUMNS, SCHEMA_VERSION, Index
+from kilohour.tape.tape import Tape, check_settled_once
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
@@ -73,7 +73,7 @@ def load(folder: str | Path) -> Tape:
             raise DataError(f"{folder / name}: a tape needs this file, found none")
     events = _read_events(folder / EVENTS, manifest["events"])
     contracts = _read_rows(folder / CONTRACTS, manifest["contracts"], _contract_fields())
-    _check_settled_once(folder / EVENTS, events, contracts)
+    check_settled_once(events, [row["code"] for row in contracts], f"{folder / EVENTS}: ")
     indices = _read_rows(folder / INDICES, manifest["indices"], _index_fields())
     return Tape(
         events=events,
@@ -214,16 +214,6 @@ def _read_events(path: Path, entry: Mapping[str, Any]) -> dict[str, npt.NDArray[
         raise DataError(f"{path}: must be a readable Parquet file, found {_first_line(error)!r}") from None
     pa.default_memory_pool().release_unused()  # what decoding took: 25 MB of a million bars that the run can use again
     return events
-
-
-def _check_settled_once(path: Path, events: Mapping[str, npt.NDArray[Any]], contracts: list[dict[str, Any]]) -> None:
-    """Money would be paid twice. A correction by the venue has a revision number in ``volume``."""
-    rows = np.flatnonzero(events["kind"] == Kind.FINAL)
-    refs = events["ref"][rows][events["volume"][rows] <= 0]
-    times = np.bincount(refs, minlength=1)
-    if times.max() > 1:
-        raise DataError(f"{path}: a contract is settled once, found {times.max()} final settlements of "
-                        f"{contracts[int(times.argmax())]['code']} without a revision number")
 
 
 def _view(column: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
