@@ -144,7 +144,16 @@ def must_come_first(trader: Trader, wanted: Working) -> bool:
     parent = parent_at_venue(trader, wanted)
     if parent is not None and (parent.oid == "" or parent.pending_cancel):
         return True
-    return any(not order.is_kept for order in in_doubt(trader, wanted))
+    return is_full(trader, wanted) or any(not order.is_kept for order in in_doubt(trader, wanted))
+
+
+def is_full(trader: Trader, wanted: Working) -> bool:
+    """True while one order more would be too many for the run's limit at the venue: one whose cancel nobody has confirmed may live. The
+    gate has counted what the engine wants, not what it has given up; the legs of one order are one."""
+    limits = trader.session.market.limits
+    if limits is None or not limits.open_orders:
+        return False
+    return len({order.number for order in trader.open_orders()} | {wanted.number}) > limits.open_orders
 
 
 def send_native(trader: Trader, wanted: Working, now: int) -> None:
@@ -166,8 +175,8 @@ def send_native(trader: Trader, wanted: Working, now: int) -> None:
 
 
 def is_blocked(trader: Trader, wanted: Working) -> bool:
-    """True while the venue has it already, or something on its contracts is being cancelled or is UNKNOWN."""
-    return has_own(trader, wanted) or any(in_doubt(trader, wanted))
+    """True while the venue has it already, has as many as it may have, or something on its contracts is being cancelled or is UNKNOWN."""
+    return has_own(trader, wanted) or is_full(trader, wanted) or any(in_doubt(trader, wanted))
 
 
 def has_own(trader: Trader, wanted: Working) -> bool:

@@ -42,12 +42,14 @@ ROWS = {
 }
 
 
-def stormed(folder, rules, strategy="calendar-spread", **asked):
+def stormed(folder, rules, strategy="calendar-spread", watch=None, **asked):
     """A run under rules of the control plane; the exchange afterwards, and how often each fault struck."""
     found = {}
 
     async def inject(server):
         found["exchange"], found["hits"] = server.exchange, server.chaos.hits
+        if watch is not None:
+            watch(server.exchange)
         for rule in rules:
             await server.control.apply(rule)
 
@@ -165,6 +167,29 @@ def test_a_fault_leaves_nothing_double_lost_or_unknown(row, tmp_path):
 def test_an_amendment_that_fails_leaves_nothing_double_lost_or_unknown(row, tmp_path):
     _, exchange, hits = stormed(tmp_path / "run", [AMENDED[row]], RANDOM.replace("AsksAtRandom", "Amends"), cash=10 * CASH)
     assert hits[AMENDED[row]["do"]] == 2
+    check_invariants(tmp_path / "run", exchange)
+
+
+@pytest.mark.parametrize(("fault", "plain"), [("drop_request", True), ("drop_request", False), ("reject", True)])
+def test_a_cancel_that_nobody_confirmed_counts_as_open(fault, plain, tmp_path):
+    """One order at most: the next month's bid waits until this month's is known to be gone, whatever becomes of the cancel."""
+    rule = {"do": fault, "on": "cancel", "count": 3, "skip": 2, **({"code": "maintenance"} if fault == "reject" else {})}
+    found: list[int] = []
+
+    def seen(exchange):
+        place = exchange.place
+
+        def watched(account, new):
+            order = place(account, new)
+            found.append(len(exchange.open_orders[account]))
+            return order
+
+        exchange.place = watched
+
+    _, exchange, hits = stormed(tmp_path / "run", [rule], QUOTES, parameters={"moves": True}, risk=ONE, plain=plain, watch=seen)
+    assert hits[fault] == 3
+    assert len(found) > 10
+    assert max(found) == 1
     check_invariants(tmp_path / "run", exchange)
 
 

@@ -109,6 +109,14 @@ def test_orders_drawn_by_lot_give_the_tables_of_the_backtest(seed, tmp_path):
     equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, parameters={"seed": seed})
 
 
+def test_bids_that_move_from_month_to_month_under_a_limit_of_one_give_the_tables_of_the_backtest(tmp_path):
+    tape, limits, strategy = short("SIM:H100"), RiskLimits(open_orders=1), f"{Path(__file__).with_name('quoting.py')}:Quotes"
+    wanted = backtest(strategy, tape, venue="sandbox", cash=CASH, limits=limits, moves=True)
+    assert Counter(row["status"] for row in wanted.tables["orders"].to_pylist())["cancelled"] > 15
+    assert not wanted.manifest["refused"]
+    equal_in_paper(tmp_path / "run", tape, strategy, wanted, risk=limits, parameters={"moves": True})
+
+
 def equal_in_paper(folder, tape, strategy, wanted, **asked):
     """The same over sockets: every table, and the replay of the journal."""
     runner = ran(folder, tape, strategy, interpreted=True, **asked)
