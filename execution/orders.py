@@ -108,7 +108,8 @@ class VenueOrder:
     def amended(self, oid: str, units: int) -> None:
         """It has the size now, under another number of the venue."""
         self.oid, self.place = oid, dataclasses.replace(self.place, units=units)
-        self.pending_cancel, self.amends, self.cancel_at = False, False, 0
+        if self.amends:  # a cancel that was sent since is still due
+            self.pending_cancel, self.amends, self.cancel_at = False, False, 0
         if not self.state.is_over and self.filled >= units:
             self.state = State.FILLED
 

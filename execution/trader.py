@@ -142,6 +142,8 @@ class Trader:
                 order.looked_at, order.looks = now, order.looks + 1
                 self.ask(LookUp(cid=order.place.cid))
             elif order.pending_cancel and now >= self._cancel_due(order):
+                if order.amends:
+                    order.amend_refused()
                 order.pending_cancel = False
                 self.ask(LookUp(cid=order.place.cid))
         if any(order.owes_fills for order in self.orders.values()):
@@ -305,6 +307,8 @@ class Trader:
 
         How long this was after the crash no clock tells, so an order's age counts from here: absence is proven later, never sooner."""
         for order in self.open_orders():
+            if order.amends:
+                order.amend_refused()
             order.pending_cancel = False
             order.made_at, order.looked_at, order.looks = now, 0, 0
             if order.state in (State.INTENT, State.SENT):

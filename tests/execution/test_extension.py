@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ EVERYTHING = f"{Path(__file__).with_name('everything.py')}:AsksForEverything"
 
 def test_the_words_of_each_order():
     symbols = Symbols({NEAR: CODE})
-    common = {"rid": 1, "t": "p", "s": NEAR, "q": 5, "po": False, "cid": 9, "tag": "me"}
+    common: dict[str, Any] = {"rid": 1, "t": "p", "s": NEAR, "q": 5, "po": False, "cid": 9, "tag": "me"}
+    told: dict[str, Any]
     for side, life, native, told in [
         (1, "gtc", None, {"d": "B", "p": "2.5", "tif": "GTC"}),
         (1, "fok", None, {"d": "B", "p": "2.5", "tif": "IOC", "x": {"life": "FOK"}}),

@@ -400,13 +400,13 @@ def test_a_second_final_settlement_halts_in_the_words_of_a_tape_and_pays_nothing
 
     def final(day: int, price: int) -> None:
         ts = START + day * NANOS_PER_DAY
-        events = [Event(ts, ts, int(Kind.FINAL), 0, *[MISSING] * 3, price, MISSING), Event(ts, ts, int(Kind.MARK), 1, *[MISSING] * 3, price, MISSING)]
-        table.trader.take_feed(events, table.now)
+        rows = ((Kind.FINAL, 0), (Kind.MARK, 1))
+        table.trader.take_feed([Event(ts, ts, int(kind), row, MISSING, MISSING, MISSING, price, MISSING) for kind, row in rows], table.now)
 
     final(2, 2_100_000)
     paid = table.trader.cash() - cash
     assert paid + int(table.trader.session.book["fees"][0]) == 292_000_000
-    assert table.trader.risk.trading == Trading.ACTIVE
+    assert not table.trader.risk.reason
     final(3, 2_300_000)
     assert table.trader.cash() - cash == paid
     assert table.trader.risk.trading == Trading.HALTED
