@@ -148,10 +148,28 @@ class AsksAtRandom(Strategy):
             desk.triggers(entry, child)
             return entry
         if what == 15:
-            return desk.limit(near, lots, 0.01 * (self.draw(7) - 3), life, 0, False, False, far)
+            return self.ask_spread(desk, near, far, lots, life)
         if what == 16:
             desk.target(near, lots)
         return 0
+
+    def ask_spread(self, desk, near, far, lots, life) -> int:
+        """On the spread of two months."""
+        what, price = self.draw(8), desk.price(near) - desk.price(far) + 0.01 * (self.draw(5) - 2)
+        if what == 0:
+            return desk.stop(near, lots, price, life, 0, False, far)
+        if what == 1:
+            return desk.stop_limit(near, lots, price, price + 0.02, life, 0, False, far)
+        if what == 2:
+            return desk.trailing_stop(near, lots, 0.01, life, 0, False, far)
+        if what == 3:
+            return desk.if_touched(near, lots, price, life, 0, False, far)
+        if what == 4:
+            return desk.at_settlement(near, lots, life, far)
+        if what == 5:
+            return desk.market(near, lots, FOK, False, far)
+        self.limit = desk.limit(near, lots, price, life, 0, what == 6, False, far)
+        return self.limit
 
 
 class Amends(Strategy):
