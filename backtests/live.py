@@ -40,7 +40,7 @@ PREFIX_BITS = 31
 def start_body(
     strategy: str, prepared: Prepared, *, tape: Tape, venue: str, url: str, account: str, limits: LiveLimits, can_spread: bool,
     compares_cash: bool, began: int, made_at: int, mode: str, expresses: Mapping[str, Iterable[int]], assume: Sequence[str] = (),
-    contracts: str | None = None, table: str | None = None, symbols: Mapping[str, str] | None = None,
+    contracts: str | None = None, table: str | None = None, symbols: Mapping[str, str] | None = None, extension: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """The first record of a journal: all that decides what a run makes of its inputs, and how to reach its venue (``symbols``: the
     adapter's name of each contract). ``began``: time of the market;
@@ -52,7 +52,7 @@ def start_body(
         "account": account, "table": table, "cash": prepared.cash_micros, "limits": dataclasses.asdict(limits),
         "risk": None if prepared.market.limits is None else prepared.market.limits.in_force(),
         "can_spread": can_spread, "masks": masks_of(expresses), "compares_cash": compares_cash, "began": began, "made_at": made_at,
-        "symbols": dict(symbols or {}),
+        "symbols": dict(symbols or {}), "extension": extension,
         "assume": list(assume), "contracts_file": contracts,
         "prefix": int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1 or 1, "market": market_body(tape),
     }  # fmt: skip
@@ -121,7 +121,7 @@ def trader_of(start: Mapping[str, Any], prepared: Prepared) -> Trader:
     market = dataclasses.replace(prepared.market, terms=terms)
     session = LiveSession(market, prepared.face, state, start["cash"], interpreted=prepared.interpreted)
     trader = Trader(session, LiveLimits(**start["limits"]), prefix=start["prefix"], can_spread=start["can_spread"],
-                    compares_cash=start["compares_cash"])
+                    compares_cash=start["compares_cash"], extension=start.get("extension", ""))
     trader.is_dry = start["mode"] == "dry"
     return trader
 

@@ -15,7 +15,7 @@ from kilohour.backtests.prepare import prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
-from kilohour.execution.ax.venue import EXPRESSES, AxVenue
+from kilohour.execution.ax.venue import AxVenue, expressed
 from kilohour.execution.journal import Journal
 from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Runner, Steady, unnamed
@@ -46,6 +46,8 @@ class Paper:
     contracts: str | None = None
     interpreted: bool = False
     is_lockstep: bool = False
+    plain: bool = False
+    """Says all in AX's own words, as a live run does: what it has none for waits here, or is refused."""
     accept_positions: bool = False
     limits: LiveLimits = FAST
     """Of what is sent, and how fast."""
@@ -86,12 +88,13 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         feed.skip_until = trader.session.seen_until
     else:
         tape, face = tape_of(hello), strategy_class(asked.strategy)
+        extension = hello["kind"] if hello["venue"] == "sandbox" and not asked.plain else ""
         prepared = prepare(face, tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume, contracts=asked.contracts,
                            venue=TABLE, interpreted=asked.interpreted, limits=asked.risk, live_from=hello["start"])
         start = start_body(asked.strategy, prepared, tape=tape, venue="the sandbox", url=asked.url, account=asked.account,
                            limits=asked.limits, can_spread=True, compares_cash=True, began=hello["start"], made_at=asked.clock(),
-                           mode="paper", expresses=EXPRESSES, assume=asked.assume, contracts=asked.contracts, table=TABLE,
-                           symbols=symbols_of(hello))
+                           mode="paper", expresses=expressed(extension), extension=extension, assume=asked.assume,
+                           contracts=asked.contracts, table=TABLE, symbols=symbols_of(hello))
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()

@@ -12,6 +12,8 @@ from kilohour.execution.port import (
     Absent,
     Account,
     Acknowledged,
+    Amended,
+    AmendRefused,
     CancelRefused,
     Ended,
     Fact,
@@ -25,11 +27,15 @@ from kilohour.execution.port import (
 )
 from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
-from kilohour.units import MISSING
+from kilohour.units import MISSING, divide_half_even
 
 if TYPE_CHECKING:
     from kilohour.execution.trader import Trader
 
+NOT_LISTED = "NOT_LISTED"
+"""The sandbox's word for an order that ended with its contract."""
+VENUE_ENDED = "VENUE"
+"""The sandbox's word for an order that its own rules ended: one of a pair, or one that had nothing left to reduce."""
 AGAIN_BY = (State.CANCELED, State.EXPIRED)
 """Ends after which an order of the engine that still wants to trade is sent again."""
 
@@ -63,6 +69,10 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     elif isinstance(fact, Absent):
         if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
+    elif isinstance(fact, Amended):
+        order.amended(fact.oid, fact.units)
+    elif isinstance(fact, AmendRefused):
+        order.amend_refused()
     elif isinstance(fact, CancelRefused):
         order.cancel_refused(now)
         if order.is_open:
@@ -101,21 +111,32 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
         end_engine(trader, order.number, int(r.MARGIN_CALL))
         return
     refused = order.state in (State.REJECTED, State.DENIED)
+    if order.state == State.REJECTED and order.place.native is not None and order.place.native.parent:
+        progress = trader.progress[order.number]  # the parent may have ended on the way: from now on it is sent as that has filled
+        progress.is_alone, progress.tries = True, progress.tries + 1
+        return
     if refused and order.ended_by != "absent" and order.filled == 0 and working.filled == 0:
         code = code or int(r.RESTS if order.place.post_only else r.REJECTED)
         trader.session.refuse(order.number, code, trader.session.now)
         return
     if order.state == State.CANCELED and order.cancel_at == 0:
         trader.progress[order.number].tries += 1
+    if order.place.native is not None and order.cancel_at == 0 and (order.ended_by == VENUE_ENDED or order.state == State.EXPIRED):
+        status = r.CANCELLED if order.state == State.CANCELED else r.EXPIRED if order.ended_by == NOT_LISTED else r.LAPSED
+        end_engine(trader, order.number, int(status))
+        return
+    if trader.stop_all and order.cancel_at:  # the run is over: how its orders stood is left as it was
+        return
     stays = order.state in AGAIN_BY and working.life in (r.GTC, r.DAY, r.GTD)
     if order.state == State.FILLED or (stays and not _venue_ended_resting(working.kind, order)):
         return
-    end_engine(trader, order.number, int(r.CANCELLED if order.state != State.EXPIRED else r.LAPSED))
+    lapsed = r.EXPIRED if order.ended_by == NOT_LISTED else r.LAPSED
+    end_engine(trader, order.number, int(lapsed if order.state == State.EXPIRED else r.CANCELLED))
 
 
 def _venue_ended_resting(kind: int, order: VenueOrder) -> bool:
     """True when the venue ended a resting limit order that nobody here cancelled."""
-    return kind == r.LIMIT and order.place.life != "ioc" and order.cancel_at == 0
+    return kind == r.LIMIT and order.place.life not in ("ioc", "fok") and order.cancel_at == 0 and order.place.native is None
 
 
 def end_engine(trader: Trader, number: int, status: int) -> None:
@@ -180,12 +201,20 @@ def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int)
         trader.halt(f"a fill of {leg.contract}, which this run does not trade")
         return
     before = session.fees
+    reference = trader.opens.get(row) if leg.cost is None else price_without(trader, row, leg, leg.cost)
     session.book_fill(number, row, leg.lots, leg.price, ts, fee=MISSING if leg.fee is None else leg.fee, maker=is_maker,
-                      reference=trader.opens.get(row))
+                      reference=reference)
     trader.trades.note_fee(leg.contract, leg.trade, leg.lots, session.fees - before)
     progress = trader.progress.get(number)
     if progress is not None:
         progress.lots[leg.contract] = progress.lots.get(leg.contract, 0) + leg.lots
+
+
+def price_without(trader: Trader, row: int, leg: LegFill, cost: int) -> int:
+    """The price that a fill would have had without what taking cost."""
+    term = trader.session.market.terms[row]
+    each = divide_half_even(cost * int(term["lot_den"]), abs(leg.lots) * int(term["lot_num"]))
+    return leg.price - (each if leg.lots > 0 else -each)
 
 
 def count_units(trader: Trader, number: int, ts: int) -> None:

@@ -82,6 +82,7 @@ class Journal:
     """The one writer. Raises :class:`UsageError` when another holds it, :class:`DataError` for a file that is damaged."""
 
     def __init__(self, folder: Path) -> None:
+        self._is_own = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._lock = Lock(folder)
@@ -117,12 +118,18 @@ class Journal:
         return done
 
     def close(self) -> None:
-        """Writes what is queued and lets go of the file."""
+        """Writes what is queued and lets go of the file. Of a run that could not begin nothing is left."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
         self._db.close()
+        if self.seq == 0:
+            for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
+                (self.folder / name).unlink(missing_ok=True)
         self._lock.release()
+        if self.seq == 0 and self._is_own:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def _write(self) -> None:
         while True:

@@ -11,6 +11,7 @@ each trade counts once, and an order that is over still takes a late fill. An UN
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -68,6 +69,12 @@ class VenueOrder:
     looked_at: int = 0
     looks: int = 0
     ended_by: str = ""
+    version: int = 0
+    """Amendments of the engine's order that this one has, or with ``amends`` is asked to have."""
+    amends: bool = False
+    """The pending request gives it another size or price instead of cancelling it."""
+    is_fixed: bool = False
+    """The venue has refused to amend it: it is cancelled, and another takes its place."""
     engine_knows: bool = False
     """The engine was told that it is over."""
 
@@ -91,6 +98,24 @@ class VenueOrder:
         """A cancel is on its way, at the trader's clock and count of timestamps."""
         self.pending_cancel, self.is_refused, self.is_kept = True, False, False
         self.cancel_at, self.cancel_step = now, step
+
+    def amend_sent(self, now: int, step: int, version: int, units: int) -> None:
+        """Another size is on its way; until the answer the larger one counts."""
+        self.cancel_sent(now, step)
+        self.amends, self.version = True, version
+        self.place = dataclasses.replace(self.place, units=max(units, self.place.units))
+
+    def amended(self, oid: str, units: int) -> None:
+        """It has the size now, under another number of the venue."""
+        self.oid, self.place = oid, dataclasses.replace(self.place, units=units)
+        if self.amends:  # a cancel that was sent since is still due
+            self.pending_cancel, self.amends, self.cancel_at = False, False, 0
+        if not self.state.is_over and self.filled >= units:
+            self.state = State.FILLED
+
+    def amend_refused(self) -> None:
+        """It is cancelled instead, by our number: whether the venue's has changed is not known."""
+        self.oid, self.pending_cancel, self.amends, self.is_fixed, self.cancel_at = "", False, False, True, 0
 
     def cancel_refused(self, now: int) -> None:
         """It is asked again after a while, unless the order turns out to be over."""

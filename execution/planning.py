@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kilohour.execution.booking import tell_engine
 from kilohour.execution.orders import State, VenueOrder
-from kilohour.execution.port import Legs
+from kilohour.execution.port import Legs, Native
 from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
+from kilohour.kernels.words import KINDS
 from kilohour.live import Event, Working
 from kilohour.tape.schema import Kind
 from kilohour.units import MISSING
@@ -18,7 +19,8 @@ from kilohour.units import MISSING
 if TYPE_CHECKING:
     from kilohour.execution.trader import Trader
 
-LIVES = {r.GTC: "gtc", r.DAY: "day", r.IOC: "ioc", r.GTD: "gtc"}
+LIVES = {r.GTC: "gtc", r.DAY: "day", r.IOC: "ioc", r.FOK: "fok", r.GTD: "gtc"}
+IMMEDIATE = ("ioc", "fok")
 TRIES = 4
 MARKET_REACH_PPM = 100_000
 """How far from the last price a market order's limit lies where neither the product has a band nor the run a collar."""
@@ -34,9 +36,18 @@ def plan(trader: Trader, now: int) -> None:
             trader.cancel(order, now)
     if trader.risk.trading == Trading.HALTED or trader.stop_all:
         return
-    waits = trader.risk.may_wait()
+    if trader.risk.may_wait():
+        return
     for wanted in working.values():
-        if not waits and wanted.origin != r.FROM_LIQUIDATION:  # the venue closes what its margin call wants closed: twice is too much
+        if wanted.origin == r.FROM_LIQUIDATION:  # the venue closes what its margin call wants closed: twice is too much
+            continue
+        stale = amended(trader, wanted)
+        if stale is not None:
+            if can_cancel(trader, stale, now):
+                trader.amend(stale, wanted.size - wanted.filled + stale.filled, price_of(wanted), now)
+        elif must_come_first(trader, wanted):
+            return
+        else:
             send_missing(trader, wanted, now)
 
 
@@ -44,8 +55,10 @@ def is_unwanted(trader: Trader, order: VenueOrder, wanted: Working | None) -> bo
     """True when the engine no longer has the order, has it otherwise, or trading is halted."""
     if wanted is None or trader.risk.trading == Trading.HALTED or trader.stop_all:
         return True
-    if order.place.life == "ioc":
+    if order.place.life in IMMEDIATE:
         return False
+    if trader.extension == "replay":
+        return order.is_fixed and not order.amends
     left = units_wanted(trader, wanted)
     return order.place.limit != limit_of(wanted) or any(
         abs(lots) > abs(ratio) * left for lots, (_, ratio) in zip(order.lots_at_risk.values(), order.place.legs, strict=True))
@@ -68,13 +81,16 @@ def units_wanted(trader: Trader, wanted: Working) -> int:
 
 def send_missing(trader: Trader, wanted: Working, now: int) -> None:
     """Sends what of an order the venue does not have; legs one by one where it takes no spreads."""
+    if is_native(trader, wanted):
+        send_native(trader, wanted, now)
+        return
     progress = trader.progress_of(wanted)
     left = units_wanted(trader, wanted)
     if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
         return
     limit = limit_of(wanted)
-    immediate = limit is None or wanted.life == r.IOC
-    if immediate and progress.tried_at == trader.steps and not 0 < progress.tries < TRIES:
+    life = LIVES[wanted.life] if limit is not None or wanted.life == r.FOK else "ioc"
+    if life in IMMEDIATE and progress.tried_at == trader.steps and not 0 < progress.tries < TRIES:
         return
     if trader.can_spread or len(progress.legs) == 1:
         parts = [(progress.legs, left)]
@@ -85,21 +101,98 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
         progress.tried_at, progress.tries = trader.steps, 0
     for legs, units in parts:
         if units > 0:
-            send(trader, wanted, legs, units, limit, immediate, now)
+            send(trader, wanted, legs, units, limit, life, now)
+
+
+def amended(trader: Trader, wanted: Working) -> VenueOrder | None:
+    """The order at the venue that does not have the engine's latest size and price: a sandbox that replays amends as the engine does."""
+    progress = trader.progress.get(wanted.number)
+    if trader.extension != "replay" or progress is None:
+        return None
+    return next((order for order in trader.open_orders() if order.number == wanted.number and order.place.life not in IMMEDIATE
+                 and order.version != progress.version), None)
+
+
+def price_of(wanted: Working) -> int:
+    """What an amendment calls the price of an order of its kind, micros."""
+    if wanted.kind == r.LIMIT:
+        return wanted.limit
+    return wanted.distance if wanted.kind == r.TRAILING_STOP else wanted.trigger
+
+
+def is_native(trader: Trader, wanted: Working) -> bool:
+    """True for what a sandbox that replays a tape is asked for as it is: it meets bars as a backtest does, on a way that nobody here
+    sees. Limits that stand alone are said in AX's own words."""
+    if trader.extension != "replay":
+        return False
+    is_plain = wanted.kind == r.LIMIT and wanted.life in (r.GTC, r.DAY, r.IOC) and not wanted.flags & r.REDUCE_ONLY
+    return not is_plain or bool(wanted.parent or wanted.group)
+
+
+def parent_at_venue(trader: Trader, wanted: Working) -> VenueOrder | None:
+    """The venue's order whose fills are to wake this one, as long as nothing of it has woken."""
+    if wanted.parent == 0 or wanted.units > 0 or trader.progress_of(wanted).is_alone:
+        return None
+    return next((order for order in trader.open_orders() if order.number == wanted.parent), None)
+
+
+def must_come_first(trader: Trader, wanted: Working) -> bool:
+    """True while an answer is due before an order can go to a sandbox that replays: younger ones wait, for there too the older one
+    comes first. The answer may be how the venue calls the parent."""
+    if trader.extension != "replay" or has_own(trader, wanted):
+        return False
+    parent = parent_at_venue(trader, wanted)
+    if parent is not None and (parent.oid == "" or parent.pending_cancel):
+        return True
+    return is_full(trader, wanted) or any(not order.is_kept for order in in_doubt(trader, wanted))
+
+
+def is_full(trader: Trader, wanted: Working) -> bool:
+    """True while one order more would be too many for the run's limit at the venue: one whose cancel nobody has confirmed may live. The
+    gate has counted what the engine wants, not what it has given up; the legs of one order are one."""
+    limits = trader.session.market.limits
+    if limits is None or not limits.open_orders:
+        return False
+    return len({order.number for order in trader.open_orders()} | {wanted.number}) > limits.open_orders
+
+
+def send_native(trader: Trader, wanted: Working, now: int) -> None:
+    """Sends an order as it is; what sleeps here sleeps there, behind its parent."""
+    progress, parent = trader.progress_of(wanted), parent_at_venue(trader, wanted)
+    units = wanted.size - wanted.filled if parent is not None else wanted.units_left
+    if units <= 0 or is_blocked(trader, wanted) or (progress.tried_at == trader.steps and not 0 < progress.tries < TRIES):
+        return
+    if progress.tried_at != trader.steps:
+        progress.tried_at, progress.tries = trader.steps, 0
+    native = Native(
+        kind=KINDS[wanted.kind - 1], until=wanted.until if wanted.life == r.GTD else 0,
+        trigger=wanted.trigger if wanted.kind in (r.STOP, r.STOP_LIMIT, r.MARKET_IF_TOUCHED) else None,
+        distance=wanted.distance if wanted.kind == r.TRAILING_STOP else None, reduce_only=bool(wanted.flags & r.REDUCE_ONLY),
+        group=wanted.group, parent="" if parent is None else parent.oid)
+    limit = limit_of(wanted)
+    send(trader, wanted, progress.legs, units, 0 if limit is None else limit, "gtd" if wanted.life == r.GTD else LIVES[wanted.life], now,
+         native)
 
 
 def is_blocked(trader: Trader, wanted: Working) -> bool:
-    """True while the venue has it already, or something on its contracts is being cancelled or is UNKNOWN."""
+    """True while the venue has it already, has as many as it may have, or something on its contracts is being cancelled or is UNKNOWN."""
+    return has_own(trader, wanted) or is_full(trader, wanted) or any(in_doubt(trader, wanted))
+
+
+def has_own(trader: Trader, wanted: Working) -> bool:
+    """True while the venue has the order or may have it, or owes fills of it."""
+    return any(order.number == wanted.number and (order.is_open or order.owes_fills) for order in trader.orders.values())
+
+
+def in_doubt(trader: Trader, wanted: Working) -> Iterator[VenueOrder]:
+    """Orders on its contracts that are being cancelled or are UNKNOWN."""
     codes = {trader.codes[contract] for contract in wanted.contracts}
-    for order in trader.orders.values():
-        if order.number == wanted.number and (order.is_open or order.owes_fills):
-            return True
-        if (order.pending_cancel or order.state == State.UNKNOWN) and order.is_open and codes & {code for code, _ in order.place.legs}:
-            return True
-    return False
+    return (order for order in trader.open_orders() if (order.pending_cancel or order.state == State.UNKNOWN)
+            and codes & {code for code, _ in order.place.legs})
 
 
-def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | None, immediate: bool, now: int) -> None:
+def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | None, life: str, now: int,
+         native: Native | None = None) -> None:  # fmt: skip
     """One order through the run-time controls: sent, put off for the rate, or denied."""
     if not trader.risk.has_room(now, cancel=False):
         trader.progress[wanted.number].tried_at = -1
@@ -115,7 +208,7 @@ def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | N
     if code or limit is None:
         deny(trader, wanted, code or int(r.NO_PRICE), why or "no price to put a limit to", now)
         return
-    trader.make(wanted.number, legs, units, limit, "ioc" if immediate else LIVES[wanted.life], post_only, now)
+    trader.make(wanted.number, legs, units, limit, life, post_only, now, native)
 
 
 def deny(trader: Trader, wanted: Working, code: int, why: str, now: int) -> None:
@@ -164,7 +257,7 @@ def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
     """
     bars = {event.ref: event for event in events if event.kind == Kind.BAR}
     for wanted in trader.session.working():
-        if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1:
+        if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1 or is_native(trader, wanted):
             continue
         bar = bars.get(wanted.contracts[0])
         progress = trader.progress.get(wanted.number)

@@ -21,6 +21,24 @@ Legs = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """What an order is where the venue knows more than limits: its own kind, levels and ties (docs/sandbox.md, "Ours beside AX")."""
+
+    kind: str
+    """``market limit stop stop_limit trailing_stop market_if_touched at_settlement``."""
+    until: int = 0
+    """Nanoseconds UTC of a ``gtd`` order."""
+    trigger: int | None = None
+    distance: int | None = None
+    """Micros, as the trigger; of several legs on the sum of ratio times price."""
+    reduce_only: bool = False
+    group: int = 0
+    """Orders of one number cancel one another, lot for lot."""
+    parent: str = ""
+    """The venue's number of the order whose fills wake this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Send this order. ``cid`` is made once for an intent and never again."""
 
@@ -30,8 +48,10 @@ class Place:
     limit: int
     """Micros; of several legs on the sum of ratio times price, and the order buys."""
     life: str
-    """``gtc``, ``day`` or ``ioc``."""
+    """``gtc``, ``day`` or ``ioc``; at the sandbox ``fok`` too, and ``gtd`` of a native order."""
     post_only: bool = False
+    native: Native | None = None
+    """None: a plain limit order."""
 
     @property
     def lots(self) -> dict[str, int]:
@@ -45,6 +65,15 @@ class Cancel:
 
     cid: int
     oid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amend:
+    """Give an order another size, with what has filled, and another price: its limit, else its trigger or distance (micros)."""
+
+    cid: int
+    units: int
+    price: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +93,7 @@ class CancelAll:
     """Cancel every order of the account that the venue knows."""
 
 
-Command = Place | Cancel | LookUp | LookUpFills | CancelAll
+Command = Place | Cancel | Amend | LookUp | LookUpFills | CancelAll
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +131,8 @@ class LegFill:
     lots: int
     price: int
     fee: int | None = None
+    cost: int | None = None
+    """What taking cost against the price without it, micros; None where the venue does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +191,24 @@ class CancelRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """The order has another size now, and another number at the venue."""
+
+    cid: int
+    oid: str
+    units: int
+    ts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendRefused:
+    """The venue does not amend it, or it cannot be told whether it did."""
+
+    cid: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Linked:
     """A private stream came up or went down."""
 
@@ -177,16 +226,19 @@ class Account:
     ts: int
 
 
-Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Linked | Account
+Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked | Account
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
-    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Linked, Account, Place, Cancel, LookUp,
-    LookUpFills, CancelAll)}
+    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
+    Cancel, Amend, LookUp, LookUpFills, CancelAll)}
 
 
 def to_json(thing: Fact | Command) -> dict[str, Any]:
     """A fact or command as the journal holds it."""
-    return {"what": type(thing).__name__, **dataclasses.asdict(thing)}
+    body = {"what": type(thing).__name__, **dataclasses.asdict(thing)}
+    if body.get("native", "") is None:  # journals from before it replay
+        del body["native"]
+    return body
 
 
 def from_json(body: Mapping[str, Any]) -> Any:
@@ -199,6 +251,7 @@ def from_json(body: Mapping[str, Any]) -> Any:
         values["legs"] = tuple(LegFill(**leg) for leg in values["legs"])
     elif kind is Place:
         values["legs"] = tuple((code, ratio) for code, ratio in values["legs"])
+        values["native"] = Native(**values["native"]) if values.get("native") else None
     elif kind is Account:
         values["open_orders"] = tuple(Found(**found) for found in values["open_orders"])
     return kind(**values)

@@ -13,11 +13,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kilohour.errors import KilohourError
+from kilohour.errors import KilohourError, StrategyRaised
 from kilohour.execution import booking, planning
 from kilohour.execution.orders import State, Trades, VenueOrder
-from kilohour.execution.port import Account, Cancel, CancelAll, Command, Fact, Legs, Linked, LookUp, LookUpFills, Place, to_json
+from kilohour.execution.port import (
+    Account,
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Ended,
+    Fact,
+    Filled,
+    Legs,
+    Linked,
+    LookUp,
+    LookUpFills,
+    Native,
+    Place,
+    to_json,
+)
 from kilohour.execution.risk import LiveLimits, Risk, Trading
+from kilohour.kernels import records as r
 from kilohour.live import Event, LiveSession, Working, contract_rows
 from kilohour.tape.schema import Kind
 
@@ -37,13 +54,20 @@ class Progress:
     tries: int = 0
     """How often in that step: one that was cancelled before it met the market goes out again."""
     is_triggered: bool = False
+    version: int = 0
+    """How often the engine's order was amended."""
+    is_alone: bool = False
+    """The venue does not tie it to its parent, for that was over when it came: it is sent as its parent fills."""
 
 
 class Trader:
-    """One run's decisions. ``prefix`` (32 bits) makes its order numbers its own; ``can_spread``: the venue takes several legs."""
+    """One run's decisions. ``prefix`` (32 bits) makes its order numbers its own; ``can_spread``: the venue takes several legs.
+    ``extension``: ``replay`` or ``book`` for a sandbox, which takes more than limit orders (docs/sandbox.md)."""
 
-    def __init__(self, session: LiveSession, limits: LiveLimits, *, prefix: int, can_spread: bool, compares_cash: bool = False) -> None:
+    def __init__(self, session: LiveSession, limits: LiveLimits, *, prefix: int, can_spread: bool, compares_cash: bool = False,
+                 extension: str = "") -> None:  # fmt: skip
         self.session, self.limits, self.prefix, self.can_spread = session, limits, prefix, can_spread
+        self.extension = extension
         self.compares_cash = compares_cash
         self.risk = Risk(limits)
         self.gate_state = session.trading_state
@@ -72,13 +96,15 @@ class Trader:
 
     # --- inputs ---------------------------------------------------------------------------------------------------------
 
-    def take_feed(self, events: Sequence[Event], now: int) -> list[Command]:
-        """The events of one timestamp."""
+    def take_feed(self, events: Sequence[Event], now: int, at_marks: Sequence[Fact] = ()) -> list[Command]:
+        """The events of one timestamp; ``at_marks``: facts of orders at settlement, which fill behind its variation."""
         self.risk.saw_feed(now)
         self.steps += 1
         try:
-            self.session.see(events)
+            self.session.see(events, (lambda: self._take_all(at_marks, now)) if at_marks else None)
         except KilohourError as error:
+            if isinstance(error, StrategyRaised):
+                self.session.silence()
             first, *more = str(error).splitlines()
             self.raise_to(Trading.HALTED, ": ".join([type(error).__name__, first, *(line.strip() for line in more[-1:])]))
         planning.note_triggers(self, events)
@@ -93,11 +119,11 @@ class Trader:
 
     def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
         """Facts of the timestamp that comes, then its events: phase 1 of docs/engine.md before the others."""
+        late = [fact for fact in facts if self._is_at_settlement(fact)]
         self.opens = {event.ref: event.open for event in events if event.kind == Kind.BAR}
-        for fact in facts:
-            self._take(fact, now)
+        self._take_all([fact for fact in facts if fact not in late] if late else facts, now)
         self.opens = {}
-        return self.take_feed(events, now)
+        return self.take_feed(events, now, late)
 
     def take_fact(self, fact: Fact, now: int) -> list[Command]:
         """One fact by itself."""
@@ -116,6 +142,8 @@ class Trader:
                 order.looked_at, order.looks = now, order.looks + 1
                 self.ask(LookUp(cid=order.place.cid))
             elif order.pending_cancel and now >= self._cancel_due(order):
+                if order.amends:
+                    order.amend_refused()
                 order.pending_cancel = False
                 self.ask(LookUp(cid=order.place.cid))
         if any(order.owes_fills for order in self.orders.values()):
@@ -212,11 +240,13 @@ class Trader:
                 tuple((self.codes[c], ratio) for c, ratio in zip(wanted.contracts, wanted.ratios, strict=True)))
         return self.progress[wanted.number]
 
-    def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int) -> VenueOrder:
+    def make(self, number: int, legs: Legs, units: int, limit: int, life: str, post_only: bool, now: int,
+             native: Native | None = None) -> VenueOrder:  # fmt: skip
         """An intent, recorded and sent."""
         self.made += 1
-        place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only)
-        order = VenueOrder(number, place, now)
+        place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only,
+                      native=native)
+        order = VenueOrder(number, place, now, version=self.progress[number].version)
         self.orders[place.cid] = self._working[place.cid] = order
         self.record("intent", number=number, **to_json(place))
         self.risk.sent(now)
@@ -230,6 +260,12 @@ class Trader:
         self.risk.sent(now)
         self.ask(Cancel(cid=order.place.cid, oid=order.oid))
 
+    def amend(self, order: VenueOrder, units: int, price: int, now: int) -> None:
+        """Asks the venue to give it the size and price that the engine's order has now."""
+        order.amend_sent(now, self.steps, self.progress[order.number].version, units)
+        self.risk.sent(now)
+        self.ask(Amend(cid=order.place.cid, units=units, price=price))
+
     def halt(self, why: str) -> None:
         """Trading stops; what is open is cancelled."""
         self.raise_to(Trading.HALTED, why)
@@ -238,6 +274,14 @@ class Trader:
         """A command to the venue, recorded."""
         self.record("command", **to_json(command))
         self.commands.append(command)
+
+    def _take_all(self, facts: Sequence[Fact], now: int) -> None:
+        for fact in facts:
+            self._take(fact, now)
+
+    def _is_at_settlement(self, fact: Fact) -> bool:
+        order = self.order_of(getattr(fact, "cid", 0), getattr(fact, "oid", "")) if isinstance(fact, Filled | Ended) else None
+        return order is not None and order.place.native is not None and order.place.native.kind == "at_settlement"
 
     def _take(self, fact: Fact, now: int) -> None:
         if isinstance(fact, Linked):
@@ -263,6 +307,8 @@ class Trader:
 
         How long this was after the crash no clock tells, so an order's age counts from here: absence is proven later, never sooner."""
         for order in self.open_orders():
+            if order.amends:
+                order.amend_refused()
             order.pending_cancel = False
             order.made_at, order.looked_at, order.looks = now, 0, 0
             if order.state in (State.INTENT, State.SENT):
@@ -279,7 +325,10 @@ class Trader:
                         initial=int(book["initial"]), maintenance=int(book["maintenance"]))
 
     def _review_orders(self) -> None:
-        for row in self.session.fresh():
+        rows = self.session.fresh()
+        for number in {int(row["order"]) for row in rows if row["status"] == r.WORKING} & self.progress.keys():
+            self.progress[number].version += 1  # an order that was sent before works anew: it was amended
+        for row in rows:
             self.record("engine", order=int(row["order"]), contract=self.codes[int(row["contract"])], lots=int(row["lots"]),
                         kind=int(row["kind"]), limit=int(row["limit_micros"]), status=int(row["status"]), code=int(row["code"]),
                         ts=int(row["ts"]))

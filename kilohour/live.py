@@ -7,8 +7,9 @@ docs/engine.md, in which a backtest matches orders itself.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from kilohour.errors import DataError, StrategyRaised, UnknownName
 from kilohour.kernels import records as r
+from kilohour.kernels.late_margin import NATIVE
 from kilohour.market import Array, Market
 from kilohour.session import Session
 from kilohour.tape.schema import COLUMNS, Kind
@@ -57,6 +59,9 @@ class Working:
     distance: int
     until: int
     parent: int
+    group: int
+    size: int
+    """Units of the whole order; what filled of another of its group is off it."""
     units: int
     """What may fill now; 0 while a parent has not filled."""
     filled: int
@@ -107,6 +112,8 @@ class LiveSession(Session):
     events_seen: int = field(init=False, default=0)
     _last: int = field(init=False, default=0)
     _told: int = field(init=False, default=0)
+    _finals: frozenset[int] = field(init=False, default=frozenset())
+    _entry: MarksEntry | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         from kilohour.kernels.venue_facts import AT_VENUE
@@ -115,22 +122,52 @@ class LiveSession(Session):
         self.inflow = Inflow()
         self.book["latency"], self.book["may_correct"] = AT_VENUE, 1
 
-    def see(self, events: Sequence[Event]) -> None:
+    def see(self, events: Sequence[Event], at_marks: Callable[[], None] | None = None) -> None:
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
+        ``at_marks`` books what traded at this timestamp's marks: behind their variation, before the strategy's call.
 
-        Raises what :meth:`Session.run` raises, :class:`DataError` for a timestamp that is not later or does not fit the market.
+        Raises what :meth:`Session.run` raises, :class:`DataError` for a timestamp that is not later or does not fit the market, and,
+        behind all the rest of it, for a second final settlement, which is booked nowhere.
         """
         if not events:
             return
         self._check(events)
+        again = [event for event in events if event.kind == Kind.FINAL and event.volume <= 0 and self._is_settled(event.ref)]
+        events = [event for event in events if event not in again] if again else events
         self.events = self.inflow.of(events)
         self.book["cursor"] = 0
         try:
-            self.run(len(events))
+            if at_marks is None:
+                self.run(len(events))
+            else:
+                self._run_with(at_marks, len(events))
         except StrategyRaised:  # an order half made when the desk refused it is none
             self.desk["request_count"] = self.desk["basket_count"] = 0
             raise
         self.events_seen += len(events)
+        if again:
+            code = self.market.tape.contracts[again[0].ref].code
+            raise DataError(f"a contract is settled once, found 2 final settlements of {code} without a revision number")
+
+    def _is_settled(self, ref: int) -> bool:
+        """Whether the contract had its final settlement before; from now on it has."""
+        was, self._finals = ref in self._finals, self._finals | {ref}
+        return was
+
+    def _run_with(self, at_marks: Callable[[], None], until: int) -> None:
+        own = self._meeting_address()
+        self._entry = MarksEntry(self, own, at_marks)
+        self.meeting_address = self._entry.address
+        try:
+            self.run(until)
+        finally:
+            self.meeting_address = own
+            self._entry.finish()
+
+    def silence(self) -> None:
+        """The strategy is not called any more; what it had at work stays, and the books go on."""
+        self.step, self.wants_events = None, 0
+        self._python_step().silence()
 
     def fresh(self) -> Array:
         """Rows of the table of orders since the last call: what was accepted, refused or ended, oldest first."""
@@ -150,7 +187,7 @@ class LiveSession(Session):
             contracts, ratios = values["contract"], values["ratio"]
             found.append(Working(
                 values["number"], values["kind"], values["life"], values["flags"], values["origin"], values["limit"], values["trigger"],
-                values["distance"], values["until"], values["parent"], values["units"], values["filled"],
+                values["distance"], values["until"], values["parent"], values["group"], values["size"], values["units"], values["filled"],
                 tuple(int(c) for c in contracts[:legs]), tuple(int(q) for q in ratios[:legs])))
         return found
 
@@ -273,8 +310,10 @@ class LiveSession(Session):
         from kilohour.kernels.venue_facts import book_fact
 
         self._keep_room()
-        book_fact(self.desk, self.book, self.market.terms, self.out, self.scratch, what, ts, number, contract, lots, price, fee, maker,
-                  reference)
+        fact = what, ts, number, contract, lots, price, fee, maker, reference
+        if self._entry is not None:
+            self._entry.facts.append(fact)
+        book_fact(self.desk, self.book, self.market.terms, self.out, self.scratch, *fact)
 
     def _keep_room(self) -> None:
         if max(int(self.out[name][0]) for name in ("orders", "fills", "ledger")) > r.ROWS - 4 * r.ORDERS * r.LEGS:
@@ -309,6 +348,53 @@ class LiveSession(Session):
         """Prints are entered again as they were, so the stores need no copy."""
         return [self.state, self.desk, self.book, *([] if self.guard is None else [self.guard])]
 
+
+
+class MarksEntry:
+    """The way into CPython at which a timestamp's marks meet orders: there, once, :attr:`book` enters what traded at them.
+
+    When the engine goes over the timestamp again, for a traceback, the same facts are entered once more.
+    """
+
+    def __init__(self, session: LiveSession, own: int, book: Callable[[], None]) -> None:
+        self.session, self.own, self.book = session, own, book
+        self.facts: list[tuple[int, ...]] = []
+        self.error: BaseException | None = None
+        self._is_booked = False
+        self._callback = NATIVE(self._meet)
+
+    @property
+    def address(self) -> int:
+        """What the engine calls instead of the part that meets orders."""
+        return ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+
+    def _meet(self, *arguments: Any) -> int:
+        try:
+            if arguments[2] == r.MEET_MARKS:
+                self._enter()
+            return int(NATIVE(self.own)(*arguments)) if self.own else 0
+        except BaseException as error:
+            self.error = error
+            return 1
+
+    def _enter(self) -> None:
+        from kilohour.kernels.venue_facts import book_fact
+
+        if self._is_booked:
+            session = self.session
+            for fact in self.facts:
+                book_fact(session.desk, session.book, session.market.terms, session.out, session.scratch, *fact)
+            return
+        self._is_booked = True
+        self.book()
+
+    def finish(self) -> None:
+        """Enters the facts where no mark came, and raises what stopped a call: ctypes would swallow it."""
+        if not self._is_booked:
+            self._enter()
+        self.session._entry = None
+        if self.error is not None:
+            raise self.error
 
 
 def contract_rows(market: Market) -> dict[str, int]:

@@ -19,7 +19,7 @@ from kilohour.limits import RiskLimits
 from kilohour.margin_terms import margin_terms_of
 from kilohour.rare import check_funding, rarities
 from kilohour.tape.schema import Kind
-from kilohour.tape.tape import Tape
+from kilohour.tape.tape import Tape, check_settled_once
 from kilohour.units import MISSING, NANOS_PER_DAY
 
 Array = npt.NDArray[Any]
@@ -60,9 +60,11 @@ class Market:
         """Prepares a tape: ``terms`` and the index code of every product on it. ``print_days``: the first value date and the count of
         days that prints may have, where the tape does not hold them yet.
 
-        Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities.
+        Raises :class:`UsageError` when the tape holds more than the engine's fixed capacities, :class:`~kilohour.errors.DataError` when
+        it settles a contract twice.
         """
         products = tape.product_codes
+        check_settled_once(tape.events, [contract.code for contract in tape.contracts])
         for what, count, most in (("contracts", len(tape.contracts), r.CONTRACTS), ("products", len(products), r.PRODUCTS),
                                   ("indices", len(tape.indices), r.INDICES)):
             if count > most:

@@ -133,6 +133,12 @@ class PythonStep:
         self._plain: PlainFace | None = None
         self._plain_desk = PlainDesk(Desk, self.desk)
         self._long: Any = None
+        self._is_silent = False
+
+    def silence(self) -> None:
+        """From now on the engine's call does nothing."""
+        self._is_silent = True
+        self._short = self._callback = CALLBACK(lambda: 0)
 
     @property
     def address(self) -> int:
@@ -146,7 +152,7 @@ class PythonStep:
 
     def begin(self, events: int) -> None:
         """A block of so many events begins: nobody looks at the strategy's memory until :meth:`end`."""
-        if events < PLAIN_FROM:
+        if events < PLAIN_FROM or self._is_silent:
             return
         if self._plain is None:
             self._plain = PlainFace(self.face, self.strategy)

@@ -18,6 +18,7 @@ import aiohttp
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.ax.wire import (
     Symbols,
+    amend_message,
     cid_of,
     event_facts,
     fill_fact,
@@ -32,6 +33,8 @@ from kilohour.execution.ax.wire import (
 from kilohour.execution.port import (
     Absent,
     Account,
+    Amend,
+    AmendRefused,
     Cancel,
     CancelAll,
     CancelRefused,
@@ -66,6 +69,14 @@ EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAI
 """AX has limit orders only; the others wait here, or are limits that live at once (docs/venues/ax.md)."""
 
 
+def expressed(extension: str) -> dict[str, frozenset[int]]:
+    """What a venue takes on this wire. ``extension``: empty for AX; ``book`` or ``replay`` for a sandbox that has said which it is
+    (docs/sandbox.md, "Ours beside AX")."""
+    more = {"lives": EXPRESSES["lives"] | {r.FOK}} if extension else {}
+    kinds = {"kinds": EXPRESSES["kinds"] | {r.AT_SETTLEMENT}} if extension == "replay" else {}
+    return {**EXPRESSES, **more, **kinds}
+
+
 class AxVenue:
     """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code.
     ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes. ``market_time``: how far a
@@ -82,7 +93,7 @@ class AxVenue:
         self._is_gap = False
         self._rid = 0
         self._told = asyncio.Event()
-        self._waiting: dict[int, Place | Cancel | None] = {}
+        self._waiting: dict[int, Place | Cancel | Amend | None] = {}
         self._cid_of: dict[str, int] = {}
         self.market_time, self._heard = market_time, 0
         self.fills_from: int | None = None
@@ -139,6 +150,8 @@ class AxVenue:
         elif isinstance(command, Cancel):
             named = {"oid": command.oid} if command.oid else {"cid": command.cid}
             await self._send({"rid": self._next(command), "t": "x", **named})
+        elif isinstance(command, Amend):
+            await self._send(amend_message(command, self._next(command)))
         elif isinstance(command, CancelAll):
             await self.cancel_all()
         elif isinstance(command, LookUp):
@@ -228,7 +241,7 @@ class AxVenue:
 
     # --- the socket -----------------------------------------------------------------------------------------------------
 
-    def _next(self, command: Place | Cancel | None) -> int:
+    def _next(self, command: Place | Cancel | Amend | None) -> int:
         self._rid += 1
         self._waiting[self._rid] = command
         return self._rid
@@ -317,6 +330,8 @@ class AxVenue:
             self.inbox(Unsure(cid=command.cid, why=reason))
         elif isinstance(command, Cancel):
             self.inbox(CancelRefused(cid=command.cid, reason=reason))
+        elif isinstance(command, Amend):
+            self.inbox(AmendRefused(cid=command.cid, reason=reason))
 
     def _lost(self, why: str) -> None:
         if self._is_closing:
@@ -328,6 +343,8 @@ class AxVenue:
                 self.inbox(Unsure(cid=command.cid, why="the connection was lost before the answer"))
             elif isinstance(command, Cancel):
                 self.inbox(CancelRefused(cid=command.cid, reason="the connection was lost before the answer"))
+            elif isinstance(command, Amend):
+                self.inbox(AmendRefused(cid=command.cid, reason="the connection was lost before the answer"))
 
     # --- REST -----------------------------------------------------------------------------------------------------------
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilohour.errors import DataError
-from kilohour.execution.port import CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
+from kilohour.execution.port import Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
 from kilohour.units import MICROS, NANOS_PER_SECOND
 
 ENDS = {"FILLED": "filled", "CANCELED": "canceled", "REJECTED": "rejected", "EXPIRED": "expired", "REPLACED": "canceled",
         "DONE_FOR_DAY": "expired"}
+LIVES = {"fok": "IOC", "gtd": "GTC"}
+"""What stands in ``tif`` for lives that AX does not have."""
 LIVE = ("PENDING", "ACCEPTED", "PARTIALLY_FILLED")
 EVENTS = {"c": "canceled", "x": "expired", "d": "expired", "j": "rejected", "r": "canceled"}
 """Event letters that end an order; of a replacement it is the old one."""
@@ -87,10 +89,34 @@ class Symbols:
 
 
 def place_message(place: Place, symbols: Symbols, rid: int, tag: str) -> dict[str, Any]:
-    """The message that places an order. AX has limit orders only."""
+    """The message that places an order. AX has limit orders only; what else there is goes beside them in ``x``, to a sandbox."""
     buys = len(place.legs) > 1 or place.legs[0][1] > 0
-    return {"rid": rid, "t": "p", "s": symbols.symbol(place), "d": "B" if buys else "S", "q": place.units, "p": decimal(place.limit),
-            "tif": place.life.upper(), "po": place.post_only, "cid": place.cid, "tag": tag}
+    message = {"rid": rid, "t": "p", "s": symbols.symbol(place), "d": "B" if buys else "S", "q": place.units, "p": decimal(place.limit),
+               "tif": LIVES.get(place.life, place.life.upper()), "po": place.post_only, "cid": place.cid, "tag": tag}
+    extra = extension(place)
+    if extra:
+        message["x"] = extra
+        if extra.get("kind") not in (None, "limit", "stop_limit"):
+            del message["p"]
+    return message
+
+
+def amend_message(amend: Amend, rid: int) -> dict[str, Any]:
+    """The message that replaces an order by itself with another size and price."""
+    return {"rid": rid, "t": "r", "cid": amend.cid, "q": amend.units, "p": decimal(amend.price)}
+
+
+def extension(place: Place) -> dict[str, Any]:
+    """What AX has no words for (docs/sandbox.md, "Ours beside AX"); nothing of a plain limit order."""
+    extra: dict[str, Any] = {"life": place.life.upper()} if place.native is not None or place.life in LIVES else {}
+    if place.native is not None:
+        for name in ("kind", "until", "reduce_only", "group", "parent"):
+            if value := getattr(place.native, name):
+                extra[name] = value
+        for name in ("trigger", "distance"):
+            if (level := getattr(place.native, name)) is not None:
+                extra[name] = decimal(level)
+    return extra
 
 
 def cid_of(order: Mapping[str, Any]) -> int:
@@ -110,7 +136,9 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     if kind == "e":
         return [CancelRefused(cid=cid_of(order or body), reason=str(body.get("r") or body.get("txt") or "cancel rejected"))]
     if kind == "r":
-        order = body.get("ro") or order
+        new, order = body.get("no"), body.get("ro") or order
+        if isinstance(new, Mapping) and cid_of(new) and cid_of(new) == cid_of(order or {}):
+            return [Amended(cid=cid_of(new), oid=str(new.get("oid", "")), units=whole(new.get("q")), ts=ts)]
     if not isinstance(order, Mapping):
         raise DataError(f"an event must carry its order, found {str(body)[:120]}")
     cid, oid, filled = cid_of(order), str(order.get("oid", "")), whole(order.get("xq", 0))
@@ -134,7 +162,7 @@ def leg_of(fill: Mapping[str, Any], symbols: Symbols) -> LegFill:
     sign = 1 if fill["d"] == "B" else -1
     symbol = str(fill["s"])
     return LegFill(contract=symbols.code_of.get(symbol, symbol), trade=str(fill["tid"]), lots=sign * whole(fill["q"]),
-                   price=micros_of(fill["p"]))
+                   price=micros_of(fill["p"]), cost=micros_of(fill["cost"]) if "cost" in fill else None)
 
 
 def found_order(row: Mapping[str, Any]) -> Found:

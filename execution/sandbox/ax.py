@@ -160,6 +160,8 @@ def event_row(event: OrderEvent, number: int) -> dict[str, Any]:
             "d": "B" if fill.side > 0 else "S",
             "agg": fill.is_taker,
         }
+        if fill.cost is not None:
+            row["xs"]["cost"] = decimal(fill.cost)
     if event.kind == "rejected" and event.reason is not None:
         row["r"], row["txt"] = REASONS.get(event.reason, "INCORRECT_ORDER_TYPE"), event.text
     elif event.kind == "cancel rejected":

@@ -277,7 +277,8 @@ class Exchange(ABC):
         self.open_orders[order.account].pop(order.id, None)
         self._tell(state.value, order, reason=reason)
 
-    def _fill(self, order: Order, symbol: str, side: int, lots: int, price: int, fee: int, *, is_taker: bool, counts: int) -> Fill:
+    def _fill(self, order: Order, symbol: str, side: int, lots: int, price: int, fee: int, *, is_taker: bool, counts: int,
+              cost: int | None = None) -> Fill:  # fmt: skip
         """Books an execution on its order; ``counts`` lots of the order (0 for all but the last leg of a spread)."""
         self.fill_count += 1
         fill = Fill(
@@ -292,6 +293,7 @@ class Exchange(ABC):
             is_taker=is_taker,
             ts=self.now,
             client_id=order.client_id,
+            cost=cost,
         )
         order.filled += counts
         order.paid += lots * price if order.symbol == symbol else 0

@@ -156,6 +156,8 @@ class Fill:
     is_taker: bool
     ts: int
     client_id: str = ""
+    cost: int | None = None
+    """What taking cost against the price without it, micros; None where a book has no such price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

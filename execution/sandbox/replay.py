@@ -293,6 +293,7 @@ class ReplayExchange(Exchange):
                     int(row["fee_micros"]),
                     is_taker=not row["maker"],
                     counts=counts,
+                    cost=int(row["half_spread_micros"]),
                 )
                 engine.entries.setdefault(ref, Entry()).trade(lots, int(row["price_micros"]), self.now)
 

@@ -23,16 +23,13 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.folders import check_target, written_whole
 from kilohour.tape.events import Events, EventsWriter, check_hash, entry_of, read_events, unreadable
 from kilohour.tape.manifest import MANIFEST, REJECTED, Manifest, sha256_of
-from kilohour.tape.schema import SCHEMA_VERSION, Index, Kind
-from kilohour.tape.tape import Tape
+from kilohour.tape.schema import SCHEMA_VERSION, Index
+from kilohour.tape.tape import Tape, check_settled_once
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
@@ -97,7 +94,7 @@ def load(folder: str | Path, span: tuple[int, int] | None = None) -> Tape:
             raise DataError(f"{folder / name}: a tape needs this file, found none")
     events = read_events(folder / EVENTS, manifest["events"], span)
     contracts = _read_rows(folder / CONTRACTS, manifest["contracts"], _contract_fields())
-    _check_settled_once(folder / EVENTS, events, contracts)
+    check_settled_once(events, [row["code"] for row in contracts], f"{folder / EVENTS}: ")
     indices = _read_rows(folder / INDICES, manifest["indices"], _index_fields())
     return Tape(
         events=events,
@@ -156,16 +153,6 @@ def _content(tape: Tape, events: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rows_entry(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {"rows": len(rows), "sha256": sha256_of(rows)}
-
-
-def _check_settled_once(path: Path, events: Mapping[str, npt.NDArray[Any]], contracts: list[dict[str, Any]]) -> None:
-    """Money would be paid twice. A correction by the venue has a revision number in ``volume``."""
-    rows = np.flatnonzero(events["kind"] == Kind.FINAL)
-    refs = events["ref"][rows][events["volume"][rows] <= 0]
-    times = np.bincount(refs, minlength=1)
-    if times.max() > 1:
-        raise DataError(f"{path}: a contract is settled once, found {times.max()} final settlements of "
-                        f"{contracts[int(times.argmax())]['code']} without a revision number")
 
 
 def _contract_fields() -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kilohour.contracts.codes import refuse_continuous
 from kilohour.contracts.contract import Contract
-from kilohour.errors import UnknownName
+from kilohour.errors import DataError, UnknownName
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.units import datetime_of
 
@@ -122,3 +122,13 @@ class Tape:
     def __repr__(self) -> str:
         return (f"<Tape {self.source}: {self.bars:,} bars of {len(self.contracts)} contracts, "
                 f"{datetime_of(self.start):%Y-%m-%d} to {datetime_of(self.end):%Y-%m-%d}>")
+
+
+def check_settled_once(events: Mapping[str, npt.NDArray[Any]], codes: Sequence[str], where: str = "") -> None:
+    """Raises :class:`DataError` for a second final settlement of a contract: money would be paid twice. A correction by the venue has
+    a revision number in ``volume``."""
+    rows = np.flatnonzero(events["kind"] == Kind.FINAL)
+    times = np.bincount(events["ref"][rows][events["volume"][rows] <= 0], minlength=1)
+    if times.max() > 1:
+        raise DataError(f"{where}a contract is settled once, found {times.max()} final settlements of {codes[int(times.argmax())]} "
+                        "without a revision number")

@@ -51,13 +51,13 @@ def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockst
     return asyncio.run(asyncio.wait_for(go(), 120))
 
 
-def hastened(folder: Path, tape: Tape, strategy: str, *, inject: Any, **asked: Any) -> Runner:
+def hastened(folder: Path, tape: Tape, strategy: str, *, inject: Any, cash: float = CASH, **asked: Any) -> Runner:
     """The same in lock-step on a clock that jumps over all waiting."""
 
     async def go(loop: Loop) -> Runner:
-        async with sandbox(tape, clock=loop.now, cash=CASH) as (url, keys, server):
+        async with sandbox(tape, clock=loop.now, cash=cash) as (url, keys, server):
             await inject(server)
-            return await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=loop.now, cash=CASH,
+            return await paper(Paper(strategy=strategy, url=url, account=ACCOUNT, keys=keys, folder=folder, clock=loop.now, cash=cash,
                                      is_lockstep=True, **asked))
 
     return hasty(go)

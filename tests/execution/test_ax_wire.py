@@ -45,11 +45,14 @@ def test_events_of_an_order(letter, fact):
     assert event_facts(body, SYMBOLS) == [fact]
 
 
-def test_a_fill_has_no_fee_and_a_replaced_order_is_over():
+def test_a_fill_has_no_fee_and_a_replaced_order_goes_on_under_another_number_or_is_over():
     fill = {"t": "p", **AT, "o": {**ORDER, "xq": 1}, "xs": {"tid": "T1", "s": "NVDA-H100-2026-DEC", "q": 1, "p": "2.814", "d": "B", "agg": False}}
     (fact,) = event_facts(fill, SYMBOLS)
     assert (fact.legs, fact.cumulative, fact.is_maker) == ((port.LegFill(contract=NEAR, trade="T1", lots=1, price=2_814_000),), 1, True)
     new = {**ORDER, "oid": "O-2"}
+    (amended,) = event_facts({"t": "r", **AT, "o": new, "ro": ORDER, "no": {**new, "q": 5}, "noid": "O-2"}, SYMBOLS)
+    assert (amended.cid, amended.oid, amended.units) == (ORDER["cid"], "O-2", 5)
+    new.pop("cid")
     (over,) = event_facts({"t": "r", **AT, "o": new, "ro": ORDER, "no": new, "noid": "O-2"}, SYMBOLS)
     assert (over.oid, over.state) == ("O-1", "canceled")
     assert event_facts({"t": "h", **AT}, SYMBOLS) == []

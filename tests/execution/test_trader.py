@@ -387,3 +387,28 @@ def test_an_old_feed_and_a_stricter_state_refuse():
     assert not risk.raise_to(Trading.ACTIVE, "hope")
     assert risk.refusal(0, reduces=False) == (int(r.REDUCING), "reduce only: loss")
     assert risk.refusal(0, reduces=True) == (0, "")
+
+
+def test_a_second_final_settlement_halts_in_the_words_of_a_tape_and_pays_nothing():
+    """Bought at 2.00 and settled at 2.10: four lots of 730 hours win 292 dollars, once; the far month's mark beside it is seen."""
+    table = Table(what=1)
+    (first,) = places(table.bar(2.0))
+    table.ack(first)
+    table.fill(first, 4, fee=0)
+    cash = table.trader.cash()
+    table.trader.session.state["what"] = 0
+
+    def final(day: int, price: int) -> None:
+        ts = START + day * NANOS_PER_DAY
+        rows = ((Kind.FINAL, 0), (Kind.MARK, 1))
+        table.trader.take_feed([Event(ts, ts, int(kind), row, MISSING, MISSING, MISSING, price, MISSING) for kind, row in rows], table.now)
+
+    final(2, 2_100_000)
+    paid = table.trader.cash() - cash
+    assert paid + int(table.trader.session.book["fees"][0]) == 292_000_000
+    assert not table.trader.risk.reason
+    final(3, 2_300_000)
+    assert table.trader.cash() - cash == paid
+    assert table.trader.risk.trading == Trading.HALTED
+    assert table.trader.risk.reason == f"DataError: a contract is settled once, found 2 final settlements of {NEAR} without a revision number"
+    assert int(table.trader.session.book["mark"][0][1]) == 2_300_000
