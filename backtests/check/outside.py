@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import pickle
 import sys
 import types
@@ -29,11 +30,12 @@ _LIBRARIES = tuple(Path(p).resolve() for p in (sys.prefix, sys.base_prefix))
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """One place that holds data, and how to put other data there for a while."""
+    """One piece of data, and how to put other data in each place that holds it for a while."""
 
     name: str
+    """Of the first place."""
     value: Any
-    put: Put
+    puts: list[Put]
 
     @property
     def is_timed(self) -> bool:
@@ -45,7 +47,7 @@ class Outside:
         if not isinstance(self.value, list | tuple | dict | deque | set | frozenset):
             return ""
         try:
-            return str(hash(pickle.dumps(self.value)))
+            return hashlib.sha256(pickle.dumps(self.value)).hexdigest()
         except (pickle.PicklingError, TypeError, AttributeError):
             return repr(self.value)
 
@@ -53,28 +55,32 @@ class Outside:
     def perturbed(self, after: int, factor: Callable[[int], Any]) -> Iterator[None]:
         """Other data for as long as the block takes: what comes after ``after`` (nanoseconds) where times are known, else all of it."""
         other = changed(self.value, after, factor)
-        self.put(other)
         try:
+            for put in self.puts:
+                put(other)
             yield
         finally:
-            self.put(self.value)
+            for put in self.puts:
+                put(self.value)
 
 
 def outside_of(face: type) -> list[Outside]:
-    """Every place with at least :data:`~kilohour.backtests.check.others.ROWS_MIN` values, or a tape, that the class's functions name.
+    """Everything with at least :data:`~kilohour.backtests.check.others.ROWS_MIN` values, or a tape, that the class's functions name.
 
-    Containers, objects of the user's own classes, bound methods and partial functions are looked into. Each place once.
+    Containers, objects of the user's own classes, bound methods and partial functions are looked into. What lies in several places is one.
     """
     found: dict[int, Outside] = {}
     seen: set[int] = set()
     waiting: list[Waiting] = [(base.__name__, base, None) for base in face.__mro__ if _is_users(base)]
     while waiting:
         name, value, put = waiting.pop(0)
+        if id(value) in found and put is not None:
+            found[id(value)].puts.append(put)
         if id(value) in seen:
             continue
         seen.add(id(value))
         if put is not None and is_data(value):
-            found[id(value)] = Outside(name, value, put)
+            found[id(value)] = Outside(name, value, [put])
         else:
             waiting += _inside(name, value, put)
     return list(found.values())

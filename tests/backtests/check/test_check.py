@@ -21,6 +21,7 @@ from kilohour.tape.schema import COLUMNS
 from kilohour.tape.stamps import early_sights
 from kilohour.units import NANOS_PER_DAY, nanos_of
 from tests.backtests.check import leaks
+from tests.backtests.check.places import PLACES
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +85,9 @@ def test_leak_3_full_sample_statistics(tape):
     assert "sample" in found.findings[0].detail
 
 
-@pytest.mark.parametrize("place", leaks.hidden())
+@pytest.mark.parametrize("place", PLACES)
 def test_leak_2_wherever_the_series_lies_it_is_found_changed_and_put_back(place):
-    face, name = leaks.hidden()[place]
+    face, name = PLACES[place]
     first = seen(face)
     (found,) = [one for one in outside_of(face) if re.match(name, one.name)]
     with found.perturbed(nanos_of(dt.datetime(2026, 2, 1, tzinfo=dt.UTC)), lambda count: np.full(count, 1.6)):
