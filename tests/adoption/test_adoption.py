@@ -127,6 +127,7 @@ def test_weekly_users_of_chatgpt_fit_as_scipy_fits_them():
     expected, cover = curve_fit(log_logistic, times, np.log(users.to_numpy()), p0=(7.5, 0.2, 2.5), xtol=1e-14, ftol=1e-14)
     np.testing.assert_allclose(found.parameters, expected, rtol=1e-5)
     np.testing.assert_allclose(found.covariance, cover, rtol=1e-3)
+    assert found.told() == ("2,274", "575 to 8,990", "1.27")
     early = fit_adoption(users, on="2025-06-30", release_lag_days=45)
     assert (early.count, early.is_identified) == (5, False)
 
