@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kilohour.datafeeds.quotes import COLUMNS, WORDS, Quotes, key_of
 from kilohour.tape.check import Finding
-from kilohour.tape.series_doubts import UNIT_TOLERANCE, UNITS, outliers, slices_of, stale_runs, unit_slips
+from kilohour.tape.series_doubts import GAP_FACTOR, UNIT_TOLERANCE, UNITS, outliers, slices_of, stale_runs, unit_slips
 from kilohour.units import MICROS, NANOS_PER_DAY, datetime_of
 
 Ints = npt.NDArray[np.int64]
@@ -19,8 +19,6 @@ Ints = npt.NDArray[np.int64]
 BAND = 4.0
 """A quote may be so many times the median of its chip, term, segment and day, or that part of it."""
 PEERS_MIN = 5
-GAP_FACTOR = 6.0
-"""Of a source's own usual distance between snapshots; a gap is a day at least."""
 STOPPING = ("out of order", "duplicated row", "unit slip")
 """Findings that make an index wrong."""
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kilohour.cli.main import main
+from kilohour.datafeeds import BUILT_IN
+from tests.datafeeds.sources.test_shipped_sources import FILES
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("KILOHOUR_DATA", ROOT / ".." / "shared" / "data"))
@@ -18,6 +20,7 @@ NEEDS = {
     "docs/sources.md": ("aws_gpu_spot_6h.parquet", "gcp_gpu_prices_weekly.parquet", "openrouter_weekly_revenue.csv"),
     "docs/curve.md": (),
     "docs/index-methods.md": ("neocloud_market_30min_by_provider.parquet",),
+    "docs/tutorials/every-source.md": tuple(FILES.values()),
     "docs/tutorials/wti-calendar.md": ("futures_strip_energy.parquet", "futures_expiry_energy.csv"),
     "docs/tutorials/gpu-prices.md": ("gpu_price_daily.csv", "ai_adoption.csv"),
 }
@@ -38,7 +41,10 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
     assert failed == 0
 
 
-@pytest.mark.parametrize("page", NEEDS)
+LONG = ("docs/tutorials/every-source.md",)  # imports every file there is
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.soak) if page in LONG else page for page in NEEDS])
 def test_the_commands_of_a_page_end_well(page, tmp_path, monkeypatch, capsys):
     for name in NEEDS[page]:
         if not (DATA / name).exists():
@@ -57,3 +63,12 @@ def commands(page: Path) -> list[list[str]]:
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("kilohour ")]
+
+
+def test_every_source_has_its_walk():
+    text = (ROOT / "docs/tutorials/every-source.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\*\*([a-z-]+)\*\*", text)) == set(BUILT_IN)
+    linked = {"energy-strip": "wti-calendar.md", "gpu-prices": "gpu-prices.md"}
+    for name in BUILT_IN:
+        page = text if name not in linked else (ROOT / "docs/tutorials" / linked[name]).read_text(encoding="utf-8")
+        assert f"data import {name} " in page or f'source("{name}")' in page or name in ("ccxt", "my-file")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
+from kilohour.units import MISSING
 
 Floats = npt.NDArray[np.float64]
 Factor = Callable[[int], Floats]
@@ -34,21 +35,34 @@ FUTURES: dict[str, Factor] = {"other prices": noise(1), "prices × 1.6": scaled(
 
 
 def perturbed(tape: Tape, after: int, factor: Factor) -> Tape:
-    """The same tape up to a time; later bars, marks, prints, stated finals, volumes and open interest are others.
+    """The same tape up to a time; later bars, marks, prints, quotes, funding rates, stated finals, volumes and open interest are others.
 
-    Times, contracts and missing values stay, and a bar stays a bar.
+    Times, contracts, signs and missing values stay; a bar stays a bar, and what is displayed at one time stays a book.
     """
     events = {name: column.copy() for name, column in tape.events.items()}
     later = events["ts"] > after
     factors = factor(len(later))
-    for kind in (Kind.BAR, Kind.MARK, Kind.PRINT, Kind.FINAL):
-        rows = later & (events["kind"] == kind)
+    for kind in (Kind.BAR, Kind.MARK, Kind.PRINT, Kind.FINAL, Kind.FUNDING):
+        rows = np.flatnonzero(later & (events["kind"] == kind))
         for column in ("open", "high", "low", "close") if kind == Kind.BAR else ("close",):
-            known = rows & (events[column] > 0)
-            events[column][known] = np.maximum(1, (events[column][known] * factors[known]).astype(np.int64))
-    lots = later & np.isin(events["kind"], (Kind.BAR, Kind.INTEREST)) & (events["volume"] > 0)
+            _scale(events[column], rows, factors[rows])
+    lots = np.flatnonzero(later & np.isin(events["kind"], (Kind.BAR, Kind.INTEREST)) & (events["volume"] > 0))
     events["volume"][lots] = 1 + (events["volume"][lots] * factors[lots] * 3.0).astype(np.int64)
+    levels = np.flatnonzero(events["kind"] == Kind.QUOTE)
+    if len(levels):
+        snapshot = levels[np.maximum.accumulate(np.where(events["volume"][levels] == 0, np.arange(len(levels)), 0))]
+        levels, snapshot = levels[later[levels]], snapshot[later[levels]]  # all levels of a snapshot move together
+        for column in ("open", "low", "high", "close"):
+            _scale(events[column], levels, factors[snapshot])
     return dataclasses.replace(tape, events=events, sha256="")
+
+
+def _scale(column: npt.NDArray[np.int64], rows: npt.NDArray[np.intp], factors: Floats) -> None:
+    """Multiplies the values of ``rows`` in place; each keeps its sign and is at least one away from zero, MISSING stays."""
+    value = column[rows]
+    scaled = (np.where(value == MISSING, 0, value) * factors).astype(np.int64)
+    nearest = np.where(value > 0, np.maximum(1, scaled), np.minimum(-1, scaled))
+    column[rows] = np.where((value == MISSING) | (value == 0), value, nearest)
 
 
 def truncated(tape: Tape, after: int) -> Tape:

@@ -30,6 +30,8 @@ MONTH = 21
 LEVELS = (5, 25, 50, 75, 95)
 CHECK_SEED = 1000
 """First seed of the check, which the fit never saw."""
+NEAR_BOUND = 0.05
+"""Of its first value: a parameter so near its bound stands at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,23 @@ class Calibration:
         pairs = zip(self.targets.target, self.after, strict=True)
         return tuple(one for one, value in pairs if not abs(value - one.value) <= one.tolerance)
 
+    @property
+    def at_bound(self) -> tuple[str, ...]:
+        """Parameters that the fit pushed to an end of what the market allows: the targets ask for more than they can give."""
+        found = []
+        for name, (before, after) in self.parameters.items():
+            low, high = _limits(self.config, name)
+            if min(after - low, high - after) <= NEAR_BOUND * max(abs(before), 1e-2):
+                found.append(name)
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """What ``kilohour data calibrate --json`` prints."""
         rows = zip(self.targets.target, self.before, self.after, self.checked, strict=True)
         return {"seeds": self.seeds, "parameters": {name: {"before": a, "after": b} for name, (a, b) in self.parameters.items()},
                 "targets": [{"target": one.name, "value": one.value, "tolerance": one.tolerance, "before": before, "after": after,
                              "checked": checked, "source": one.source} for one, before, after, checked in rows],
-                "missed": [one.name for one in self.misses]}  # fmt: skip
+                "missed": [one.name for one in self.misses], "at_bound": list(self.at_bound)}  # fmt: skip
 
 
 def calibrate(targets: Targets, *, seeds: int = 10, registry: Registry | None = None, progress: Progress | None = None) -> Calibration:

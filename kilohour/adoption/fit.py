@@ -115,9 +115,9 @@ class AdoptionFit:
     def told(self) -> tuple[str, str, str]:
         """Ceiling, its 90 % band and the rate a year, for a table."""
         low, high = self.ceiling_band()
-        band = f"{low:,.3g} to {high:,.3g}" if high < 1e6 * low else "open"
+        band = f"{_plain(low, 3)} to {_plain(high, 3)}" if high < 1e6 * low else "open"
         rate = f"{self.rate:.3g}" if self.rate is not None else f"p {self.innovation:.3g}, q {self.imitation:.3g}"
-        return (f"{self.ceiling:,.4g}" if not self.at_bound else "none in sight"), band, rate
+        return (_plain(self.ceiling, 4) if not self.at_bound else "none in sight"), band, rate
 
     def to_dict(self) -> dict[str, Any]:
         """What ``kilohour data adoption --json`` prints of a fit."""
@@ -193,3 +193,9 @@ def _origin(known: Known, curve: str, launch: dt.date | str | None) -> int:
 
 def _date(day: float) -> dt.date | None:
     return date_of(round(day)) if abs(day) < 700_000 else None
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many digits that count, without an exponent: 8,990 and not 8.99e+03."""
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if rounded >= 1000.0 else f"{rounded:.{digits}g}"

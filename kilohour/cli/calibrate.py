@@ -104,7 +104,7 @@ def _products(chips: list[str]) -> dict[str, str]:
 
 
 def _show(found: Calibration) -> None:
-    from kilohour.cli.output import grid, show
+    from kilohour.cli.output import grid, line, show
 
     told = found.to_dict()
     rows = [(one["target"], *(f"{one[key]:.4g}" for key in ("value", "tolerance", "before", "after", "checked")),
@@ -113,6 +113,9 @@ def _show(found: Calibration) -> None:
     show(grid(f"means over {found.seeds} seeds", ("Target", *numbers, "Met"), rows, right=numbers))
     pairs = [(name, f"{a:.4g}", f"{b:.4g}") for name, (a, b) in found.parameters.items()]
     show(grid("", ("Parameter", "Before", "After"), pairs, right=("Before", "After")))
+    if told["missed"]:
+        stuck = f"; {', '.join(told['at_bound'])} at its bound" if told["at_bound"] else ""
+        line(f"missed: {', '.join(told['missed'])}{stuck}: let more move, as --fit scarcity_volatility")
 
 
 def market_text(config: MarketConfig, missed: list[str], source: str) -> str:

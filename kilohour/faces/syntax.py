@@ -215,13 +215,17 @@ def _near(name: str, known: list[str]) -> str:
 def source_of(function: Any) -> tuple[ast.AST, str, int]:
     """The syntax tree of a function, its file and the line it starts on.
 
-    Raises :class:`CannotCompile` when there is no source (a class typed into a bare prompt).
+    Raises :class:`CannotCompile` when there is no source (a class typed into a bare prompt), or none by itself (a lambda among other code).
     """
     try:
         lines, start = inspect.getsourcelines(function)
     except (OSError, TypeError):
         raise CannotCompile(f"{function.__qualname__} has no source to check; put it in a file, or {WAYS_OUT}") from None
-    return ast.parse(textwrap.dedent("".join(lines))), inspect.getsourcefile(function) or "?", start
+    file = inspect.getsourcefile(function) or "?"
+    try:
+        return ast.parse(textwrap.dedent("".join(lines))), file, start
+    except SyntaxError:
+        raise CannotCompile(f"{file}:{start}: {function.__name__} cannot be read by itself: write it with def; {WAYS_OUT}") from None
 
 
 def check_function(function: Any, owner: type | None = None) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from kilohour.tape.check import Finding
 from kilohour.tape.schema import Kind
-from kilohour.tape.series_doubts import out_of_band, outliers, slices_of, stale_runs, unit_slips, weekend_days
+from kilohour.tape.series_doubts import bad_ticks, holes, out_of_band, outliers, slices_of, stale_runs, unit_slips, weekend_days
 from kilohour.tape.tape import Tape
 from kilohour.units import MICROS, MISSING, NANOS_PER_DAY, date_of, datetime_of
 
@@ -28,7 +28,8 @@ def doubts(tape: Tape) -> list[Finding]:
 
     - ``out of order``: an event that could be known before the one it follows;
     - ``duplicated row``: two bars, marks or fundings of one contract at one time that are no correction; a print that restates nothing;
-    - ``unit slip``: a value 8 or 100 times the one before it, or that part of it;
+    - ``gap``: an index that prints regularly is silent for longer than is usual for it;
+    - ``unit slip``: a value 8 or 100 times the one before it, or that part of it; a bar's high or low the same beside its open and close;
     - ``outlier``: a value far from those on both sides;
     - ``stale``: no change for :data:`~kilohour.tape.series_doubts.STALE_STEPS` values or more in a series that moves otherwise;
     - ``weekend``: a value of a Saturday or Sunday in a series that has few;
@@ -90,17 +91,46 @@ def _told_once(tape: Tape, rows: npt.NDArray[np.intp], detail: str) -> Iterator[
 
 
 def _values(tape: Tape) -> Iterator[Finding]:
-    """Marks of each contract, or closes where it has none; the latest value of each day of each series."""
+    """Marks of each contract and, for what marks do not show, its bars; the latest value of each day of each index, and its gaps."""
     events = tape.events
     bars, marks = _by_ref(tape, Kind.BAR, len(tape.contracts)), _by_ref(tape, Kind.MARK, len(tape.contracts))
     for ref, contract in enumerate(tape.contracts):
         rows = marks[ref] if len(marks[ref]) else bars[ref]
-        yield from series_findings(contract.code, events["ts"][rows] // NANOS_PER_DAY, events["close"][rows])
+        found = list(series_findings(contract.code, events["ts"][rows] // NANOS_PER_DAY, events["close"][rows]))
+        yield from found
+        yield from _within(tape, contract.code, bars[ref], {one.rule for one in found})
     for ref, rows in enumerate(_by_ref(tape, Kind.PRINT, len(tape.indices))):
         order = rows[np.lexsort((events["ts"][rows], events["ts_event"][rows]))]
         days = events["ts_event"][order] // NANOS_PER_DAY
         last = np.append(np.diff(days) != 0, True)[: len(days)]
         yield from series_findings(tape.indices[ref].code, days[last], events["close"][order][last])
+        yield from gap_findings(tape.indices[ref].code, np.unique(events["ts_event"][rows]))
+
+
+def _within(tape: Tape, code: str, rows: Ints, told: set[str]) -> Iterator[Finding]:
+    """Slips and outliers of bars between two marks, unless the marks show the same; then bad ticks inside a bar."""
+    events = tape.events
+    for one in series_findings(code, events["ts"][rows] // NANOS_PER_DAY, events["close"][rows]):
+        if one.rule in ("unit slip", "outlier") and one.rule not in told:
+            yield one
+    ticks = bad_ticks(*(events[name][rows] for name in ("open", "high", "low", "close")))
+    if ticks:
+        row, factor = ticks[0]
+        side = "high" if factor > 1 else "low"
+        value, close = (_money(events[name][rows[row]]) for name in (side, "close"))
+        yield Finding(rule="unit slip", contract=code, day=_day(events["ts"][rows[row]]), count=len(ticks),
+                      detail=f"a bar's {side} of {value} is {_factor(factor)} its open and close, {close}")  # fmt: skip
+
+
+def gap_findings(code: str, times: Ints) -> Iterator[Finding]:
+    """Gaps of a series that stands for ``times`` (nanoseconds, rising)."""
+    after = holes(times)
+    if after:
+        steps = np.diff(times)
+        worst = max(after, key=lambda row: int(steps[row]))
+        longest, usual = steps[worst] / NANOS_PER_DAY, np.median(steps) / NANOS_PER_DAY
+        detail = f"the longest: {longest:.1f} days from {_day(times[worst])}, usual are {usual:.1f}"
+        yield Finding(rule="gap", contract=code, day=_day(times[after[0]]), count=len(after), detail=detail)
 
 
 def _weekends(tape: Tape) -> Iterator[Finding]:
@@ -109,12 +139,13 @@ def _weekends(tape: Tape) -> Iterator[Finding]:
         for product in tape.product_codes:
             refs = [ref for ref, contract in enumerate(tape.contracts) if contract.product == product]
             bars = (events["kind"] == Kind.BAR) & np.isin(events["ref"], refs)
-            yield from _weekend(product, events["ts"][bars] // NANOS_PER_DAY, "bars")
+            yield from weekend_findings(product, events["ts"][bars] // NANOS_PER_DAY, "bars")
     for ref, rows in enumerate(_by_ref(tape, Kind.PRINT, len(tape.indices))):
-        yield from _weekend(tape.indices[ref].code, events["ts_event"][rows] // NANOS_PER_DAY, "prints")
+        yield from weekend_findings(tape.indices[ref].code, events["ts_event"][rows] // NANOS_PER_DAY, "prints")
 
 
-def _weekend(code: str, days: Ints, what: str) -> Iterator[Finding]:
+def weekend_findings(code: str, days: Ints, what: str) -> Iterator[Finding]:
+    """Days (since 1970) on weekends of a series that has few, as ``what``: ``bars`` or ``prints``."""
     found = weekend_days(days)
     if len(found):
         day = date_of(found[0])

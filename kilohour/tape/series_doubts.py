@@ -11,6 +11,8 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.units import NANOS_PER_DAY
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -26,6 +28,11 @@ OUTLIER_SHARE = 0.25
 """Of the nearer of the medians before and after: closer values are a market."""
 OUTLIER_WIDTHS = 12.0
 """Of the series' own usual step."""
+GAP_FACTOR = 6.0
+"""Of a series' own usual distance between values; a gap is a day at least."""
+STEPS_MIN = 5
+REGULAR = 2.0
+"""Three of four distances are within so many usual ones: a list of changes, which come when they come, has no gaps."""
 OFTEN = 0.5
 """Share of its days from which weekdays, or weekends, belong to a series."""
 
@@ -43,10 +50,15 @@ def stale_runs(values: Ints, shortest: int = STALE_STEPS) -> list[tuple[int, int
 
 
 def unit_slips(values: npt.NDArray[np.float64] | Ints) -> list[tuple[int, float]]:
-    """Positions whose value is 8 or 100 times the one before, or that part of it, with the factor."""
+    """Positions whose value is 8 or 100 times the one before, or that part of it, with the factor.
+
+    In a long series the step must be wide beside its usual ones: a difference of two prices goes from 0.1 to 0.8 on its own.
+    """
     before, after = np.asarray(values[:-1], np.float64), np.asarray(values[1:], np.float64)
+    steps = np.abs(after - before)
+    usual = float(np.median(steps)) if len(values) >= 2 * NEIGHBOURS + 1 else 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where((before > 0) & (after > 0), after / before, 1.0)
+        ratio = np.where((before > 0) & (after > 0) & (steps > OUTLIER_WIDTHS * usual), after / before, 1.0)
     found: list[tuple[int, float]] = []
     for unit in (*UNITS, *(1 / unit for unit in UNITS)):
         hits = np.flatnonzero(np.abs(ratio / unit - 1) < UNIT_TOLERANCE) + 1
@@ -77,6 +89,28 @@ def weekend_days(days: Ints) -> Ints:
     is_daily = np.count_nonzero(~is_weekend) >= OFTEN * 5 * weeks
     found = distinct[is_weekend]
     return found if is_daily and weeks >= 1 and len(found) < OFTEN * 2 * weeks else np.empty(0, np.int64)
+
+
+def holes(times: Ints) -> list[int]:
+    """Positions after which a regular series of times (nanoseconds, rising) is silent for longer than is usual for it."""
+    steps = np.diff(times).astype(np.float64)
+    if len(steps) < STEPS_MIN:
+        return []
+    usual = float(np.median(steps))
+    if np.quantile(steps, 0.75) > REGULAR * usual:
+        return []
+    found: list[int] = np.flatnonzero(steps > max(GAP_FACTOR * usual, float(NANOS_PER_DAY))).tolist()
+    return found
+
+
+def bad_ticks(opens: Ints, highs: Ints, lows: Ints, closes: Ints) -> list[tuple[int, float]]:
+    """Bars whose high is 8 or 100 times their open and close, or whose low is that part of them, with the factor."""
+    body_high, body_low = np.maximum(opens, closes).astype(np.float64), np.minimum(opens, closes).astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        up, down = np.where(body_high > 0, highs / body_high, 1.0), np.where((lows > 0) & (body_low > 0), lows / body_low, 1.0)
+    found = [(int(row), unit) for unit in UNITS for row in np.flatnonzero(np.abs(up / unit - 1) < UNIT_TOLERANCE)]
+    found += [(int(row), 1 / unit) for unit in UNITS for row in np.flatnonzero(np.abs(down * unit - 1) < UNIT_TOLERANCE)]
+    return sorted(found)
 
 
 def out_of_band(groups: Ints, places: Ints, values: Floats, *, share: float) -> Ints:

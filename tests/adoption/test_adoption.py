@@ -127,8 +127,30 @@ def test_weekly_users_of_chatgpt_fit_as_scipy_fits_them():
     expected, cover = curve_fit(log_logistic, times, np.log(users.to_numpy()), p0=(7.5, 0.2, 2.5), xtol=1e-14, ftol=1e-14)
     np.testing.assert_allclose(found.parameters, expected, rtol=1e-5)
     np.testing.assert_allclose(found.covariance, cover, rtol=1e-3)
+    assert found.told() == ("2,274", "575 to 8,990", "1.27")
     early = fit_adoption(users, on="2025-06-30", release_lag_days=45)
     assert (early.count, early.is_identified) == (5, False)
+
+
+@pytest.mark.skipif(not (DATA / "ai_adoption.csv").is_file(), reason="the shared data are not here: ai_adoption.csv is missing")
+@pytest.mark.parametrize("metric, curve, launch", [
+    ("chatgpt_weekly_active_users_million", "logistic", None), ("chatgpt_weekly_active_users_million", "gompertz", None),
+    ("chatgpt_weekly_active_users_million", "bass", "2022-11-30"), ("nvidia_data_center_revenue_usd_bn", "logistic", None),
+    ("nvidia_data_center_revenue_usd_bn", "gompertz", None),
+])
+def test_real_series_are_fitted_as_scipy_fits_them(metric, curve, launch):
+    """Users and revenue bend, so scipy has a minimum to find: ours is the same point, with the same covariance. Revenue has no launch."""
+    table = pd.read_csv(DATA / "ai_adoption.csv", parse_dates=["date"])
+    series = table[table["metric"] == metric].set_index("date")["value"].sort_index()
+    found = fit_adoption(series, curve=curve, on="2026-09-30", launch=launch)
+    origin = pd.Timestamp(launch) if launch else series.index[0]
+    times = (series.index[: found.count] - origin).days.to_numpy() / 365.25
+    logs = np.log(series.to_numpy()[: found.count])
+    expected, cover = curve_fit(FORMULAS[curve], times, logs, p0=found.parameters + 0.02, xtol=1e-14, ftol=1e-14, maxfev=20_000)
+    np.testing.assert_allclose(found.parameters, expected, rtol=2e-3)
+    assert np.sum((logs - FORMULAS[curve](times, *found.parameters)) ** 2) <= np.sum((logs - FORMULAS[curve](times, *expected)) ** 2) * (1 + 1e-7)
+    np.testing.assert_allclose(found.covariance, cover, rtol=2e-2)
+    assert found.is_identified == (curve == "logistic")
 
 
 def test_only_what_was_known_is_fitted():

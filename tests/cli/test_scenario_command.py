@@ -87,5 +87,9 @@ def test_a_calibration_writes_a_market_and_a_page(kilohour, here):
     assert abs(found["targets"][0]["after"] - 2.5) < 0.05
     assert MarketConfig.load(here / "market.toml").level == found["parameters"]["level"]["after"]
     assert "observed" in (here / "fit.html").read_text(encoding="utf-8")
+    calm = TARGETS.replace('statistic = "spot"', 'statistic = "volatility"').replace('"level"', '"chips.SIM:H100.volatility"')
+    (here / "calm.toml").write_text(calm.replace("value = 2.5", "value = 0.05").replace("tolerance = 0.05", "tolerance = 0.01"), encoding="utf-8")
+    told = " ".join(kilohour("data calibrate calm.toml --seeds 2 --out market.toml").out.split())
+    assert "missed: SIM:H100 volatility 2024-01-02: let more move, as --fit scarcity_volatility" in told
     assert "must be a TOML file, found x.csv" in kilohour("data calibrate bands.toml --out x.csv").err
     assert "--prices needs --segment" in kilohour("data calibrate bands.toml --out x.toml --prices p.csv").err

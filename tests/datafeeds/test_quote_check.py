@@ -86,10 +86,10 @@ def one_method(_):
     return "A"
 
 
-def prints_of(change=as_it_is, regime=one_method, again=()):
+def prints_of(change=as_it_is, regime=one_method, again=(), days=range(60)):
     values = 100_000_000 + np.cumsum(np.random.default_rng(2).normal(0, 1_000_000, 60)).astype(np.int64)
     rows = [Print(series="X", value_at=day * DAY, known_at=(day + 1) * DAY, value=int(change(day, values[day])), regime=regime(day), source="by hand")
-            for day in range(60)]
+            for day in days]
     rows += [dataclasses.replace(rows[day], known_at=(day + 9) * DAY) for day in again]
     return Prints.of(rows, units={"X": "million"})
 
@@ -102,6 +102,9 @@ def prints_of(change=as_it_is, regime=one_method, again=()):
     ({"regime": lambda day: "A" if day < 30 else "B"}, [("level break", 1)]),
     ({"regime": lambda day: "A" if day < 30 else "B", "change": lambda day, value: value * 8 if day >= 30 else value}, [("level break", 1)]),
     ({"again": (5, 6)}, [("duplicated row", 2)]),
+    ({"days": [*range(20), *range(30, 60)]}, [("gap", 1)]),
+    ({"days": [day for day in range(60) if (day + 3) % 7 < 5]}, []),  # business days
+    ({"days": [day for day in range(60) if (day + 3) % 7 < 5 or day == 16]}, [("weekend", 1)]),  # 1970-01-17, a Saturday
 ])
 def test_series_are_looked_at_within_each_regime(spoilt, wanted):
     assert [(one.rule, one.count) for one in check_prints(prints_of(**spoilt))] == wanted

@@ -11,6 +11,7 @@ import pytest
 
 from kilohour.errors import CannotCompile
 from kilohour.faces import lowering
+from kilohour.faces.evident import float_fields
 from kilohour.step import compiled_step
 
 HEAD = """
@@ -163,6 +164,15 @@ def test_refused_by_its_types_the_second_time_too(tmp_path, line, why):
     assert message.endswith("(or interpreted = True in the class)")
     assert "\n" not in message
     assert refusal(face) == message
+
+
+def test_a_lambda_among_other_code_is_refused_with_its_line_and_runs_interpreted(tmp_path):
+    """Its source by itself, ``lambda x: x * 3.0)``, is no Python."""
+    _, file = face_of(tmp_path, "self.x = thrice(x)")
+    file.write_text(file.read_text() + "\n\ndef kept(f):\n    return f\n\n\nthrice = kept(\n    lambda x: x * 3.0)\n")
+    face = load("among_other_code", file).Face
+    assert refusal(face).startswith(f"{file}:{line_of(file, 'lambda x')}: <lambda> cannot be read by itself: write it with def; change the line")
+    assert float_fields(face) == frozenset()
 
 
 def test_refused_in_a_helper_and_in_an_indicator(tmp_path):

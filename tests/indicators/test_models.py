@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hedge ratio, half-life, curve factors, S-curve with a free ceiling: against statsmodels, scipy and numpy, on many series.
 
-``make test`` takes 50 series each, the soak 1,000.
+1,000 series each; where the other library is slow, ``make test`` takes 50 of them and the soak all.
 """
 
 import math
@@ -53,10 +53,9 @@ def statsmodels_filter(x, y, noise, level_walk, beta_walk, start):
     return model.filter()
 
 
-@MANY
-def test_the_hedge_ratio_is_statsmodels_filter(count):
+def test_the_hedge_ratio_is_statsmodels_filter():
     rng = np.random.default_rng(1)
-    for _ in range(count):
+    for _ in range(1000):
         x, y = wandering(rng)
         theirs = statsmodels_filter(x, y, 0.02, 0.002, 0.01, 10.0)
         ours = arrays.kalman_hedge(x, y, noise=0.02, level_walk=0.002, beta_walk=0.01, start=10.0)
@@ -102,6 +101,18 @@ def test_the_half_life_is_statsmodels_regression(count):
         assert arrays.ou_half_life(x, 60)[-1] == pytest.approx(expected, rel=1e-8, nan_ok=True)
 
 
+def test_the_half_life_is_scipys_regression():
+    rng = np.random.default_rng(15)
+    told = 0
+    for _ in range(1000):
+        x = reverting(rng)
+        slope = scipy.stats.linregress(x[-61:-1], x[-60:]).slope
+        expected = -math.log(2.0) / math.log(slope) if 0.0 < slope < 1.0 else math.nan
+        assert arrays.ou_half_life(x, 60)[-1] == pytest.approx(expected, rel=1e-8, nan_ok=True)
+        told += expected == expected
+    assert told > 900
+
+
 def test_half_life_and_level_of_a_process_that_is_known():
     """b = 0.85: half a deviation is gone after ln 2/−ln 0.85 = 4.265 updates, around 0.4."""
     x = reverting(np.random.default_rng(6), size=1000)
@@ -118,10 +129,9 @@ def test_what_does_not_come_back_has_no_half_life():
     assert math.isnan(walk.level())
 
 
-@MANY
-def test_curve_factors_solve_three_equations(count):
+def test_curve_factors_solve_three_equations():
     rng = np.random.default_rng(7)
-    for _ in range(count):
+    for _ in range(1000):
         years, prices = np.cumsum(rng.uniform(0.05, 1.0, 3)), rng.normal(2.5, 1.0, 3)
         slope = (1.0 - np.exp(-1.5 * years)) / (1.5 * years)
         loads = np.column_stack([np.ones(3), slope, slope - np.exp(-1.5 * years)])

@@ -11,6 +11,7 @@ from kilohour.tape import Index, Kind, TapeBuilder
 from kilohour.tape.doubts import doubts
 from kilohour.tape.series_doubts import out_of_band, outliers, stale_runs, unit_slips, weekend_days
 from kilohour.units import NANOS_PER_DAY as DAY
+from kilohour.units import date_of
 
 FIRST, LAST = 20_000, 20_100  # a Friday in October 2024 and a hundred days on
 BUSINESS = np.array([day for day in range(FIRST, LAST) if (day + 3) % 7 < 5])
@@ -91,6 +92,48 @@ def test_a_planted_fault_in_marks_is_found_and_nothing_else(change, wanted):
     assert found(make_tape(change=change)) == wanted
 
 
+def hourly(*, closes=None, highs=None, lows=None):
+    """Four bars a day, of which the mark takes the last; one of them may be spoilt by a factor, at 08:00 of the 21st day."""
+    builder = TapeBuilder(source="hours")
+    ref = builder.contract(Contract(code="X:Y", product="X:Y", symbol="", month=0, listed_at=1, last_trade_at=2**61, settlement_at=2**61,
+                                    fixing_days=(), rule="by hand"))
+    ts = (BUSINESS[:, None] * DAY + np.array([4, 8, 12, 16]) * DAY // 24).ravel()
+    price = wave(len(ts))
+    close, high, low = price.copy(), price + 2_000, price - 2_000
+    for column, factor in ((close, closes), (high, highs), (low, lows)):
+        column[81] = round(column[81] * (factor or 1))
+    builder.bars(ref, ts, price, np.maximum(high, close), np.minimum(low, close), close, np.ones(len(ts), np.int64))
+    builder.marks(ref, ts[3::4] + 1, price[3::4])
+    return builder.build()
+
+
+@pytest.mark.parametrize(("fault", "wanted"), [
+    ({}, []),
+    ({"closes": 8}, [("unit slip", "X:Y", 2)]),
+    ({"closes": 0.01}, [("unit slip", "X:Y", 2)]),
+    ({"closes": 1.6}, [("outlier", "X:Y", 1)]),
+    ({"highs": 100}, [("unit slip", "X:Y", 1)]),
+    ({"lows": 1 / 8}, [("unit slip", "X:Y", 1)]),
+])
+def test_a_fault_in_a_bar_between_two_marks_is_found(fault, wanted):
+    assert found(hourly(**fault)) == wanted
+
+
+def test_a_bad_tick_says_where_it_lies():
+    (one,) = doubts(hourly(highs=100))
+    assert "a bar's high of" in one.detail
+    assert "is 100 times its open and close" in one.detail
+
+
+def test_an_index_that_falls_silent_has_a_gap():
+    """Ten business days are gone; and of a list of changes nobody can say when it is late."""
+    (one,) = doubts(make_tape(print_days=np.delete(BUSINESS, slice(20, 30))))
+    assert (one.rule, one.contract, one.count, one.day) == ("gap", "Y", 1, str(date_of(BUSINESS[19])))
+    assert one.detail == f"the longest: 15.0 days from {date_of(BUSINESS[19])}, usual are 1.0"
+    changes = FIRST + np.array([0, 1, 2, 9, 10, 30, 33, 34, 60, 61, 62, 99])
+    assert found(make_tape(print_days=changes)) == []
+
+
 def test_stale_prints_are_found():
     values = wave(len(BUSINESS))
     values[10:30] = values[10]
@@ -155,4 +198,6 @@ def test_a_month_that_always_stands_out_is_no_finding():
 def test_slips_name_their_factor():
     assert unit_slips(np.array([2.0, 16.4, 2.0, 200.0])) == [(1, 8.0), (2, 0.125), (3, 100.0)]
     assert unit_slips(np.array([2.0, 7.0, 0.0, -3.0])) == []
+    spread = np.array([0.4, 0.1, 0.8, 0.3, 0.5, 0.2, 0.6, 0.1, 0.4, 0.7, 0.2, 0.5])  # 8 times is its market
+    assert unit_slips(spread) == []
     assert weekend_days(np.empty(0, np.int64)).tolist() == []

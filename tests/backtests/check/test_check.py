@@ -5,17 +5,23 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import kilohour as kh
 from kilohour.backtests.check.check import check
+from kilohour.backtests.check.outside import outside_of
+from kilohour.backtests.check.probes import noise, perturbed
 from kilohour.errors import UsageError
 from kilohour.tape import Kind, Tape
+from kilohour.tape.schema import COLUMNS
 from kilohour.tape.stamps import early_sights
-from kilohour.units import NANOS_PER_DAY
+from kilohour.units import NANOS_PER_DAY, nanos_of
 from tests.backtests.check import leaks
+from tests.backtests.check.places import PLACES
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,74 @@ def test_leak_3_full_sample_statistics(tape):
     found = check(leaks.over_statistics(tape), tape, cuts=3)
     assert "outside data" in probes(found)
     assert "sample" in found.findings[0].detail
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_leak_2_wherever_the_series_lies_it_is_found_changed_and_put_back(place):
+    face, name = PLACES[place]
+    first = seen(face)
+    (found,) = [one for one in outside_of(face) if re.match(name, one.name)]
+    with found.perturbed(nanos_of(dt.datetime(2026, 2, 1, tzinfo=dt.UTC)), lambda count: np.full(count, 1.6)):
+        other = seen(face)
+        assert other != first
+        assert found.is_timed == (place == "a frame of truths with times")
+        if found.is_timed:  # 28 days lie up to the cut
+            assert (other[:28], other[28:]) == (first[:28], [not up for up in first[28:][::-1]])
+    assert seen(face) == first
+
+
+def seen(face):
+    value = face.on_bar(None, None)
+    if isinstance(value, pd.DataFrame):
+        return value["side"].tolist()
+    return value.tolist() if isinstance(value, np.ndarray) else value if isinstance(value, float) else list(value)
+
+
+def test_parameters_names_and_calendars_are_no_data():
+    """63 numbers, a hundred names, a calendar of days."""
+    weights, names, days = [0.5] * 63, [f"chip {at}" for at in range(100)], np.arange(20_000, 20_100)
+
+    class Plain(kh.Strategy):
+        def on_bar(self, desk):
+            return weights, names, days
+
+    assert outside_of(Plain) == []
+
+
+def test_leak_2_a_frame_of_signals(tape):
+    ts, close = leaks.closes_of(tape)
+    signals = pd.Series(np.sign(np.append(np.diff(close), 0.0)), index=pd.to_datetime(ts, utc=True))
+
+    class ByFrame(kh.Strategy):
+        interpreted = True
+        chip: kh.Product = kh.product("SIM:H100")
+
+        def on_bar(self, desk):
+            at = int(np.searchsorted(ts, desk.now, side="right"))
+            if 0 < at < len(ts):
+                desk.target(desk.nth(self.chip, 3), 2 if signals.iloc[at] > 0 else -2)
+
+    (first,) = [one for one in check(ByFrame, tape, cuts=3).findings if one.probe == "outside data"]
+    assert "signals" in first.detail
+    assert "other values after" in first.detail
+
+
+def test_another_future_changes_quotes_funding_and_prices_below_zero(tape):
+    """By hand: times 1.6 after the first second; levels of one snapshot keep their order, nothing changes its sign or appears."""
+    none = -(2**63)
+    rows = [  # ts, kind, open, high, low, close, volume
+        (1, Kind.QUOTE, 200, 10, 210, 20, 0), (1, Kind.QUOTE, 190, 5, none, 0, 1), (1, Kind.FUNDING, none, none, none, -500, none),
+        (2, Kind.BAR, -30, -10, -40, -20, 5), (2, Kind.MARK, none, none, none, -37_630_000, none), (2, Kind.FUNDING, none, none, none, -500, none),
+        (2, Kind.FUNDING, none, none, none, none, none), (2, Kind.QUOTE, 200, 10, 210, 20, 0), (2, Kind.QUOTE, 190, 5, none, 0, 1)]
+    given = dict(zip(("ts", "kind", "open", "high", "low", "close", "volume"), np.array(rows, dtype=np.int64).T, strict=True))
+    events = {name: given.get(name, np.zeros(len(rows))).astype(dtype) for name, dtype in COLUMNS.items()}
+    other = perturbed(dataclasses.replace(tape, events=events, sha256=""), 1, lambda count: np.full(count, 1.6)).events
+    found = [tuple(int(other[name][at]) for name in ("open", "high", "low", "close", "volume")) for at in range(len(rows))]
+    assert found == [
+        *(row[2:] for row in rows[:3]), (-48, -16, -64, -32, 25), (none, none, none, -60_208_000, none), (none, none, none, -800, none),
+        (none, none, none, none, none), (320, 16, 336, 32, 0), (304, 8, none, 0, 1)]
+    wild = perturbed(dataclasses.replace(tape, events=events, sha256=""), 0, noise(3)).events
+    assert wild["open"][0] / wild["open"][1] == pytest.approx(200 / 190, rel=0.01)
 
 
 def test_leak_4_a_cache_of_the_module(tape):

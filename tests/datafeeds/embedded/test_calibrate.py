@@ -39,10 +39,20 @@ def test_known_parameters_are_found_again():
     found = calibrate(Targets.from_dict({**WORDS, "target": wanted}), seeds=2)
     assert found.parameters["level"][1] == pytest.approx(2.4, rel=2e-3)
     assert found.parameters["chips.SIM:H100.volatility"][1] == pytest.approx(0.24, rel=5e-3)
-    assert found.misses == ()
+    assert (found.misses, found.at_bound) == ((), ())
     assert found.config.level == found.parameters["level"][1]
     assert found.quantiles["SIM:H100"].shape == (5, len(found.days))
     assert (np.diff(found.quantiles["SIM:H100"], axis=0) >= 0).all()
+
+
+def test_a_series_calmer_than_what_all_chips_share_is_missed_and_says_why():
+    """Scarcity and the long run alone move a price by more than 5 % a year, so the chip's own part ends at zero."""
+    words = {**WORDS, "target": [{"statistic": "volatility", "product": "SIM:H100", "value": 0.05, "tolerance": 0.01}], "fit": {"parameters": [
+        "chips.SIM:H100.volatility"]}}  # fmt: skip
+    found = calibrate(Targets.from_dict(words), seeds=2)
+    assert [one.name for one in found.misses] == ["SIM:H100 volatility"]
+    assert found.at_bound == ("chips.SIM:H100.volatility",)
+    assert found.to_dict()["at_bound"] == ["chips.SIM:H100.volatility"]
 
 
 def test_the_market_file_is_read_back(tmp_path):

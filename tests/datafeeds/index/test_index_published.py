@@ -44,6 +44,16 @@ def test_hyperscaler_list_prices(tmp_path, capsys):
     assert on(amazon, "2025-12-01") / on(amazon, "2025-05-15") - 1 == pytest.approx(-0.44, abs=0.005)
     assert on(amazon, "2026-04-18") / 7.43 - 1 == pytest.approx(-0.074, abs=0.001)
     assert on(index_of(quotes, "hyperscaler-list"), "2026-04-18") / 7.43 - 1 == pytest.approx(0.544, abs=0.001)
+    a100 = [on(index_of(one, "hyperscaler-list", chips='["A100-80"]'), "2026-04-18") / 3.69 - 1 for one in (quotes.where(provider="AWS"), quotes)]
+    assert a100 == pytest.approx([-0.070, 0.135], abs=0.001)
+
+
+def test_tables_kept_by_hand_lag_a_falling_market(tmp_path, capsys):
+    """Published: neoclouds "about 2.85" in early 2024 (neighborhoodsf.com, citing SemiAnalysis)."""
+    quotes = real("cloud-tables", "cloud_list_prices_2022_2025.csv", tmp_path)
+    posted = index_of(quotes, "hyperscaler-list", segments='["neocloud"]', rule='"median"')
+    assert on(posted, "2024-02-29") == 4.76
+    assert on(posted, "2024-02-29") / 2.85 - 1 == pytest.approx(0.67, abs=0.001)
 
 
 def test_neocloud_offers(tmp_path, capsys):
