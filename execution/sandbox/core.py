@@ -195,7 +195,7 @@ class Exchange(ABC):
 
     def reject_cancel(self, order: Order, reason: Reason) -> None:
         """Tells that a cancel came too late, as an event."""
-        self._tell("cancel rejected", order, reason=reason)
+        self.tell("cancel rejected", order, reason=reason)
 
     def take_changes(self) -> Changes:
         """What happened since the last call."""
@@ -263,19 +263,19 @@ class Exchange(ABC):
         self.open_orders[order.account][order.id] = order
         if order.client_id:
             self.by_client[order.account, order.client_id] = order
-        self._tell("accepted", order)
+        self.tell("accepted", order)
 
     def _refuse(self, order: Order, reason: Reason) -> Order:
         order.state = State.REJECTED
         if order.client_id and (order.account, order.client_id) not in self.by_client:
             self.by_client[order.account, order.client_id] = order
-        self._tell("rejected", order, reason=reason)
+        self.tell("rejected", order, reason=reason)
         return order
 
     def _end(self, order: Order, state: State, reason: Reason) -> None:
         order.state = state
         self.open_orders[order.account].pop(order.id, None)
-        self._tell(state.value, order, reason=reason)
+        self.tell(state.value, order, reason=reason)
 
     def _fill(self, order: Order, symbol: str, side: int, lots: int, price: int, fee: int, *, is_taker: bool, counts: int) -> Fill:
         """Books an execution on its order; ``counts`` lots of the order (0 for all but the last leg of a spread)."""
@@ -302,12 +302,13 @@ class Exchange(ABC):
             order.state = State.FILLED if order.filled == order.lots else State.PARTIAL
         if order.state is State.FILLED:
             self.open_orders[order.account].pop(order.id, None)
-        self._tell("filled" if order.state is State.FILLED else "partial", order, fill=fill)
+        self.tell("filled" if order.state is State.FILLED else "partial", order, fill=fill)
         self.changes.accounts[order.account] = None
         return fill
 
-    def _tell(self, kind: str, order: Order, *, fill: Fill | None = None, reason: Reason | None = None, text: str = "",
+    def tell(self, kind: str, order: Order, *, fill: Fill | None = None, reason: Reason | None = None, text: str = "",
               replacement: Order | None = None) -> None:  # fmt: skip
+        """Something happened to an order: an event of its account."""
         self.event_count += 1
         order.updated = self.now
         if not order.state.is_open and kind != "cancel rejected":  # told once: every other event is of an order that was open
@@ -327,7 +328,7 @@ class Exchange(ABC):
             )
         )
 
-    def _print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
+    def print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
         """A public trade, into the tape, the ticker and the candles."""
         self.trade_count += 1
         trade = Trade(id=str(self.trade_count), symbol=symbol, side=side, lots=lots, price=price, ts=self.now)
@@ -362,7 +363,8 @@ class Exchange(ABC):
             kept = self.fundings.setdefault(instrument.symbol, deque(maxlen=FUNDINGS_KEPT))
             kept.append(Funding(ts=ts, rate=rate, mark=ticker.mark or 0, index=ticker.index or 0))
 
-    def _transact(self, account: str, symbol: str, kind: str, micros: int) -> None:
+    def transact(self, account: str, symbol: str, kind: str, micros: int) -> None:
+        """Cash of an account moved, as a row of its history."""
         self.transaction_count += 1
         self.transactions[account].append(
             Transaction(id=f"X{self.transaction_count:010d}", ts=self.now, account=account, symbol=symbol, kind=kind, micros=micros)

@@ -58,8 +58,8 @@ class BookExchange(Exchange):
         self.official = Official(self)
         self.triggers = Triggers()
         self.resting: dict[int, Order] = {}
-        self._numbers = {name: at for at, name in enumerate(cash)}
-        self._touched: dict[int, None] = {}
+        self.numbers = {name: at for at, name in enumerate(cash)}
+        self.touched_rows: dict[int, None] = {}
         self.official.begin(start)
 
     # -- the clock and the session ----------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class BookExchange(Exchange):
         rows = self.official.move(max(ts, self.now))
         for name in self.accounts:
             for order in [o for o in self.open_orders[name].values() if o.life == "GTD" and self.now > o.until]:
-                self._finish(order, State.EXPIRED, Reason.LAPSED)
+                self.finish(order, State.EXPIRED, Reason.LAPSED)
         return rows
 
     def session(self, instrument: Instrument) -> Session:
@@ -173,7 +173,7 @@ class BookExchange(Exchange):
             return Reason.GONE
         if reason is Reason.USER and self.session(self._instrument(order)) is Session.HALTED:
             return Reason.CLOSED
-        self._finish(order, State.CANCELED, reason)
+        self.finish(order, State.CANCELED, reason)
         return None
 
     def replace(
@@ -198,7 +198,7 @@ class BookExchange(Exchange):
         if reason is not None:
             return reason
         if lots <= order.filled:
-            self._finish(order, State.CANCELED, Reason.USER)
+            self.finish(order, State.CANCELED, Reason.USER)
             return order
         keeps_place = price == order.price and lots <= order.lots and self.books.holds(order.number)
         self._commit(order, instrument, lots - order.filled - order.left)
@@ -234,7 +234,7 @@ class BookExchange(Exchange):
         """The order under its new terms; under a new id it takes the old one's place everywhere."""
         if keep_id:
             old.lots, old.price, old.life, old.post_only = changed.lots, changed.price, changed.life, changed.post_only
-            self._tell("replaced", old, replacement=old)
+            self.tell("replaced", old, replacement=old)
             return old
         new = self._new_order(old.account, changed, replaces=old.id)
         new.number, new.filled, new.paid, new.fee, new.state = old.number, old.filled, old.paid, old.fee, old.state
@@ -246,7 +246,7 @@ class BookExchange(Exchange):
         if new.client_id:
             self.by_client[new.account, new.client_id] = new
         old.state = State.REPLACED
-        self._tell("replaced", old, replacement=new)
+        self.tell("replaced", old, replacement=new)
         return new
 
     # -- matching ---------------------------------------------------------------------------------------------
@@ -255,9 +255,9 @@ class BookExchange(Exchange):
         """Trades what an order can, then rests it or ends it by its life."""
         line = self.line(instrument)
         if self.session(instrument) is Session.OPEN:
-            reach = self.books.offered(line, order.side, order.price or 0, self._numbers[order.account], self.policy)
+            reach = self.books.offered(line, order.side, order.price or 0, self.numbers[order.account], self.policy)
             if order.life == "FOK" and not instrument.is_spread and reach < order.left:
-                self._finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
+                self.finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
                 return
             if instrument.is_spread:
                 match_spread(self, order, instrument, line)
@@ -266,34 +266,35 @@ class BookExchange(Exchange):
         if not order.state.is_open:
             return
         if order.kind == "market" or order.life in ("IOC", "FOK"):
-            self._finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
-        elif self.books.rest(line, order.side, order.price or 0, order.left, self._numbers[order.account], order.number):
+            self.finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
+        elif self.books.rest(line, order.side, order.price or 0, order.left, self.numbers[order.account], order.number):
             self.resting[order.number] = order
             self.touch(instrument)
             if order.reduce_only:
                 self._cap_reducing(order.account, instrument.row)
         else:
-            self._finish(order, State.CANCELED, Reason.CAPACITY)
+            self.finish(order, State.CANCELED, Reason.CAPACITY)
 
     def _match(self, order: Order, symbol: str, line: int) -> None:
-        number = self._numbers[order.account]
+        number = self.numbers[order.account]
         while order.state.is_open:
             left = min(order.left, self._reducible(order, line)) if order.reduce_only else order.left
             if left == 0:
-                self._finish(order, State.CANCELED, Reason.REDUCE_ONLY)
+                self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
                 return
             row, stopped = self.books.match(line, order.side, order.price or 0, left, number, self.policy)
             if row is not None and row[0] == kernel.TRADED:
                 self._execute(order, self.resting[row[1]], symbol, line, row[2], row[3], order.side)
             elif row is not None:
-                self._finish(self.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
+                self.finish(self.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
             if stopped and order.state.is_open:
-                self._finish(order, State.CANCELED, Reason.SELF_TRADE)
+                self.finish(order, State.CANCELED, Reason.SELF_TRADE)
             if row is None:
                 return
 
-    def _print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
-        super()._print_trade(symbol, side, lots, price)
+    def print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
+        """A public trade, which goes into the bar of its minute too."""
+        super().print_trade(symbol, side, lots, price)
         instrument = self.listing.by_symbol[symbol]
         if not instrument.is_spread:
             self.official.see_trade(instrument.row, lots, price)
@@ -301,10 +302,10 @@ class BookExchange(Exchange):
     def _execute(
         self, taker: Order, maker: Order, symbol: str, row: int, lots: int, price: int, side: int, *, both_take: bool = False
     ) -> None:
-        self._print_trade(symbol, side, lots, price)
+        self.print_trade(symbol, side, lots, price)
         self.book_fill(maker, [(row, maker.side * lots, price)], lots, is_taker=both_take)
         self.book_fill(taker, [(row, taker.side * lots, price)], lots, is_taker=True)
-        self._touched[row] = None
+        self.touched_rows[row] = None
 
     def book_fill(self, order: Order, legs: list[tuple[int, int, int]], lots: int, *, is_taker: bool) -> None:
         """Books (row, signed lots, price) of one execution on an order, which has ``lots`` more filled by it."""
@@ -315,7 +316,7 @@ class BookExchange(Exchange):
             counts = lots if place == len(legs) - 1 else 0
             self._fill(order, symbol, 1 if size > 0 else -1, abs(size), price, fee, is_taker=is_taker, counts=counts)
             if fee:
-                self._transact(order.account, symbol, "fee", -fee)
+                self.transact(order.account, symbol, "fee", -fee)
         if not order.state.is_open:
             self.resting.pop(order.number, None)
         for row, _, _ in legs if order.account not in BOTS else ():
@@ -332,7 +333,7 @@ class BookExchange(Exchange):
         for order in [o for o in self.open_orders[account].values() if o.reduce_only and o.symbol == symbol and self.books.holds(o.number)]:
             room = self._reducible(order, row)
             if room == 0:
-                self._finish(order, State.CANCELED, Reason.REDUCE_ONLY)
+                self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
             elif room < order.left:
                 self._commit(order, self._instrument(order), room - order.left)
                 order.lots = order.filled + room
@@ -342,7 +343,7 @@ class BookExchange(Exchange):
         held = self.ledger.held(order.account, row)
         return abs(held) if held and (held > 0) != (order.side > 0) else 0
 
-    def _finish(self, order: Order, state: State, reason: Reason) -> None:
+    def finish(self, order: Order, state: State, reason: Reason) -> None:
         """Ends an open order wherever it is."""
         instrument = self._instrument(order)
         self.books.take_out(order.number)
@@ -360,12 +361,12 @@ class BookExchange(Exchange):
                 if only_day and (order.life != "DAY" or order.created >= self.now):
                     continue
                 if any(row == leg for leg, _ in self._instrument(order).legs):
-                    self._finish(order, state, reason)
+                    self.finish(order, state, reason)
 
     def settle_down(self) -> None:
         """Stops that were reached, and spreads that their legs have come to meet; as often as one brings about another, to a limit."""
         for _ in range(100):
-            touched, self._touched = self._touched, {}
+            touched, self.touched_rows = self.touched_rows, {}
             if not touched:
                 return
             for order in self.triggers.fired({row: self.tickers[self.listing.outrights[row].symbol].last for row in touched}):
@@ -378,7 +379,7 @@ class BookExchange(Exchange):
             order.kind = "limit"
         else:
             order.kind, order.price = "market", self._collar(instrument, order.side)
-        self._tell("accepted", order, text="triggered")
+        self.tell("accepted", order, text="triggered")
         self.work(order, instrument)
 
     # -- small things -----------------------------------------------------------------------------------------
@@ -395,7 +396,7 @@ class BookExchange(Exchange):
         """The book of an instrument changed."""
         self.changes.books[instrument.symbol] = None
         if not instrument.is_spread:
-            self._touched[instrument.row] = None
+            self.touched_rows[instrument.row] = None
 
     def _instrument(self, order: Order) -> Instrument:
         found = self.listing.find(order.symbol)
@@ -452,7 +453,7 @@ class BookExchange(Exchange):
     def deposit(self, account: str, micros: int) -> None:
         """Cash into an account."""
         self.ledger.accounts[account].book["cash"] += micros
-        self._transact(account, "", "deposit", micros)
+        self.transact(account, "", "deposit", micros)
 
     def liquidate(self, account: str) -> int:
         """Market orders, id ``L-``, for everything the account holds."""

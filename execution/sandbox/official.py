@@ -161,7 +161,7 @@ class Official:
         for name, tables in written:
             for row in tables["ledger"]:
                 symbol = exchange.ledger.accounts[name].symbol_of(exchange.listing, int(row["contract"]))
-                exchange._transact(name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
+                exchange.transact(name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
             for row in tables["settlements"]:
                 self.finals[int(row["contract"])] = int(row["price_micros"])
                 exchange.ledger.accounts[name].entries.pop(int(row["contract"]), None)

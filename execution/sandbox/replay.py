@@ -124,7 +124,7 @@ class ReplayExchange(Exchange):
     def deposit(self, account: str, micros: int) -> None:
         """Cash into an account's book."""
         self.engines[account].book["cash"] += micros
-        self._transact(account, "", "deposit", micros)
+        self.transact(account, "", "deposit", micros)
 
     def liquidate(self, account: str) -> int:
         """Market orders, id ``L-``, that fill at the next bar."""
@@ -222,8 +222,6 @@ class ReplayExchange(Exchange):
         engine.serve()
         rows = engine.taken()["orders"]
         if int(rows[0]["status"]) == r.REFUSED:
-            return Reason.TICK if price is not None and price % instrument.tick else Reason.MARGIN
-        if int(rows[0]["status"]) == r.REFUSED:
             return CODES.get(r.CODES[int(rows[0]["code"]) - 1], Reason.ORDER_TYPE)
         if int(rows[0]["status"]) != r.WORKING:
             self._end(order, State.CANCELED, Reason.USER)
@@ -233,7 +231,7 @@ class ReplayExchange(Exchange):
     def _replaced(self, engine: Account, old: Order, lots: int, price: int | None, *, keep_id: bool) -> Order:
         if keep_id:
             old.lots, old.price = lots, price
-            self._tell("replaced", old, replacement=old)
+            self.tell("replaced", old, replacement=old)
             return old
         new = self._new_order(
             old.account,
@@ -260,7 +258,7 @@ class ReplayExchange(Exchange):
         if new.client_id:
             self.by_client[new.account, new.client_id] = new
         old.state = State.REPLACED
-        self._tell("replaced", old, replacement=new)
+        self.tell("replaced", old, replacement=new)
         return new
 
     # -- what the engine did ----------------------------------------------------------------------------------
@@ -272,7 +270,7 @@ class ReplayExchange(Exchange):
             self._read_order(engine, row, reason)
         for row in rows["ledger"]:
             symbol = engine.symbol_of(self.listing, int(row["contract"]))
-            self._transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
+            self.transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
         for row in rows["settlements"]:
             engine.entries.pop(int(row["contract"]), None)
 
@@ -333,7 +331,7 @@ class ReplayExchange(Exchange):
         if status == r.REFUSED:
             self.open_orders[order.account].pop(order.id, None)
             order.state = State.REJECTED
-            self._tell("rejected", order, reason=CODES[r.CODES[int(row["code"]) - 1]])
+            self.tell("rejected", order, reason=CODES[r.CODES[int(row["code"]) - 1]])
         elif status == r.MARGIN_CALL:
             self._end(order, State.CANCELED, Reason.LIQUIDATION)
         elif status == r.LAPSED:

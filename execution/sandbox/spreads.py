@@ -33,7 +33,7 @@ def implied(exchange: BookExchange, instrument: Instrument, side: int, account: 
 
 def match_spread(exchange: BookExchange, order: Order, instrument: Instrument, line: int) -> None:
     """Trades what an order on a spread can, best price first; the spread's own book before its legs at the same price."""
-    number = exchange._numbers[order.account]
+    number = exchange.numbers[order.account]
     if order.life == "FOK" and not _is_enough(exchange, order, instrument, line, number):
         return
     while order.state.is_open and order.left:
@@ -48,9 +48,9 @@ def match_spread(exchange: BookExchange, order: Order, instrument: Instrument, l
             if row is not None and row[0] == kernel.TRADED:
                 _trade_native(exchange, order, exchange.resting[row[1]], instrument, row[2], row[3])
             elif row is not None:
-                exchange._finish(exchange.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
+                exchange.finish(exchange.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
             if stopped:
-                exchange._finish(order, State.CANCELED, Reason.SELF_TRADE)
+                exchange.finish(order, State.CANCELED, Reason.SELF_TRADE)
                 return
         elif legs is not None:
             _trade_legs(exchange, order, instrument, min(order.left, legs[1]), number)
@@ -77,7 +77,7 @@ def _trade_native(exchange: BookExchange, taker: Order, maker: Order, instrument
         if one is not None:
             sign = dict(instrument.legs)[one]
             prices[one] += sign * (rest - prices[first] * ratio)
-    exchange._print_trade(instrument.symbol, taker.side, lots, price)
+    exchange.print_trade(instrument.symbol, taker.side, lots, price)
     for order, takes in ((maker, False), (taker, True)):
         exchange.book_fill(order, [(row, r * order.side * lots, prices[row]) for row, r in instrument.legs], lots, is_taker=takes)
 
@@ -92,11 +92,11 @@ def _trade_legs(exchange: BookExchange, order: Order, instrument: Instrument, un
             trade, _ = exchange.books.match(row, direction, best, left, number, kernel.CANCEL_TAKER)
             assert trade is not None, "the lots that a leg offered are there"
             left -= trade[2]
-            exchange._print_trade(symbol, direction, trade[2], trade[3])
+            exchange.print_trade(symbol, direction, trade[2], trade[3])
             maker = exchange.resting[trade[1]]
             exchange.book_fill(maker, [(row, maker.side * trade[2], trade[3])], trade[2], is_taker=False)
         fills.append((row, direction * abs(ratio) * units, best))
-        exchange._touched[row] = None
+        exchange.touched_rows[row] = None
     exchange.book_fill(order, fills, units, is_taker=True)
 
 
@@ -110,7 +110,7 @@ def retry_spreads(exchange: BookExchange, touched: Iterable[int]) -> None:
         for side in (1, -1):
             while (first := exchange.books.first(line, side)) is not None:
                 order = exchange.resting[first]
-                legs = implied(exchange, instrument, side, exchange._numbers[order.account])
+                legs = implied(exchange, instrument, side, exchange.numbers[order.account])
                 if legs is None or (legs[0] - (order.price or 0)) * side > 0:
                     break
                 exchange.books.take_out(first)
