@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from kilohour.execution.sandbox.candles import Candles
+from kilohour.execution.sandbox.candles import Candles, QuoteCandles
 from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import (
     Changes,
@@ -93,7 +93,7 @@ class Exchange(ABC):
         self.fundings: dict[str, deque[Funding]] = {}
         """What was paid so far, by symbol, the latest last."""
         self.tickers: dict[str, Ticker] = {each.symbol: Ticker() for each in listing.outrights}
-        self.candles = Candles()
+        self.candles, self.quotes = Candles(), QuoteCandles()
         self.changes = Changes()
         self.order_count = self.fill_count = self.trade_count = self.event_count = self.transaction_count = 0
         self.leverage: dict[tuple[str, str], int] = {}
@@ -198,7 +198,12 @@ class Exchange(ABC):
         self.tell("cancel rejected", order, reason=reason)
 
     def take_changes(self) -> Changes:
-        """What happened since the last call."""
+        """What happened since the last call; the quotes that it leaves go into their candles."""
+        for symbol in self.changes.books:
+            each = self.listing.find(symbol)
+            if each is not None:
+                bids, asks = self.depth(each, 1)
+                self.quotes.see(symbol, self.now, bids[0][0] if bids else None, asks[0][0] if asks else None)
         taken, self.changes = self.changes, Changes()
         return taken
 
