@@ -113,9 +113,11 @@ class AxDialect:
         keyring, now = self.server.keyring, self.server.wall()
         if "username" in body:
             token = keyring.login_in_person(body.get("username"), body.get("password"), body.get("totp"), seconds, now)
-            return error(401, "wrong username, password or totp, or a totp used before") if token is None else web.json_response({"token": token})
-        token = keyring.login(body.get("api_key"), body.get("api_secret"), seconds, now)
-        return error(401, "wrong api_key or api_secret") if token is None else web.json_response({"token": token})
+            what = "username, password or totp, or a totp used before"
+        else:
+            token = keyring.login(body.get("api_key"), body.get("api_secret"), seconds, now)
+            what = "api_key or api_secret"
+        return error(401, f"wrong {what}") if token is None else web.json_response({"token": token})
 
     # -- public and account reads -----------------------------------------------------------------------------
 

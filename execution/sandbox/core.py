@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kilohour.execution.sandbox.candles import Candles, QuoteCandles
 from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import (
+    WAITING,
     Changes,
     Fill,
     Funding,
@@ -177,8 +178,10 @@ class Exchange(ABC):
 
     def band(self, instrument: Instrument) -> tuple[int, int] | None:
         """Lowest and highest price an order may have, None without a band."""
+        if instrument.is_spread:
+            return None
         prior, ppm = self.tickers[instrument.symbol].mark, instrument.terms.band_ppm
-        if instrument.is_spread or prior is None or not ppm:
+        if prior is None or not ppm:
             return None
         move = abs(prior) * ppm // 1_000_000
         return prior - move, prior + move
@@ -240,6 +243,7 @@ class Exchange(ABC):
             replaces=replaces,
             until=new.until,
             trigger=new.trigger,
+            condition=new if new.kind in WAITING else None,
         )
         while len(self.orders) >= ORDERS_KEPT and self.ended:
             self._forget(self.ended.popleft())
@@ -257,7 +261,8 @@ class Exchange(ABC):
             return Reason.UNKNOWN_SYMBOL
         if not 1 <= new.lots <= LOTS_MOST:
             return Reason.QUANTITY
-        if any(abs(price) > PRICE_MOST for price in (new.price, new.trigger, new.distance) if price is not None):
+        prices = (new.price, new.trigger, new.distance, new.touch, new.touch_price)
+        if any(abs(price) > PRICE_MOST for price in prices if price is not None):
             return Reason.BAND
         if new.client_id and (account, new.client_id) in self.by_client:
             return Reason.DUPLICATE
@@ -276,6 +281,11 @@ class Exchange(ABC):
             self.by_client[order.account, order.client_id] = order
         self.tell("rejected", order, reason=reason)
         return order
+
+    def wake(self, order: Order) -> None:
+        """A price has woken an order: from the next event on it is as any other."""
+        order.woke_at, order.woke_event = self.now, self.event_count + 1
+        self.changes.woken.append(order)
 
     def _end(self, order: Order, state: State, reason: Reason) -> None:
         order.state = state

@@ -22,7 +22,7 @@ from kilohour.execution.sandbox.ledger import Ledger, margin
 from kilohour.execution.sandbox.model import NewOrder, Order, Reason, Session, State, Statement
 from kilohour.execution.sandbox.official import Official
 from kilohour.execution.sandbox.spreads import match_spread, retry_spreads
-from kilohour.execution.sandbox.triggers import Triggers
+from kilohour.execution.sandbox.triggers import Triggers, refusal
 from kilohour.kernels import order_book as kernel
 from kilohour.kernels import records as r
 from kilohour.market import Market
@@ -129,7 +129,7 @@ class BookExchange(Exchange):
         if new.kind in ("market", "limit"):
             self.work(order, instrument)
         else:
-            self.triggers.add(order, instrument, self.value(instrument.row) or 0, new.distance or 0)
+            self.triggers.add(order, instrument, self.value(instrument.row) or 0)
         self.settle_down()
         return order
 
@@ -159,6 +159,9 @@ class BookExchange(Exchange):
             code = self.ledger.ask(account, new, instrument)
             if code:
                 return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
+        reason = refusal(new, instrument, self.band(instrument))
+        if reason is not None:
+            return reason
         if new.kind == "market":
             order.price = self._collar(instrument, new.side)
             if order.price is None:
@@ -375,10 +378,11 @@ class BookExchange(Exchange):
 
     def _fire(self, order: Order) -> None:
         instrument = self._instrument(order)
-        if order.kind == "stop_limit":
-            order.kind = "limit"
-        else:
+        self.wake(order)
+        if order.price is None:
             order.kind, order.price = "market", self._collar(instrument, order.side)
+        else:
+            order.kind = "limit"
         self.tell("accepted", order, text="triggered")
         self.work(order, instrument)
 

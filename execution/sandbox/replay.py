@@ -171,7 +171,7 @@ class ReplayExchange(Exchange):
                 reason = Reason.CLOSED
             elif self.session(instrument) is Session.EXPIRED:
                 reason = Reason.NOT_LISTED
-            elif new.kind not in KINDS or new.life not in LIVES:
+            elif new.kind not in KINDS or new.life not in LIVES or knows_not(new):
                 reason = Reason.ORDER_TYPE
         if reason is not None or instrument is None:
             return self._refuse(order, reason or Reason.UNKNOWN_SYMBOL)
@@ -273,12 +273,18 @@ class ReplayExchange(Exchange):
             self.transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
         for row in rows["settlements"]:
             engine.entries.pop(int(row["contract"]), None)
+        for order in [order for order in self.open_orders[engine.name].values() if order.is_asleep]:
+            slot = engine.slot(order)
+            if slot is not None and KINDS[int(slot["kind"]) - 1] != order.kind:
+                self.wake(order)
 
     def _read_fills(self, engine: Account, rows: Any) -> None:
         for order_rows in by_order(rows):
             order = engine.by_number.get(int(order_rows[0]["order"])) or self._liquidation(engine, order_rows)
             instrument = self.listing.find(order.symbol)
             legs = dict(instrument.legs) if instrument is not None else {}
+            if order.is_asleep:
+                self.wake(order)
             for place, row in enumerate(order_rows):
                 ref, lots = int(row["contract"]), int(row["lots"])
                 counts = abs(lots) // abs(legs[ref]) if place == len(order_rows) - 1 else 0
@@ -400,3 +406,8 @@ class ReplayExchange(Exchange):
             each = self.listing.by_symbol[symbol]
             total += margin(each, count, prices[symbol], each.terms.margin_initial_ppm, each.terms.margin_initial_floor_micros)
         return total
+
+
+def knows_not(new: NewOrder) -> bool:
+    """True for what the order book has beyond the engine: a stop with a second level, a touch with a limit, a trail by a share."""
+    return new.touch is not None or new.distance_ppm > 0 or (new.kind == "market_if_touched" and new.price is not None)
