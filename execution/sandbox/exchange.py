@@ -141,7 +141,7 @@ class BookExchange(Exchange):
         if state is Session.EXPIRED:
             return Reason.NOT_LISTED
         is_immediate = new.life in ("IOC", "FOK") or new.kind == "market"
-        if state in (Session.HALTED, Session.CLOSED) or (state is Session.PRE_OPEN and is_immediate):
+        if not state.takes_orders or (state is Session.PRE_OPEN and is_immediate):
             return Reason.CLOSED
         if new.kind not in TRADABLE or new.group or new.parent or (instrument.is_spread and new.kind not in ("market", "limit")):
             return Reason.ORDER_TYPE
@@ -174,7 +174,7 @@ class BookExchange(Exchange):
         """Cancels an order, unless it is done or its instrument is halted."""
         if not order.state.is_open:
             return Reason.GONE
-        if reason is Reason.USER and self.session(self._instrument(order)) is Session.HALTED:
+        if reason is Reason.USER and not self.session(self._instrument(order)).takes_cancels:
             return Reason.CLOSED
         self.finish(order, State.CANCELED, reason)
         return None

@@ -46,7 +46,19 @@ class Session(Enum):
     """Nothing moves, not even a cancel."""
     CLOSED = "closed"
     """Cancels only."""
+    FROZEN = "frozen"
+    """Closed, and no cancels either."""
     EXPIRED = "expired"
+
+    @property
+    def takes_orders(self) -> bool:
+        """True while orders come in."""
+        return self in (Session.PRE_OPEN, Session.OPEN)
+
+    @property
+    def takes_cancels(self) -> bool:
+        """True while a user may cancel."""
+        return self not in (Session.HALTED, Session.FROZEN)
 
 
 class Reason(Enum):

@@ -35,6 +35,7 @@ SESSIONS = {
     Session.OPEN: "live",
     Session.HALTED: "suspend",
     Session.CLOSED: "suspend",
+    Session.FROZEN: "suspend",
     Session.EXPIRED: "expired",
 }
 CODES = {

@@ -167,10 +167,10 @@ class ReplayExchange(Exchange):
         reason = self._check(account, new)
         instrument = self.listing.find(new.symbol)
         if reason is None and instrument is not None:
-            if self.session(instrument) in (Session.HALTED, Session.CLOSED):
-                reason = Reason.CLOSED
-            elif self.session(instrument) is Session.EXPIRED:
+            if self.session(instrument) is Session.EXPIRED:
                 reason = Reason.NOT_LISTED
+            elif not self.session(instrument).takes_orders:
+                reason = Reason.CLOSED
             elif new.kind not in KINDS or new.life not in LIVES or knows_not(new):
                 reason = Reason.ORDER_TYPE
         if reason is not None or instrument is None:
@@ -191,7 +191,7 @@ class ReplayExchange(Exchange):
         if not order.state.is_open:
             return Reason.GONE
         instrument = self.listing.find(order.symbol)
-        if instrument is not None and self.session(instrument) is Session.HALTED:
+        if instrument is not None and not self.session(instrument).takes_cancels:
             return Reason.CLOSED
         engine = self.engines[order.account]
         slot = engine.slot(order)
