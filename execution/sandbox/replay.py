@@ -51,6 +51,8 @@ class ReplayExchange(Exchange):
         self.group = 0
         self.engines = {name: Account(name, market, micros) for name, micros in cash.items()}
         self._halted: dict[int, Session] = {}
+        self._open: dict[int, None] = {}
+        """Contracts whose bar is matched now."""
         self._listed = [contract.listed_at <= tape.start for contract in tape.contracts]
         self._by_index: dict[int, list[str]] = {}
         for each in listing.outrights:
@@ -69,7 +71,13 @@ class ReplayExchange(Exchange):
         return int(self.tape.events["ts"][self.groups[self.group]])
 
     def step(self) -> tuple[int, int]:
-        """Matches the next timestamp for every account; the tape's rows of it, from and to."""
+        """Moves to the next timestamp: its bars open, are matched, and are over; the tape's rows of it, from and to."""
+        rows = self.match()
+        self.pause()
+        return rows
+
+    def match(self) -> tuple[int, int]:
+        """Matches the next timestamp for every account and leaves contracts that have a bar open, to be told; :meth:`pause` comes next."""
         first, last = int(self.groups[self.group]), int(self.groups[self.group + 1])
         self.group += 1
         self.now = int(self.tape.events["ts"][first])
@@ -78,6 +86,12 @@ class ReplayExchange(Exchange):
             account.session.run(last)
             self._read(account)
         return first, last
+
+    def pause(self) -> None:
+        """The bars are over: their contracts are in pre-open again until the next timestamp."""
+        for row in self._open:
+            self.changes.books[self.listing.outrights[row].symbol] = None
+        self._open.clear()
 
     def _see(self, first: int, last: int) -> None:
         for row in raw_rows(self.tape, first, last):
@@ -90,6 +104,7 @@ class ReplayExchange(Exchange):
             self.changes.books[symbol] = None
             if kind == Kind.BAR:
                 self._listed[ref] = True
+                self._open[ref] = None
                 self._see_price(symbol, row["open"], row["high"], row["low"], close, max(volume, 0))
             elif kind == Kind.MARK:
                 ticker.mark, ticker.settled, ticker.settled_at = close, close, row["ts_event"]
@@ -105,9 +120,13 @@ class ReplayExchange(Exchange):
     # -- commands ---------------------------------------------------------------------------------------------
 
     def session(self, instrument: Instrument) -> Session:
-        """Pre-open between bars, for every contract that is listed and not halted."""
-        states = [self._halted.get(row, Session.PRE_OPEN if self._listed[row] else Session.CLOSED) for row, _ in instrument.legs]
-        return next((state for state in states if state is not Session.PRE_OPEN), Session.PRE_OPEN)
+        """Pre-open between bars and open in one, for every contract that is listed and not halted; a spread is what all its legs are."""
+        states = [self._halted.get(row) or self._usual(row) for row, _ in instrument.legs]
+        worst = (Session.EXPIRED, Session.HALTED, Session.FROZEN, Session.CLOSED, Session.PRE_OPEN)
+        return next((state for state in worst if state in states), Session.OPEN)
+
+    def _usual(self, row: int) -> Session:
+        return Session.OPEN if row in self._open else Session.PRE_OPEN if self._listed[row] else Session.CLOSED
 
     def set_session(self, instrument: Instrument, session: Session) -> None:
         """Halts an instrument, or ends a halt (the control plane's verb). Its bars go on; its orders do not come in."""
