@@ -21,7 +21,7 @@ from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.ledger import Ledger, margin
 from kilohour.execution.sandbox.model import NewOrder, Order, Reason, Session, State, Statement
 from kilohour.execution.sandbox.official import Official
-from kilohour.execution.sandbox.spreads import match_spread, retry_spreads
+from kilohour.execution.sandbox.spreads import crosses, implied_out, match_spread, retry_spreads, trade_out
 from kilohour.execution.sandbox.triggers import Triggers, refusal
 from kilohour.kernels import order_book as kernel
 from kilohour.kernels import records as r
@@ -166,7 +166,7 @@ class BookExchange(Exchange):
             order.price = self._collar(instrument, new.side)
             if order.price is None:
                 return Reason.NO_PRICE
-        if new.post_only and self._crosses(instrument, new.side, new.price or 0):
+        if new.post_only and crosses(self, account, instrument, new.side, new.price or 0):
             return Reason.POST_ONLY
         return None
 
@@ -177,6 +177,7 @@ class BookExchange(Exchange):
         if reason is Reason.USER and not self.session(self._instrument(order)).takes_cancels:
             return Reason.CLOSED
         self.finish(order, State.CANCELED, reason)
+        self.settle_down()  # what it stood before may trade now
         return None
 
     def replace(
@@ -229,7 +230,7 @@ class BookExchange(Exchange):
             self._commit(order, instrument, order.left)
             if code:
                 return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
-        if changed.post_only and changed.price != order.price and self._crosses(instrument, order.side, changed.price or 0):
+        if changed.post_only and changed.price != order.price and crosses(self, order.account, instrument, order.side, changed.price or 0):
             return Reason.POST_ONLY
         return None
 
@@ -285,6 +286,11 @@ class BookExchange(Exchange):
             if left == 0:
                 self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
                 return
+            native = self.books.best(line, -order.side)
+            behind = implied_out(self, order.account, line, order.side, order.price or 0, left) if self.books.spreads else None
+            if behind is not None and (native is None or (native - behind.price) * order.side > 0):
+                trade_out(self, order, line, behind)
+                continue
             row, stopped = self.books.match(line, order.side, order.price or 0, left, number, self.policy)
             if row is not None and row[0] == kernel.TRADED:
                 self._execute(order, self.resting[row[1]], symbol, line, row[2], row[3], order.side)
@@ -331,10 +337,11 @@ class BookExchange(Exchange):
             self.ledger.work(order, instrument, lots)
 
     def _cap_reducing(self, account: str, row: int) -> None:
-        """Resting reduce-only orders follow the position."""
-        symbol = self.listing.outrights[row].symbol
+        """Resting reduce-only orders follow the position: all together close no more of it than there is, the oldest first."""
+        symbol, taken = self.listing.outrights[row].symbol, 0
         for order in [o for o in self.open_orders[account].values() if o.reduce_only and o.symbol == symbol and self.books.holds(o.number)]:
-            room = self._reducible(order, row)
+            room = max(self._reducible(order, row) - taken, 0)
+            taken += min(room, order.left)
             if room == 0:
                 self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
             elif room < order.left:
@@ -399,19 +406,13 @@ class BookExchange(Exchange):
     def touch(self, instrument: Instrument) -> None:
         """The book of an instrument changed."""
         self.changes.books[instrument.symbol] = None
-        if not instrument.is_spread:
-            self.touched_rows[instrument.row] = None
+        for row, _ in instrument.legs:
+            self.touched_rows[row] = None
 
     def _instrument(self, order: Order) -> Instrument:
         found = self.listing.find(order.symbol)
         assert found is not None, "an order is on an instrument that is listed"
         return found
-
-    def _crosses(self, instrument: Instrument, side: int, price: int) -> bool:
-        if self.session(instrument) is not Session.OPEN:
-            return False
-        best = self.books.best(self.line(instrument), -side)
-        return best is not None and (price >= best if side > 0 else price <= best)
 
     def _collar(self, instrument: Instrument, side: int) -> int | None:
         """How far a market order goes: to the band, or so far from what the instrument is worth; on the tick."""
