@@ -277,18 +277,16 @@ class MarketSocket:
             self._show(box, symbol, self.wanted[box][symbol])
 
     def _do(self, box: Outbox, body: Mapping[str, Any]) -> Any:
-        symbol, kind, width = body.get("symbol"), body.get("type"), body.get("width")
+        symbol, kind, width, level = body.get("symbol"), body.get("type"), str(body.get("width")), str(body.get("level"))
         if self.server.exchange.listing.find(symbol) is None or not isinstance(symbol, str):
             raise Refused("unknown symbol", 404)
         if len(self.wanted[box]) + len(self.candles[box]) >= SUBSCRIPTIONS_MOST:
             raise Refused("too many subscriptions", 429)
         if kind == "subscribe":
-            if body.get("level") not in LEVELS:
+            if level not in LEVELS:
                 raise Refused(f"level must be one of {', '.join(LEVELS)}")
-            level = LEVELS[str(body["level"])]
-            self.wanted[box][symbol] = Subscription(
-                level, body.get("trades", True) is not False, body.get("ticker", level > 0) is not False
-            )
+            trades, ticker = (body.get(name, usual) is not False for name, usual in (("trades", True), ("ticker", LEVELS[level] > 0)))
+            self.wanted[box][symbol] = Subscription(LEVELS[level], trades, ticker)
             return {"subscribed": symbol}
         if kind == "unsubscribe":
             self.wanted[box].pop(symbol, None)
@@ -296,7 +294,7 @@ class MarketSocket:
         if kind in ("subscribe_candles", "unsubscribe_candles", "subscribe_bbo_candles", "unsubscribe_bbo_candles"):
             if width not in WIDTHS:
                 raise Refused(f"width must be one of {', '.join(WIDTHS)}")
-            key = symbol, str(width), "bc" if "bbo" in kind else "c"
+            key = symbol, width, "bc" if "bbo" in kind else "c"
             if kind.startswith("un"):
                 self.candles[box].pop(key, None)
                 return {"unsubscribed": symbol}

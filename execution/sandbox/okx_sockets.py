@@ -254,7 +254,7 @@ class OkxSockets:
             body = read_json(raw)
             number = body.get("id")
             op, args = body.get("op"), body.get("args", [])
-            if not isinstance(args, list) or not all(isinstance(arg, Mapping) for arg in args):
+            if not isinstance(args, list) or not args or not all(isinstance(arg, Mapping) for arg in args):
                 raise Fault("60012", "Invalid request: args must be a list of objects")
             if op == "login":
                 self._login(line, args)
