@@ -111,7 +111,7 @@ class OrdersSocket:
         if account is None:
             return web.json_response({"code": 401, "msg": "a bearer token is needed", "error": "unauthorized"}, status=401)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": 503, "msg": "too many sockets", "error": "unavailable"}, status=503)
         await socket.prepare(request)
         box = self.server.hub.join(socket, request, "orders", account)
@@ -243,7 +243,7 @@ class MarketSocket:
         if account is None:
             return web.json_response({"code": 401, "msg": "a bearer token is needed", "error": "unauthorized"}, status=401)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": 503, "msg": "too many sockets", "error": "unavailable"}, status=503)
         await socket.prepare(request)
         box = self.server.hub.join(socket, request, "market")
@@ -253,6 +253,7 @@ class MarketSocket:
             async for message in socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
+                box.has_spoken = True
                 self._take(box, message.data)
         finally:
             heart.cancel()

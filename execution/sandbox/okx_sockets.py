@@ -228,7 +228,7 @@ class OkxSockets:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection."""
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": "50026", "msg": "too many sockets", "data": []}, status=503)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
         await socket.prepare(request)
@@ -239,6 +239,7 @@ class OkxSockets:
             async for message in socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
+                box.has_spoken = True
                 if message.data == "ping":
                     box.reply("pong")
                 else:

@@ -8,8 +8,10 @@ import io
 import resource
 from typing import Any
 
+import aiohttp
 import pytest
 
+from kilohour.execution.sandbox import hub
 from kilohour.execution.sandbox.server import Server
 from kilohour.execution.sandbox.wire import BadText, micros_of, read_json, whole_of
 from tests.execution.sandbox.booking import NEAR
@@ -88,6 +90,35 @@ def test_a_frame_of_ten_megabytes_closes_its_socket_and_no_other() -> None:
         assert len(server.hub.each("orders")) == 1
         assert (await client.ask(small, t="o"))[0]["res"] == []
         writer.transport.abort()
+
+    play(talk)
+
+
+def test_lines_on_which_nobody_says_a_word_give_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "SOCKETS_MOST", 20)
+
+    async def talk(server: Server, client: Client) -> None:
+        orders = await client.orders_socket()
+        speaks = await client.http.ws_connect(f"{client.base}/ws/v5/public")
+        await speaks.send_str("ping")
+        assert await speaks.receive_str() == "pong"
+        held = [await raw_socket(server, client, path) for _ in range(30) for path in ("/ws/v5/public", "/md/ws")]
+        assert len(server.hub.open) == 20
+        again = await client.orders_socket()
+        for socket in (orders, again):
+            assert (await client.ask(socket, t="o"))[0]["res"] == []
+        await speaks.send_str("ping")
+        assert await speaks.receive_str() == "pong"
+        for _, writer in held:
+            writer.transport.abort()
+        full = [await client.orders_socket() for _ in range(20 - 3)]
+        for _ in range(200):
+            if len(server.hub.open) == 20:
+                break
+            await asyncio.sleep(0.01)
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            await client.orders_socket()
+        assert len(full) == 17
 
     play(talk)
 
