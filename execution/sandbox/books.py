@@ -33,6 +33,14 @@ class Books:
             self.spreads[symbol] = self._lines + len(self.spreads)
         return self.spreads[symbol]
 
+    def quoted_spreads(self) -> list[tuple[str, int]]:
+        """Spreads in whose book an order rests, by symbol and line, in the order in which they were first named."""
+        if not self.spreads:
+            return []
+        heads = self._heads[self._lines : self._lines + len(self.spreads)]
+        names = list(self.spreads)
+        return [(names[place], self._lines + place) for place in np.flatnonzero((heads >= 0).any(axis=1)).tolist()]
+
     def rest(self, line: int, side: int, price: int, lots: int, account: int, number: int) -> bool:
         """Puts an order into its book; False when the arena is full."""
         slot = int(kernel.rest(self._slots, self._heads, self._state, line, side, price, lots, account, number))

@@ -287,7 +287,7 @@ class BookExchange(Exchange):
                 self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
                 return
             native = self.books.best(line, -order.side)
-            behind = implied_out(self, order.account, line, order.side, order.price or 0, left) if self.books.spreads else None
+            behind = implied_out(self, order.account, line, order.side, order.price or 0, left)
             if behind is not None and (native is None or (native - behind.price) * order.side > 0):
                 trade_out(self, order, line, behind)
                 continue

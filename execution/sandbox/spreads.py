@@ -124,7 +124,7 @@ def implied_out(exchange: BookExchange, account: str, row: int, side: int, limit
     price is exact; nor do those of the order's own account.
     """
     found: Behind | None = None
-    for symbol, line in exchange.books.spreads.items():
+    for symbol, line in exchange.books.quoted_spreads():
         instrument = exchange.listing.find(symbol)
         ratio = dict(instrument.legs).get(row, 0) if instrument is not None else 0
         if instrument is None or abs(ratio) != 1:
@@ -185,7 +185,7 @@ def trade_out(exchange: BookExchange, order: Order, row: int, behind: Behind) ->
 def retry_spreads(exchange: BookExchange, touched: Iterable[int]) -> None:
     """Resting spreads whose legs have come to meet them trade, the best and oldest first."""
     rows = dict.fromkeys(touched)
-    for symbol, line in exchange.books.spreads.items():
+    for symbol, line in exchange.books.quoted_spreads():
         instrument = exchange.listing.find(symbol)
         if instrument is None or not any(row in rows for row, _ in instrument.legs) or exchange.session(instrument) is not Session.OPEN:
             continue
