@@ -186,6 +186,11 @@ class Exchange(ABC):
         move = abs(prior) * ppm // 1_000_000
         return prior - move, prior + move
 
+    def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
+        """Best bid and ask, None for a side without orders."""
+        bids, asks = self.depth(instrument, 1)
+        return bids[0][0] if bids else None, asks[0][0] if asks else None
+
     def cancel_all(self, account: str, symbol: str | None = None, reason: Reason = Reason.USER) -> int:
         """Cancels every order of the account (in one instrument); how many."""
         found = [order for order in self.open_orders[account].values() if symbol in (None, order.symbol)]
@@ -205,8 +210,7 @@ class Exchange(ABC):
         for symbol in self.changes.books:
             each = self.listing.find(symbol)
             if each is not None:
-                bids, asks = self.depth(each, 1)
-                self.quotes.see(symbol, self.now, bids[0][0] if bids else None, asks[0][0] if asks else None)
+                self.quotes.see(symbol, self.now, *self.best(each))
         taken, self.changes = self.changes, Changes()
         return taken
 

@@ -439,6 +439,11 @@ class BookExchange(Exchange):
         line = self.line(instrument)
         return self.books.depth(line, 1, levels), self.books.depth(line, -1, levels)
 
+    def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
+        """Of the instrument's own book."""
+        line = self.line(instrument)
+        return self.books.best(line, 1), self.books.best(line, -1)
+
     def statement(self, account: str) -> Statement:
         """Read off the account's books."""
         return self.ledger.statement(account)
