@@ -27,6 +27,7 @@ SESSIONS = {
     Session.OPEN: "OPEN",
     Session.HALTED: "HALTED",
     Session.CLOSED: "CLOSED",
+    Session.FROZEN: "CLOSED_FROZEN",
     Session.EXPIRED: "DELISTED",
 }
 LETTERS = {

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from kilohour.execution.sandbox.accounts import TOKEN_SECONDS_MOST
-from kilohour.execution.sandbox.ax import Refused, book_row, funding_row, instrument_row, order_row, read_order, ticker_row
-from kilohour.execution.sandbox.ax_sockets import MarketSocket, OrdersSocket, cancel, cancel_all, candle_row, find, place, replace
+from kilohour.execution.sandbox.ax import Refused, book_row, funding_row, instrument_row, order_row, read_order, stamp, ticker_row
+from kilohour.execution.sandbox.ax_sockets import (
+    MarketSocket,
+    OrdersSocket,
+    cancel,
+    cancel_all,
+    candle_row,
+    find,
+    place,
+    quote_candle_row,
+    replace,
+)
 from kilohour.execution.sandbox.candles import WIDTHS
 from kilohour.execution.sandbox.instruments import Instrument
 from kilohour.execution.sandbox.model import Changes, Fill, Transaction
@@ -100,8 +110,14 @@ class AxDialect:
         seconds = whole_of(body.get("expiration_seconds", 3600))
         if seconds is None or not 1 <= seconds <= TOKEN_SECONDS_MOST:
             return error(400, f"expiration_seconds must be a whole number from 1 to {TOKEN_SECONDS_MOST}")
-        token = self.server.keyring.login(body.get("api_key"), body.get("api_secret"), seconds, self.server.wall())
-        return error(401, "wrong api_key or api_secret") if token is None else web.json_response({"token": token})
+        keyring, now = self.server.keyring, self.server.wall()
+        if "username" in body:
+            token = keyring.login_in_person(body.get("username"), body.get("password"), body.get("totp"), seconds, now)
+            what = "username, password or totp, or a totp used before"
+        else:
+            token = keyring.login(body.get("api_key"), body.get("api_secret"), seconds, now)
+            what = "api_key or api_secret"
+        return error(401, f"wrong {what}") if token is None else web.json_response({"token": token})
 
     # -- public and account reads -----------------------------------------------------------------------------
 
@@ -116,7 +132,7 @@ class AxDialect:
             "/api/ticker": lambda _, body: {"ticker": ticker_row(exchange, self._named(body))},
             "/api/book": lambda _, body: {"book": book_row(exchange, self._named(body), whole_of(body.get("level", 2)) or 2)},
             "/api/trades": lambda _, body: self._trades(body),
-            "/api/candles": lambda _, body: self._candles(body),
+            "/api/candles": lambda _, body: self._candles(body), "/api/bbo-candles": lambda _, body: self._quote_candles(body),
             "/api/funding-rates": lambda _, body: {"funding_rates": self._fundings(body)},
             "/api/index-prices": lambda _, body: self._index(body),
         }  # fmt: skip
@@ -155,15 +171,24 @@ class AxDialect:
             ]
         }
 
-    def _candles(self, body: Body) -> Any:
-        width = body.get("candle_width", body.get("width", "1m"))
+    def _width(self, body: Body) -> str:
+        width = str(body.get("candle_width", body.get("width", "1m")))
         if width not in WIDTHS:
             raise Refused(f"width must be one of {', '.join(WIDTHS)}")
-        symbol = self._named(body).symbol
+        return width
+
+    def _quote_candles(self, body: Body) -> Any:
+        symbol, width = self._named(body).symbol, self._width(body)
+        since, until = whole_of(body.get("start_timestamp_ns", 0)) or 0, whole_of(body.get("end_timestamp_ns", 1 << 62)) or 1 << 62
+        kept = [c for c in self.server.exchange.quotes.of(symbol, width) if since <= c.start <= until]
+        return {"candles": [{"symbol": symbol, **stamp(c.start), "width": width, **quote_candle_row(c)} for c in kept]}
+
+    def _candles(self, body: Body) -> Any:
+        width, symbol = self._width(body), self._named(body).symbol
         return {
             "candles": [
                 {"symbol": symbol, "ts": iso(c.start), "width": width, **candle_row(c)}
-                for c in self.server.exchange.candles.of(symbol, str(width))
+                for c in self.server.exchange.candles.of(symbol, width)
             ]
         }
 

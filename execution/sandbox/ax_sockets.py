@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from kilohour.execution.sandbox.ax import (
     stamp,
     ticker_row,
 )
-from kilohour.execution.sandbox.candles import WIDTHS
+from kilohour.execution.sandbox.candles import QUOTED, WIDTHS, Candle, QuoteCandle
 from kilohour.execution.sandbox.hub import Outbox
 from kilohour.execution.sandbox.model import Changes, Order, Reason
 from kilohour.execution.sandbox.wire import BODY_MOST, BadText, decimal, dump, micros_of, read_json, whole_of
@@ -111,7 +111,7 @@ class OrdersSocket:
         if account is None:
             return web.json_response({"code": 401, "msg": "a bearer token is needed", "error": "unauthorized"}, status=401)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": 503, "msg": "too many sockets", "error": "unavailable"}, status=503)
         await socket.prepare(request)
         box = self.server.hub.join(socket, request, "orders", account)
@@ -189,7 +189,8 @@ class MarketSocket:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.wanted: dict[Outbox, dict[str, Subscription]] = {}
-        self.candles: dict[Outbox, dict[tuple[str, str], int]] = {}
+        self.candles: dict[Outbox, dict[tuple[str, str, str], None]] = {}
+        """By symbol, width and what of: ``c`` trades, ``bc`` quotes."""
 
     def publish(self, changes: Changes) -> None:
         """Tells subscribers of trades, and once a round of the books and tickers that moved."""
@@ -215,9 +216,9 @@ class MarketSocket:
                 if symbol in wanted:
                     self._show(box, symbol, wanted[symbol])
             for box, widths in self.candles.items():
-                for (name, width), _ in list(widths.items()):
+                for name, width, what in list(widths):
                     if name == symbol:
-                        self._candle(box, symbol, width)
+                        self._candle(box, symbol, width, what)
 
     def _show(self, box: Outbox, symbol: str, wanted: Subscription) -> None:
         instrument = self.server.exchange.listing.find(symbol)
@@ -228,10 +229,13 @@ class MarketSocket:
         if wanted.ticker:
             box.send(dump(ticker_row(self.server.exchange, instrument)))
 
-    def _candle(self, box: Outbox, symbol: str, width: str) -> None:
-        candles = self.server.exchange.candles.of(symbol, width)
+    def _candle(self, box: Outbox, symbol: str, width: str, what: str) -> None:
+        exchange = self.server.exchange
+        candles = exchange.candles.of(symbol, width) if what == "c" else exchange.quotes.of(symbol, width)
         if candles:
-            box.send(dump({"t": "c", "symbol": symbol, "s": symbol, "width": width, **stamp(candles[-1].start), **candle_row(candles[-1])}))
+            last = candles[-1]
+            row = candle_row(last) if isinstance(last, Candle) else quote_candle_row(last)
+            box.send(dump({"t": what, "symbol": symbol, "s": symbol, "width": width, **stamp(last.start), **row}))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection."""
@@ -239,7 +243,7 @@ class MarketSocket:
         if account is None:
             return web.json_response({"code": 401, "msg": "a bearer token is needed", "error": "unauthorized"}, status=401)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": 503, "msg": "too many sockets", "error": "unavailable"}, status=503)
         await socket.prepare(request)
         box = self.server.hub.join(socket, request, "market")
@@ -249,6 +253,7 @@ class MarketSocket:
             async for message in socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
+                box.has_spoken = True
                 self._take(box, message.data)
         finally:
             heart.cancel()
@@ -273,18 +278,16 @@ class MarketSocket:
             self._show(box, symbol, self.wanted[box][symbol])
 
     def _do(self, box: Outbox, body: Mapping[str, Any]) -> Any:
-        symbol, kind, width = body.get("symbol"), body.get("type"), body.get("width")
+        symbol, kind, width, level = body.get("symbol"), body.get("type"), str(body.get("width")), str(body.get("level"))
         if self.server.exchange.listing.find(symbol) is None or not isinstance(symbol, str):
             raise Refused("unknown symbol", 404)
         if len(self.wanted[box]) + len(self.candles[box]) >= SUBSCRIPTIONS_MOST:
             raise Refused("too many subscriptions", 429)
         if kind == "subscribe":
-            if body.get("level") not in LEVELS:
+            if level not in LEVELS:
                 raise Refused(f"level must be one of {', '.join(LEVELS)}")
-            level = LEVELS[str(body["level"])]
-            self.wanted[box][symbol] = Subscription(
-                level, body.get("trades", True) is not False, body.get("ticker", level > 0) is not False
-            )
+            trades, ticker = (body.get(name, usual) is not False for name, usual in (("trades", True), ("ticker", LEVELS[level] > 0)))
+            self.wanted[box][symbol] = Subscription(LEVELS[level], trades, ticker)
             return {"subscribed": symbol}
         if kind == "unsubscribe":
             self.wanted[box].pop(symbol, None)
@@ -292,17 +295,26 @@ class MarketSocket:
         if kind in ("subscribe_candles", "unsubscribe_candles", "subscribe_bbo_candles", "unsubscribe_bbo_candles"):
             if width not in WIDTHS:
                 raise Refused(f"width must be one of {', '.join(WIDTHS)}")
-            if kind == "subscribe_candles":
-                self.candles[box][symbol, str(width)] = 0
-            elif kind == "unsubscribe_candles":
-                self.candles[box].pop((symbol, str(width)), None)
-            else:
-                raise Refused("quote candles are not served by the sandbox", 501)
-            return {"subscribed" if kind == "subscribe_candles" else "unsubscribed": symbol}
-        raise Refused("type must be subscribe, unsubscribe, subscribe_candles or unsubscribe_candles")
+            key = symbol, width, "bc" if "bbo" in kind else "c"
+            if kind.startswith("un"):
+                self.candles[box].pop(key, None)
+                return {"unsubscribed": symbol}
+            self.candles[box][key] = None
+            return {"subscribed": symbol}
+        raise Refused("type must be subscribe, subscribe_candles, subscribe_bbo_candles, or one of them with un before it")
 
 
-def candle_row(candle: Any) -> dict[str, Any]:
+def quote_candle_row(candle: QuoteCandle) -> dict[str, Any]:
+    """Prices of a candle of quotes; null as long as a side has none."""
+    row: dict[str, Any] = {}
+    for name, prices in zip(QUOTED, candle.ranges, strict=True):
+        values: Sequence[int | None] = prices or (None,) * 4
+        for what, price in zip(("open", "high", "low", "close"), values, strict=True):
+            row[f"{name}_{what}"] = None if price is None else decimal(price)
+    return row
+
+
+def candle_row(candle: Candle) -> dict[str, Any]:
     """Prices and volumes of a candle."""
     return {
         "open": decimal(candle.open),

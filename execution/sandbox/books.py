@@ -19,6 +19,7 @@ class Books:
 
     def __init__(self, outrights: int) -> None:
         self._slots, self._heads, self._state = kernel.empty_book(outrights + SPREADS_MOST, CAPACITY)
+        self._prices, self._numbers = (np.asarray(self._slots[name]) for name in ("price", "number"))
         self._slot_of: dict[int, int] = {}
         self._one = np.zeros((1, kernel.WIDTH), np.int64)
         self._levels = np.zeros((LEVELS_MOST, 3), np.int64)
@@ -32,6 +33,14 @@ class Books:
                 return None
             self.spreads[symbol] = self._lines + len(self.spreads)
         return self.spreads[symbol]
+
+    def quoted_spreads(self) -> list[tuple[str, int]]:
+        """Spreads in whose book an order rests, by symbol and line, in the order in which they were first named."""
+        if not self.spreads:
+            return []
+        heads = self._heads[self._lines : self._lines + len(self.spreads)]
+        names = list(self.spreads)
+        return [(names[place], self._lines + place) for place in np.flatnonzero((heads >= 0).any(axis=1)).tolist()]
 
     def rest(self, line: int, side: int, price: int, lots: int, account: int, number: int) -> bool:
         """Puts an order into its book; False when the arena is full."""
@@ -87,13 +96,13 @@ class Books:
 
     def best(self, line: int, side: int) -> int | None:
         """Best price of the resting orders of a side."""
-        slot = self._heads[line, 0 if side > 0 else 1]
-        return None if slot < 0 else int(self._slots[slot]["price"])
+        slot = self._heads.item(line, 0 if side > 0 else 1)
+        return None if slot < 0 else self._prices.item(slot)
 
     def first(self, line: int, side: int) -> int | None:
         """Number of the order that is next in turn."""
-        slot = self._heads[line, 0 if side > 0 else 1]
-        return None if slot < 0 else int(self._slots[slot]["number"])
+        slot = self._heads.item(line, 0 if side > 0 else 1)
+        return None if slot < 0 else self._numbers.item(slot)
 
     def depth(self, line: int, side: int, levels: int) -> list[tuple[int, int, int]]:
         """(price, lots, orders), best first."""

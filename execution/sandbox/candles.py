@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Candles of every instrument in every width a dialect asks for, built as prices come; a bounded number is kept."""
+"""Candles of every instrument in every width a dialect asks for, of trades and of quotes, built as they come; a bounded number is kept."""
 
 from __future__ import annotations
 
@@ -50,3 +50,56 @@ class Candles:
     def of(self, symbol: str, width: str) -> list[Candle]:
         """Oldest first."""
         return list(self._kept.get((symbol, width), ()))
+
+
+QUOTED = ("bid", "ask", "mid")
+
+
+@dataclass(slots=True)
+class QuoteCandle:
+    """Open, high, low and close of the best bid, the best ask and the middle between them, micros; None as long as there is none."""
+
+    start: int
+    ranges: list[list[int] | None]
+
+
+class QuoteCandles:
+    """The latest :data:`KEPT` candles of quotes of each symbol and width.
+
+    A width in which the quote did not move has no candle; one in which it did opens with the quote that stood when it began.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, dict[str, deque[QuoteCandle]]] = {}
+        self._stands: dict[str, tuple[int | None, ...]] = {}
+
+    def see(self, symbol: str, ts: int, bid: int | None, ask: int | None) -> None:
+        """The best prices of a book as they are told; None for a side without orders."""
+        prices = bid, ask, None if bid is None or ask is None else (bid + ask) // 2
+        before = self._stands.get(symbol, (None, None, None))
+        if before == prices:
+            return
+        self._stands[symbol] = prices
+        if symbol not in self._kept:
+            self._kept[symbol] = {name: deque(maxlen=KEPT) for name in WIDTHS}
+        for kept, width in zip(self._kept[symbol].values(), WIDTHS.values(), strict=True):
+            start = ts - ts % width
+            if not kept or kept[-1].start < start:
+                kept.append(QuoteCandle(start, [None if price is None else [price] * 4 for price in before]))
+            ranges = kept[-1].ranges
+            for place, price in enumerate(prices):
+                if price is None:
+                    continue
+                seen = ranges[place]
+                if seen is None:
+                    ranges[place] = [price] * 4
+                    continue
+                seen[3] = price
+                if price > seen[1]:
+                    seen[1] = price
+                elif price < seen[2]:
+                    seen[2] = price
+
+    def of(self, symbol: str, width: str) -> list[QuoteCandle]:
+        """Oldest first."""
+        return list(self._kept[symbol][width]) if symbol in self._kept else []

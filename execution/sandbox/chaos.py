@@ -39,6 +39,7 @@ ACTIONS = {
     "halt": "halts `symbol`",
     "resume": "ends the halt of `symbol`",
     "close": "closes `symbol`: cancels only",
+    "freeze": "closes `symbol` and takes no cancels either",
     "expire": "expires `symbol`: open orders end, positions settle",
     "expire_tokens": "ends every bearer token",
     "restart": "closes every socket and forgets tokens; with `state` = wipe also orders and books, which is the default keep's opposite",

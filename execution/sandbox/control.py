@@ -127,7 +127,7 @@ class Control:
             exchange.correct(each, price)
         else:
             usual = Session.PRE_OPEN if exchange.kind == "replay" else Session.OPEN
-            exchange.set_session(each, {"halt": Session.HALTED, "close": Session.CLOSED, "resume": usual}[do])
+            exchange.set_session(each, {"halt": Session.HALTED, "close": Session.CLOSED, "freeze": Session.FROZEN, "resume": usual}[do])
 
     def _named(self, given: Mapping[str, Any]) -> Instrument:
         listing, symbol = self.server.exchange.listing, given.get("symbol")

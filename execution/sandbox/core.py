@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from kilohour.execution.sandbox.candles import Candles
+from kilohour.execution.sandbox.candles import Candles, QuoteCandles
 from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import (
+    WAITING,
     Changes,
     Fill,
     Funding,
@@ -93,7 +94,7 @@ class Exchange(ABC):
         self.fundings: dict[str, deque[Funding]] = {}
         """What was paid so far, by symbol, the latest last."""
         self.tickers: dict[str, Ticker] = {each.symbol: Ticker() for each in listing.outrights}
-        self.candles = Candles()
+        self.candles, self.quotes = Candles(), QuoteCandles()
         self.changes = Changes()
         self.order_count = self.fill_count = self.trade_count = self.event_count = self.transaction_count = 0
         self.leverage: dict[tuple[str, str], int] = {}
@@ -177,11 +178,18 @@ class Exchange(ABC):
 
     def band(self, instrument: Instrument) -> tuple[int, int] | None:
         """Lowest and highest price an order may have, None without a band."""
+        if instrument.is_spread:
+            return None
         prior, ppm = self.tickers[instrument.symbol].mark, instrument.terms.band_ppm
-        if instrument.is_spread or prior is None or not ppm:
+        if prior is None or not ppm:
             return None
         move = abs(prior) * ppm // 1_000_000
         return prior - move, prior + move
+
+    def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
+        """Best bid and ask, None for a side without orders."""
+        bids, asks = self.depth(instrument, 1)
+        return bids[0][0] if bids else None, asks[0][0] if asks else None
 
     def cancel_all(self, account: str, symbol: str | None = None, reason: Reason = Reason.USER) -> int:
         """Cancels every order of the account (in one instrument); how many."""
@@ -195,10 +203,14 @@ class Exchange(ABC):
 
     def reject_cancel(self, order: Order, reason: Reason) -> None:
         """Tells that a cancel came too late, as an event."""
-        self._tell("cancel rejected", order, reason=reason)
+        self.tell("cancel rejected", order, reason=reason)
 
     def take_changes(self) -> Changes:
-        """What happened since the last call."""
+        """What happened since the last call; the quotes that it leaves go into their candles."""
+        for symbol in self.changes.books:
+            each = self.listing.find(symbol)
+            if each is not None:
+                self.quotes.see(symbol, self.now, *self.best(each))
         taken, self.changes = self.changes, Changes()
         return taken
 
@@ -235,6 +247,7 @@ class Exchange(ABC):
             replaces=replaces,
             until=new.until,
             trigger=new.trigger,
+            condition=new if new.kind in WAITING else None,
         )
         while len(self.orders) >= ORDERS_KEPT and self.ended:
             self._forget(self.ended.popleft())
@@ -252,7 +265,8 @@ class Exchange(ABC):
             return Reason.UNKNOWN_SYMBOL
         if not 1 <= new.lots <= LOTS_MOST:
             return Reason.QUANTITY
-        if any(abs(price) > PRICE_MOST for price in (new.price, new.trigger, new.distance) if price is not None):
+        prices = (new.price, new.trigger, new.distance, new.touch, new.touch_price)
+        if any(abs(price) > PRICE_MOST for price in prices if price is not None):
             return Reason.BAND
         if new.client_id and (account, new.client_id) in self.by_client:
             return Reason.DUPLICATE
@@ -263,19 +277,24 @@ class Exchange(ABC):
         self.open_orders[order.account][order.id] = order
         if order.client_id:
             self.by_client[order.account, order.client_id] = order
-        self._tell("accepted", order)
+        self.tell("accepted", order)
 
     def _refuse(self, order: Order, reason: Reason) -> Order:
         order.state = State.REJECTED
         if order.client_id and (order.account, order.client_id) not in self.by_client:
             self.by_client[order.account, order.client_id] = order
-        self._tell("rejected", order, reason=reason)
+        self.tell("rejected", order, reason=reason)
         return order
+
+    def wake(self, order: Order) -> None:
+        """A price has woken an order: from the next event on it is as any other."""
+        order.woke_at, order.woke_event = self.now, self.event_count + 1
+        self.changes.woken.append(order)
 
     def _end(self, order: Order, state: State, reason: Reason) -> None:
         order.state = state
         self.open_orders[order.account].pop(order.id, None)
-        self._tell(state.value, order, reason=reason)
+        self.tell(state.value, order, reason=reason)
 
     def _fill(self, order: Order, symbol: str, side: int, lots: int, price: int, fee: int, *, is_taker: bool, counts: int,
               cost: int | None = None) -> Fill:  # fmt: skip
@@ -304,12 +323,13 @@ class Exchange(ABC):
             order.state = State.FILLED if order.filled == order.lots else State.PARTIAL
         if order.state is State.FILLED:
             self.open_orders[order.account].pop(order.id, None)
-        self._tell("filled" if order.state is State.FILLED else "partial", order, fill=fill)
+        self.tell("filled" if order.state is State.FILLED else "partial", order, fill=fill)
         self.changes.accounts[order.account] = None
         return fill
 
-    def _tell(self, kind: str, order: Order, *, fill: Fill | None = None, reason: Reason | None = None, text: str = "",
+    def tell(self, kind: str, order: Order, *, fill: Fill | None = None, reason: Reason | None = None, text: str = "",
               replacement: Order | None = None) -> None:  # fmt: skip
+        """Something happened to an order: an event of its account."""
         self.event_count += 1
         order.updated = self.now
         if not order.state.is_open and kind != "cancel rejected":  # told once: every other event is of an order that was open
@@ -329,7 +349,7 @@ class Exchange(ABC):
             )
         )
 
-    def _print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
+    def print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
         """A public trade, into the tape, the ticker and the candles."""
         self.trade_count += 1
         trade = Trade(id=str(self.trade_count), symbol=symbol, side=side, lots=lots, price=price, ts=self.now)
@@ -364,7 +384,8 @@ class Exchange(ABC):
             kept = self.fundings.setdefault(instrument.symbol, deque(maxlen=FUNDINGS_KEPT))
             kept.append(Funding(ts=ts, rate=rate, mark=ticker.mark or 0, index=ticker.index or 0))
 
-    def _transact(self, account: str, symbol: str, kind: str, micros: int) -> None:
+    def transact(self, account: str, symbol: str, kind: str, micros: int) -> None:
+        """Cash of an account moved, as a row of its history."""
         self.transaction_count += 1
         self.transactions[account].append(
             Transaction(id=f"X{self.transaction_count:010d}", ts=self.now, account=account, symbol=symbol, kind=kind, micros=micros)

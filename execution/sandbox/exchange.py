@@ -21,8 +21,8 @@ from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.ledger import Ledger, margin
 from kilohour.execution.sandbox.model import NewOrder, Order, Reason, Session, State, Statement
 from kilohour.execution.sandbox.official import Official
-from kilohour.execution.sandbox.spreads import match_spread, retry_spreads
-from kilohour.execution.sandbox.triggers import Triggers
+from kilohour.execution.sandbox.spreads import crosses, implied_out, match_spread, retry_spreads, trade_out
+from kilohour.execution.sandbox.triggers import Triggers, refusal
 from kilohour.kernels import order_book as kernel
 from kilohour.kernels import records as r
 from kilohour.market import Market
@@ -58,8 +58,8 @@ class BookExchange(Exchange):
         self.official = Official(self)
         self.triggers = Triggers()
         self.resting: dict[int, Order] = {}
-        self._numbers = {name: at for at, name in enumerate(cash)}
-        self._touched: dict[int, None] = {}
+        self.numbers = {name: at for at, name in enumerate(cash)}
+        self.touched_rows: dict[int, None] = {}
         self.official.begin(start)
 
     # -- the clock and the session ----------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class BookExchange(Exchange):
         rows = self.official.move(max(ts, self.now))
         for name in self.accounts:
             for order in [o for o in self.open_orders[name].values() if o.life == "GTD" and self.now > o.until]:
-                self._finish(order, State.EXPIRED, Reason.LAPSED)
+                self.finish(order, State.EXPIRED, Reason.LAPSED)
         return rows
 
     def session(self, instrument: Instrument) -> Session:
@@ -129,7 +129,7 @@ class BookExchange(Exchange):
         if new.kind in ("market", "limit"):
             self.work(order, instrument)
         else:
-            self.triggers.add(order, instrument, self.value(instrument.row) or 0, new.distance or 0)
+            self.triggers.add(order, instrument, self.value(instrument.row) or 0)
         self.settle_down()
         return order
 
@@ -141,7 +141,7 @@ class BookExchange(Exchange):
         if state is Session.EXPIRED:
             return Reason.NOT_LISTED
         is_immediate = new.life in ("IOC", "FOK") or new.kind == "market"
-        if state in (Session.HALTED, Session.CLOSED) or (state is Session.PRE_OPEN and is_immediate):
+        if not state.takes_orders or (state is Session.PRE_OPEN and is_immediate):
             return Reason.CLOSED
         if new.kind not in TRADABLE or new.group or new.parent or (instrument.is_spread and new.kind not in ("market", "limit")):
             return Reason.ORDER_TYPE
@@ -159,11 +159,14 @@ class BookExchange(Exchange):
             code = self.ledger.ask(account, new, instrument)
             if code:
                 return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
+        reason = refusal(new, instrument, self.band(instrument))
+        if reason is not None:
+            return reason
         if new.kind == "market":
             order.price = self._collar(instrument, new.side)
             if order.price is None:
                 return Reason.NO_PRICE
-        if new.post_only and self._crosses(instrument, new.side, new.price or 0):
+        if new.post_only and crosses(self, account, instrument, new.side, new.price or 0):
             return Reason.POST_ONLY
         return None
 
@@ -171,9 +174,10 @@ class BookExchange(Exchange):
         """Cancels an order, unless it is done or its instrument is halted."""
         if not order.state.is_open:
             return Reason.GONE
-        if reason is Reason.USER and self.session(self._instrument(order)) is Session.HALTED:
+        if reason is Reason.USER and not self.session(self._instrument(order)).takes_cancels:
             return Reason.CLOSED
-        self._finish(order, State.CANCELED, reason)
+        self.finish(order, State.CANCELED, reason)
+        self.settle_down()  # what it stood before may trade now
         return None
 
     def replace(
@@ -198,7 +202,7 @@ class BookExchange(Exchange):
         if reason is not None:
             return reason
         if lots <= order.filled:
-            self._finish(order, State.CANCELED, Reason.USER)
+            self.finish(order, State.CANCELED, Reason.USER)
             return order
         keeps_place = price == order.price and lots <= order.lots and self.books.holds(order.number)
         self._commit(order, instrument, lots - order.filled - order.left)
@@ -226,7 +230,7 @@ class BookExchange(Exchange):
             self._commit(order, instrument, order.left)
             if code:
                 return CODES.get(r.CODES[code - 1], Reason.ORDER_TYPE)
-        if changed.post_only and changed.price != order.price and self._crosses(instrument, order.side, changed.price or 0):
+        if changed.post_only and changed.price != order.price and crosses(self, order.account, instrument, order.side, changed.price or 0):
             return Reason.POST_ONLY
         return None
 
@@ -234,7 +238,7 @@ class BookExchange(Exchange):
         """The order under its new terms; under a new id it takes the old one's place everywhere."""
         if keep_id:
             old.lots, old.price, old.life, old.post_only = changed.lots, changed.price, changed.life, changed.post_only
-            self._tell("replaced", old, replacement=old)
+            self.tell("replaced", old, replacement=old)
             return old
         new = self._new_order(old.account, changed, replaces=old.id)
         new.number, new.filled, new.paid, new.fee, new.state = old.number, old.filled, old.paid, old.fee, old.state
@@ -246,7 +250,7 @@ class BookExchange(Exchange):
         if new.client_id:
             self.by_client[new.account, new.client_id] = new
         old.state = State.REPLACED
-        self._tell("replaced", old, replacement=new)
+        self.tell("replaced", old, replacement=new)
         return new
 
     # -- matching ---------------------------------------------------------------------------------------------
@@ -255,9 +259,9 @@ class BookExchange(Exchange):
         """Trades what an order can, then rests it or ends it by its life."""
         line = self.line(instrument)
         if self.session(instrument) is Session.OPEN:
-            reach = self.books.offered(line, order.side, order.price or 0, self._numbers[order.account], self.policy)
+            reach = self.books.offered(line, order.side, order.price or 0, self.numbers[order.account], self.policy)
             if order.life == "FOK" and not instrument.is_spread and reach < order.left:
-                self._finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
+                self.finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
                 return
             if instrument.is_spread:
                 match_spread(self, order, instrument, line)
@@ -266,34 +270,40 @@ class BookExchange(Exchange):
         if not order.state.is_open:
             return
         if order.kind == "market" or order.life in ("IOC", "FOK"):
-            self._finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
-        elif self.books.rest(line, order.side, order.price or 0, order.left, self._numbers[order.account], order.number):
+            self.finish(order, State.EXPIRED, Reason.NO_LIQUIDITY)
+        elif self.books.rest(line, order.side, order.price or 0, order.left, self.numbers[order.account], order.number):
             self.resting[order.number] = order
             self.touch(instrument)
             if order.reduce_only:
                 self._cap_reducing(order.account, instrument.row)
         else:
-            self._finish(order, State.CANCELED, Reason.CAPACITY)
+            self.finish(order, State.CANCELED, Reason.CAPACITY)
 
     def _match(self, order: Order, symbol: str, line: int) -> None:
-        number = self._numbers[order.account]
+        number = self.numbers[order.account]
         while order.state.is_open:
             left = min(order.left, self._reducible(order, line)) if order.reduce_only else order.left
             if left == 0:
-                self._finish(order, State.CANCELED, Reason.REDUCE_ONLY)
+                self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
                 return
+            native = self.books.best(line, -order.side)
+            behind = implied_out(self, order.account, line, order.side, order.price or 0, left)
+            if behind is not None and (native is None or (native - behind.price) * order.side > 0):
+                trade_out(self, order, line, behind)
+                continue
             row, stopped = self.books.match(line, order.side, order.price or 0, left, number, self.policy)
             if row is not None and row[0] == kernel.TRADED:
                 self._execute(order, self.resting[row[1]], symbol, line, row[2], row[3], order.side)
             elif row is not None:
-                self._finish(self.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
+                self.finish(self.resting[row[1]], State.CANCELED, Reason.SELF_TRADE)
             if stopped and order.state.is_open:
-                self._finish(order, State.CANCELED, Reason.SELF_TRADE)
+                self.finish(order, State.CANCELED, Reason.SELF_TRADE)
             if row is None:
                 return
 
-    def _print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
-        super()._print_trade(symbol, side, lots, price)
+    def print_trade(self, symbol: str, side: int, lots: int, price: int) -> None:
+        """A public trade, which goes into the bar of its minute too."""
+        super().print_trade(symbol, side, lots, price)
         instrument = self.listing.by_symbol[symbol]
         if not instrument.is_spread:
             self.official.see_trade(instrument.row, lots, price)
@@ -301,10 +311,10 @@ class BookExchange(Exchange):
     def _execute(
         self, taker: Order, maker: Order, symbol: str, row: int, lots: int, price: int, side: int, *, both_take: bool = False
     ) -> None:
-        self._print_trade(symbol, side, lots, price)
+        self.print_trade(symbol, side, lots, price)
         self.book_fill(maker, [(row, maker.side * lots, price)], lots, is_taker=both_take)
         self.book_fill(taker, [(row, taker.side * lots, price)], lots, is_taker=True)
-        self._touched[row] = None
+        self.touched_rows[row] = None
 
     def book_fill(self, order: Order, legs: list[tuple[int, int, int]], lots: int, *, is_taker: bool) -> None:
         """Books (row, signed lots, price) of one execution on an order, which has ``lots`` more filled by it."""
@@ -315,7 +325,7 @@ class BookExchange(Exchange):
             counts = lots if place == len(legs) - 1 else 0
             self._fill(order, symbol, 1 if size > 0 else -1, abs(size), price, fee, is_taker=is_taker, counts=counts)
             if fee:
-                self._transact(order.account, symbol, "fee", -fee)
+                self.transact(order.account, symbol, "fee", -fee)
         if not order.state.is_open:
             self.resting.pop(order.number, None)
         for row, _, _ in legs if order.account not in BOTS else ():
@@ -327,12 +337,13 @@ class BookExchange(Exchange):
             self.ledger.work(order, instrument, lots)
 
     def _cap_reducing(self, account: str, row: int) -> None:
-        """Resting reduce-only orders follow the position."""
-        symbol = self.listing.outrights[row].symbol
+        """Resting reduce-only orders follow the position: all together close no more of it than there is, the oldest first."""
+        symbol, taken = self.listing.outrights[row].symbol, 0
         for order in [o for o in self.open_orders[account].values() if o.reduce_only and o.symbol == symbol and self.books.holds(o.number)]:
-            room = self._reducible(order, row)
+            room = max(self._reducible(order, row) - taken, 0)
+            taken += min(room, order.left)
             if room == 0:
-                self._finish(order, State.CANCELED, Reason.REDUCE_ONLY)
+                self.finish(order, State.CANCELED, Reason.REDUCE_ONLY)
             elif room < order.left:
                 self._commit(order, self._instrument(order), room - order.left)
                 order.lots = order.filled + room
@@ -342,7 +353,7 @@ class BookExchange(Exchange):
         held = self.ledger.held(order.account, row)
         return abs(held) if held and (held > 0) != (order.side > 0) else 0
 
-    def _finish(self, order: Order, state: State, reason: Reason) -> None:
+    def finish(self, order: Order, state: State, reason: Reason) -> None:
         """Ends an open order wherever it is."""
         instrument = self._instrument(order)
         self.books.take_out(order.number)
@@ -360,12 +371,12 @@ class BookExchange(Exchange):
                 if only_day and (order.life != "DAY" or order.created >= self.now):
                     continue
                 if any(row == leg for leg, _ in self._instrument(order).legs):
-                    self._finish(order, state, reason)
+                    self.finish(order, state, reason)
 
     def settle_down(self) -> None:
         """Stops that were reached, and spreads that their legs have come to meet; as often as one brings about another, to a limit."""
         for _ in range(100):
-            touched, self._touched = self._touched, {}
+            touched, self.touched_rows = self.touched_rows, {}
             if not touched:
                 return
             for order in self.triggers.fired({row: self.tickers[self.listing.outrights[row].symbol].last for row in touched}):
@@ -374,11 +385,12 @@ class BookExchange(Exchange):
 
     def _fire(self, order: Order) -> None:
         instrument = self._instrument(order)
-        if order.kind == "stop_limit":
-            order.kind = "limit"
-        else:
+        self.wake(order)
+        if order.price is None:
             order.kind, order.price = "market", self._collar(instrument, order.side)
-        self._tell("accepted", order, text="triggered")
+        else:
+            order.kind = "limit"
+        self.tell("accepted", order, text="triggered")
         self.work(order, instrument)
 
     # -- small things -----------------------------------------------------------------------------------------
@@ -394,19 +406,13 @@ class BookExchange(Exchange):
     def touch(self, instrument: Instrument) -> None:
         """The book of an instrument changed."""
         self.changes.books[instrument.symbol] = None
-        if not instrument.is_spread:
-            self._touched[instrument.row] = None
+        for row, _ in instrument.legs:
+            self.touched_rows[row] = None
 
     def _instrument(self, order: Order) -> Instrument:
         found = self.listing.find(order.symbol)
         assert found is not None, "an order is on an instrument that is listed"
         return found
-
-    def _crosses(self, instrument: Instrument, side: int, price: int) -> bool:
-        if self.session(instrument) is not Session.OPEN:
-            return False
-        best = self.books.best(self.line(instrument), -side)
-        return best is not None and (price >= best if side > 0 else price <= best)
 
     def _collar(self, instrument: Instrument, side: int) -> int | None:
         """How far a market order goes: to the band, or so far from what the instrument is worth; on the tick."""
@@ -433,6 +439,11 @@ class BookExchange(Exchange):
         line = self.line(instrument)
         return self.books.depth(line, 1, levels), self.books.depth(line, -1, levels)
 
+    def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
+        """Of the instrument's own book."""
+        line = self.line(instrument)
+        return self.books.best(line, 1), self.books.best(line, -1)
+
     def statement(self, account: str) -> Statement:
         """Read off the account's books."""
         return self.ledger.statement(account)
@@ -452,7 +463,7 @@ class BookExchange(Exchange):
     def deposit(self, account: str, micros: int) -> None:
         """Cash into an account."""
         self.ledger.accounts[account].book["cash"] += micros
-        self._transact(account, "", "deposit", micros)
+        self.transact(account, "", "deposit", micros)
 
     def liquidate(self, account: str) -> int:
         """Market orders, id ``L-``, for everything the account holds."""

@@ -87,8 +87,10 @@ class Replayer:
         await self._meet()
         while not self.exchange.is_over:
             await self._wait()
-            first, last = self.exchange.step()
+            first, last = self.exchange.match()
             self.server.feed.publish_rows(list(feed_rows(self.exchange.tape, first, last)))
+            self.server.publish()
+            self.exchange.pause()
             self.server.publish()
             await self._meet()
         self.server.feed.end()

@@ -23,6 +23,8 @@ class Outbox:
         self.socket, self.request, self.channel, self.account, self.chaos = socket, request, channel, account, chaos
         self.is_mute = False
         self.is_gone = False
+        self.has_spoken = False
+        """True once its client has sent a message."""
         self._queue: deque[str] = deque()
         self._bytes = 0
         self._held: str | None = None
@@ -111,10 +113,15 @@ class Hub:
         self.open.append(outbox)
         return outbox
 
-    @property
-    def is_full(self) -> bool:
-        """True when no further socket is taken."""
-        return len(self.open) >= SOCKETS_MOST
+    def has_room(self) -> bool:
+        """True when a further socket is taken. Where there is none, a line on which nobody has said a word gives way, the oldest first."""
+        if len(self.open) < SOCKETS_MOST:
+            return True
+        silent = next((box for box in self.open if box.channel == "market" and not box.has_spoken), None)
+        if silent is not None:
+            silent.abort()
+            self.leave(silent)
+        return silent is not None
 
     def leave(self, outbox: Outbox) -> None:
         """Forgets a socket."""

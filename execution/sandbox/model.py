@@ -13,6 +13,8 @@ LIVES = ("GTC", "DAY", "IOC", "FOK", "GTD")
 """The engine's constant of a life is its place, from 1."""
 KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "at_settlement")
 """The same for kinds of order."""
+WAITING = ("stop", "stop_limit", "trailing_stop", "market_if_touched")
+"""Kinds that sleep until a trade reaches their level."""
 
 
 class State(Enum):
@@ -44,7 +46,19 @@ class Session(Enum):
     """Nothing moves, not even a cancel."""
     CLOSED = "closed"
     """Cancels only."""
+    FROZEN = "frozen"
+    """Closed, and no cancels either."""
     EXPIRED = "expired"
+
+    @property
+    def takes_orders(self) -> bool:
+        """True while orders come in."""
+        return self in (Session.PRE_OPEN, Session.OPEN)
+
+    @property
+    def takes_cancels(self) -> bool:
+        """True while a user may cancel."""
+        return self not in (Session.HALTED, Session.FROZEN)
 
 
 class Reason(Enum):
@@ -98,6 +112,14 @@ class NewOrder:
     """Orders of one account with the same number cancel one another, lot for lot."""
     parent: str = ""
     """Id of the order whose fills wake this one."""
+    distance_ppm: int = 0
+    """A trailing stop's distance as a share of the best price, which then goes before ``distance``."""
+    touch: int | None = None
+    """Beside a stop: a second level at which it wakes too, on the other side of the market, to take a profit."""
+    touch_price: int | None = None
+    """The limit that it then has; None to go at the market."""
+    form: str = ""
+    """What the dialect calls an order of a kind that waits."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +150,18 @@ class Order:
     replaces: str = ""
     until: int = 0
     trigger: int | None = None
+    """Where a sleeping order wakes, or did: for a trailing stop as it follows the market."""
     last_fill: Fill | None = None
+    condition: NewOrder | None = None
+    """The command of an order of a kind that waits; such an order is of another kind once it is awake."""
+    woke_at: int = 0
+    woke_event: int = 0
+    """When it woke, and number of the first event that it then has; 0 while it sleeps."""
+
+    @property
+    def is_asleep(self) -> bool:
+        """True for an order that waits for a price, or ended waiting."""
+        return self.condition is not None and not self.woke_at
 
     @property
     def left(self) -> int:
@@ -195,6 +228,8 @@ class Changes:
     events: list[OrderEvent] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
     books: dict[str, None] = field(default_factory=dict)
+    woken: list[Order] = field(default_factory=list)
+    """Orders that a price woke."""
     accounts: dict[str, None] = field(default_factory=dict)
     """Accounts whose cash or positions moved."""
 

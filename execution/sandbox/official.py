@@ -161,7 +161,7 @@ class Official:
         for name, tables in written:
             for row in tables["ledger"]:
                 symbol = exchange.ledger.accounts[name].symbol_of(exchange.listing, int(row["contract"]))
-                exchange._transact(name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
+                exchange.transact(name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
             for row in tables["settlements"]:
                 self.finals[int(row["contract"])] = int(row["price_micros"])
                 exchange.ledger.accounts[name].entries.pop(int(row["contract"]), None)
@@ -197,7 +197,7 @@ class Official:
         """Another session for a contract; one that opens begins with an auction."""
         was, self._states[row] = self._states[row], session
         self.exchange.changes.books[self.exchange.listing.outrights[row].symbol] = None
-        if session is Session.OPEN and was in (Session.PRE_OPEN, Session.HALTED, Session.CLOSED):
+        if session is Session.OPEN and was not in (Session.OPEN, Session.EXPIRED):
             self.exchange.open_by_auction(row)
 
     def expire(self, row: int, price: int) -> None:

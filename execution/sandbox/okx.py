@@ -35,6 +35,7 @@ SESSIONS = {
     Session.OPEN: "live",
     Session.HALTED: "suspend",
     Session.CLOSED: "suspend",
+    Session.FROZEN: "suspend",
     Session.EXPIRED: "expired",
 }
 CODES = {
@@ -351,6 +352,19 @@ def balance_row(exchange: Exchange, s: Statement) -> dict[str, Any]:
     }
 
 
+MOVED_BY = {"funding": "funding_fee", "settlement": "delivered", "settlement_fee": "delivered", "deposit": "transferred"}
+"""What OKX calls the event of a movement of cash; the daily variation and the rest are ``settlement``."""
+
+
+def both_row(
+    exchange: Exchange, s: Statement, positions: list[dict[str, Any]], event: str, trades: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A message of ``balance_and_position``; of the positions what that channel tells."""
+    now, told = ms(exchange.now), ("instType", "instId", "mgnMode", "posId", "posSide", "pos", "avgPx", "uTime")
+    return {"pTime": now, "eventType": event, "balData": [{"ccy": "USD", "cashBal": decimal(s.cash), "uTime": now}],
+            "posData": [{**{name: row[name] for name in told}, "ccy": "USD"} for row in positions], "trades": trades}  # fmt: skip
+
+
 def bill_row(row: Transaction, exchange: Exchange) -> dict[str, Any]:
     """One of ``account/bills``; type 8 is funding, 2 trade, 3 delivery."""
     each = exchange.listing.by_symbol.get(row.symbol)
@@ -369,35 +383,45 @@ def bill_row(row: Transaction, exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def read_order(exchange: Exchange, body: Mapping[str, Any]) -> tuple[NewOrder, Instrument]:
-    """The order of a message. Raises :class:`Fault` for what is none; what the exchange refuses is not checked here."""
+def read_instrument(exchange: Exchange, body: Mapping[str, Any]) -> Instrument:
+    """The instrument of a message, by id or number. Raises :class:`Fault`."""
     each = exchange.listing.by_okx.get(str(body.get("instId"))) or exchange.listing.by_number.get(whole_of(body.get("instIdCode")) or 0)
     if each is None:
         raise Fault("51001", "Instrument ID does not exist")
-    side, kind = body.get("side"), str(body.get("ordType"))
-    if side not in ("buy", "sell"):
-        raise Fault("51000", "Parameter side error")
+    return each
+
+
+def read_order(exchange: Exchange, body: Mapping[str, Any]) -> tuple[NewOrder, Instrument]:
+    """The order of a message. Raises :class:`Fault` for what is none; what the exchange refuses is not checked here."""
+    each = read_instrument(exchange, body)
+    kind, price = str(body.get("ordType")), micros_of(body.get("px"))
     if kind not in TYPES:
         raise Fault("51000", "Parameter ordType error")
-    if body.get("posSide") not in (None, "", "net"):
-        raise Fault("51000", "Parameter posSide error: this account has net positions")
-    lots, price, client = whole_of(body.get("sz")), micros_of(body.get("px")), body.get("clOrdId") or ""
-    if lots is None or lots <= 0:
-        raise Fault("51000" if micros_of(body.get("sz")) is None else "51121", "Parameter sz error: a whole number of contracts above 0")
     if TYPES[kind][0] == "limit" and (price is None or price <= 0):
         raise Fault("51000", "Parameter px error")
-    if not isinstance(client, str) or len(client) > 32 or (client and not (client.isascii() and client.isalnum())):
-        raise Fault("51000", "Parameter clOrdId error: at most 32 letters and digits")
-    reduce_only = body.get("reduceOnly") in (True, "true")
     return NewOrder(
         symbol=each.symbol,
-        side=1 if side == "buy" else -1,
-        lots=lots,
         price=price if TYPES[kind][0] == "limit" else None,
         kind=TYPES[kind][0],
         life=TYPES[kind][1],
         post_only=kind == "post_only",
-        reduce_only=reduce_only,
-        client_id=client,
-        tag=str(body.get("tag") or "")[:16],
+        **read_common(body, "clOrdId"),
     ), each
+
+
+def read_common(body: Mapping[str, Any], *client_ids: str) -> dict[str, Any]:
+    """What orders of every kind say alike; the client's id is the first of those names that is given. Raises :class:`Fault`."""
+    side, lots = body.get("side"), whole_of(body.get("sz"))
+    if side not in ("buy", "sell"):
+        raise Fault("51000", "Parameter side error")
+    if body.get("posSide") not in (None, "", "net"):
+        raise Fault("51000", "Parameter posSide error: this account has net positions")
+    if body.get("attachAlgoOrds"):
+        raise Fault("51000", "Parameter attachAlgoOrds error: the sandbox attaches no orders; place an algo order when this one has filled")
+    if lots is None or lots <= 0:
+        raise Fault("51000" if micros_of(body.get("sz")) is None else "51121", "Parameter sz error: a whole number of contracts above 0")
+    client = next((body[name] for name in client_ids if body.get(name)), "")
+    if not isinstance(client, str) or len(client) > 32 or (client and not (client.isascii() and client.isalnum())):
+        raise Fault("51000", f"Parameter {client_ids[0]} error: at most 32 letters and digits")
+    return {"side": 1 if side == "buy" else -1, "lots": lots, "reduce_only": body.get("reduceOnly") in (True, "true"),
+            "client_id": client, "tag": str(body.get("tag") or "")[:16]}  # fmt: skip

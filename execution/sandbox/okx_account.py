@@ -118,8 +118,8 @@ class AccountReads:
 
 
 def is_known(order: Order) -> bool:
-    """False for what OKX never took (a post-only order it takes and cancels), and for spreads, which have paths of their own."""
-    return "~" not in order.symbol and (order.state is not State.REJECTED or order.post_only)
+    """False for what OKX never took (a post-only order it takes and cancels), for spreads, and for algo orders that no price has woken."""
+    return "~" not in order.symbol and not order.is_asleep and (order.state is not State.REJECTED or order.post_only)
 
 
 def page(rows: Iterable[dict[str, Any]], query: Query, filters: Iterable[str], name: str) -> list[dict[str, Any]]:

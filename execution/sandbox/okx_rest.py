@@ -11,6 +11,7 @@ from aiohttp import web
 from kilohour.execution.sandbox.model import Changes
 from kilohour.execution.sandbox.okx import Fault
 from kilohour.execution.sandbox.okx_account import AccountReads
+from kilohour.execution.sandbox.okx_algo import Algos
 from kilohour.execution.sandbox.okx_public import Public
 from kilohour.execution.sandbox.okx_sockets import OkxSockets
 from kilohour.execution.sandbox.okx_trade import Trading
@@ -30,7 +31,7 @@ class OkxDialect:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.public = Public(server)
-        self.trading = Trading(server)
+        self.trading, self.algos = Trading(server), Algos(server)
         self.account = AccountReads(server, self.public, self.trading)
         self.sockets = OkxSockets(server, self.trading)
 
@@ -44,9 +45,9 @@ class OkxDialect:
             yield web.get(f"/ws/v5/{name}", self.sockets.handle)
         for path, answer in self.public.answers().items():
             yield web.get(f"/api/v5/{path}", self._door(answer, "read", is_private=False))
-        for path, answer in self.account.answers().items():
+        for path, answer in (*self.account.answers().items(), *self.algos.answers().items()):
             yield web.get(f"/api/v5/{path}", self._door(answer, "read"))
-        trading = self.trading
+        trading, algos = self.trading, self.algos
         writes: dict[str, tuple[Answer, str]] = {
             "trade/order": (lambda account, body: trading.each(account, body, trading.place), "place"),
             "trade/batch-orders": (lambda account, body: trading.each(account, body, trading.place), "place"),
@@ -54,6 +55,8 @@ class OkxDialect:
             "trade/cancel-batch-orders": (lambda account, body: trading.each(account, body, trading.cancel), "cancel"),
             "trade/amend-order": (lambda account, body: trading.each(account, body, trading.amend), "replace"),
             "trade/amend-batch-orders": (lambda account, body: trading.each(account, body, trading.amend), "replace"),
+            "trade/order-algo": (lambda account, body: trading.each(account, body, algos.place), "place"),
+            "trade/cancel-algos": (lambda account, body: trading.each(account, body, algos.cancel), "cancel"),
             "trade/cancel-all-after": (lambda account, body: trading.cancel_all_after(account, body), "cancel"),
             "account/set-leverage": (self.account.set_leverage, "read"),
             "account/set-position-mode": (self.account.set_position_mode, "read"),

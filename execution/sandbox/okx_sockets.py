@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from kilohour.execution.sandbox.hub import Outbox
-from kilohour.execution.sandbox.model import Changes
+from kilohour.execution.sandbox.instruments import Instrument
+from kilohour.execution.sandbox.model import Changes, Fill, Order, OrderEvent, Reason, Session
 from kilohour.execution.sandbox.okx import (
     BARS,
+    MOVED_BY,
     Fault,
     balance_row,
+    both_row,
     candle_row,
     event_row,
+    fill_row,
     funding_row,
+    instrument_row,
     kind_of,
     level_rows,
     mark_row,
@@ -27,6 +32,8 @@ from kilohour.execution.sandbox.okx import (
     ticker_row,
     trade_row,
 )
+from kilohour.execution.sandbox.okx_algo import algo_row
+from kilohour.execution.sandbox.okx_public import KINDS
 from kilohour.execution.sandbox.okx_trade import Trading
 from kilohour.execution.sandbox.wire import BODY_MOST, BadText, dump, read_json
 
@@ -34,12 +41,13 @@ if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
 
 LEVELS = 400
-PRIVATE = ("orders", "account", "positions", "fills", "balance_and_position")
+PRIVATE = ("orders", "orders-algo", "account", "positions", "fills", "balance_and_position")
 PUBLIC = ("books", "books5", "bbo-tbt", "tickers", "trades", "mark-price", "funding-rate", "instruments")
 GREETINGS = {"tickers": ticker_row, "mark-price": mark_row, "funding-rate": funding_row}
 CHANNELS_MOST = 500
 CODES = {"50111": "60005", "50112": "60004", "50102": "60006", "50105": "60024", "50113": "60007"}
 """REST's code of a bad signature as the sockets have it."""
+BOTH = ("balance_and_position", "")
 Levels = dict[int, tuple[int, int]]
 
 
@@ -59,6 +67,8 @@ class OkxSockets:
         self.server, self.trading = server, trading
         self.lines: list[Line] = []
         self._sent: dict[str, tuple[int, Levels, Levels]] = {}
+        self._states: dict[str, Session] = {}
+        """Of the instruments whose state was told, while somebody listens to it."""
 
     # -- what goes out ----------------------------------------------------------------------------------------
 
@@ -68,21 +78,14 @@ class OkxSockets:
             return
         listing = self.server.exchange.listing
         for event in changes.events:
-            each = listing.find(event.order.symbol)
-            if (
-                each is None
-                or each.is_spread
-                or (event.kind in ("rejected", "cancel rejected") and event.text != "post-only order would cross the book")
-            ):
-                continue
-            row = event_row(event, each)
-            for line in self.lines:
-                if line.account == event.order.account:
-                    self._push(line, ("orders", ""), [row], only=(kind_of(each), each.okx))
+            self._show_order(event)
+        for order in changes.woken:
+            self._show_algo(order, "effective")
         for account in changes.accounts:
+            fills = [event.fill for event in changes.events if event.fill is not None and event.order.account == account]
             for line in self.lines:
                 if line.account == account:
-                    self._show_account(line)
+                    self._show_account(line, fills)
         for trade in changes.trades:
             each = listing.by_symbol[trade.symbol]
             row = {**trade_row(trade, each), "count": "1"}
@@ -92,6 +95,42 @@ class OkxSockets:
             each = listing.by_symbol[symbol]
             if not each.is_spread:
                 self._show_market(symbol, each.okx)
+                self._show_state(each)
+
+    def _show_order(self, event: OrderEvent) -> None:
+        order, each = event.order, self.server.exchange.listing.find(event.order.symbol)
+        if each is None or (event.kind in ("rejected", "cancel rejected") and event.text != Reason.POST_ONLY.value):
+            return
+        if event.fill is not None:
+            traded = self.server.exchange.listing.by_symbol[event.fill.symbol]
+            self._tell(order, "fills", {**fill_row(event.fill, traded), "count": "1"}, traded)
+        if each.is_spread:
+            return
+        if order.condition is not None and not 0 < order.woke_event <= event.seq:
+            self._show_algo(order, "live" if event.state.is_open else "canceled")
+        else:
+            self._tell(order, "orders", event_row(event, each), each)
+
+    def _show_algo(self, order: Order, state: str) -> None:
+        each = self.server.exchange.listing.find(order.symbol)
+        if each is not None and not each.is_spread:
+            self._tell(order, "orders-algo", algo_row(self.server.exchange, order, each, state), each)
+
+    def _tell(self, order: Order, channel: str, row: dict[str, Any], each: Instrument) -> None:
+        """A message about an order to those of its account who listen to the channel."""
+        for line in self.lines:
+            if line.account == order.account:
+                self._push(line, (channel, ""), [row], only=(kind_of(each), each.okx))
+
+    def _show_state(self, each: Instrument) -> None:
+        """An instrument whose state is another than the one that was told."""
+        key = "instruments", kind_of(each)
+        lines = [line for line in self.lines if key in line.wanted]
+        if not lines or self._states.get(each.symbol) is self.server.exchange.session(each):
+            return
+        self._states[each.symbol] = self.server.exchange.session(each)
+        for line in lines:
+            self._push(line, key, [instrument_row(self.server.exchange, each)])
 
     def _push(self, line: Line, key: tuple[str, str], data: list[Any], *, only: tuple[str, str] | None = None, **more: Any) -> None:
         arg = line.wanted.get(key)
@@ -99,12 +138,18 @@ class OkxSockets:
             return
         line.box.send(dump({"arg": arg, **more, "data": data}))
 
-    def _show_account(self, line: Line) -> None:
+    def _show_account(self, line: Line, fills: list[Fill]) -> None:
+        """Balance and positions as they are after some fills, or after something else that moved them."""
         exchange = self.server.exchange
-        if ("account", "") in line.wanted or ("positions", "") in line.wanted:
+        if {("account", ""), ("positions", ""), BOTH} & line.wanted.keys():
             statement = exchange.statement(line.account)
             self._push(line, ("account", ""), [balance_row(exchange, statement)])
-            self._push(line, ("positions", ""), position_rows(exchange, statement) + self._closed(line, statement))
+            positions = position_rows(exchange, statement) + self._closed(line, statement)
+            self._push(line, ("positions", ""), positions)
+            moved = exchange.transactions[line.account]
+            event = "filled" if fills else MOVED_BY.get(moved[-1].kind, "settlement") if moved else "settlement"
+            trades = [{"instId": exchange.listing.by_symbol[fill.symbol].okx, "tradeId": fill.id} for fill in fills]
+            self._push(line, BOTH, [both_row(exchange, statement, positions, event, trades)])
 
     def _closed(self, line: Line, statement: Any) -> list[Any]:
         """Positions that are gone are told once more, as nothing."""
@@ -183,7 +228,7 @@ class OkxSockets:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """One connection."""
-        if self.server.hub.is_full:
+        if not self.server.hub.has_room():
             return web.json_response({"code": "50026", "msg": "too many sockets", "data": []}, status=503)
         socket = web.WebSocketResponse(max_msg_size=BODY_MOST, compress=False)
         await socket.prepare(request)
@@ -194,6 +239,7 @@ class OkxSockets:
             async for message in socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
+                box.has_spoken = True
                 if message.data == "ping":
                     box.reply("pong")
                 else:
@@ -209,7 +255,7 @@ class OkxSockets:
             body = read_json(raw)
             number = body.get("id")
             op, args = body.get("op"), body.get("args", [])
-            if not isinstance(args, list) or not all(isinstance(arg, Mapping) for arg in args):
+            if not isinstance(args, list) or not args or not all(isinstance(arg, Mapping) for arg in args):
                 raise Fault("60012", "Invalid request: args must be a list of objects")
             if op == "login":
                 self._login(line, args)
@@ -245,13 +291,16 @@ class OkxSockets:
     def _subscribe(self, line: Line, arg: dict[str, Any], *, is_on: bool) -> None:
         channel, okx = str(arg.get("channel")), str(arg.get("instId") or "")
         is_private = channel in PRIVATE
-        if not is_private and channel not in PUBLIC and channel.removeprefix("candle") not in BARS:
+        is_candle = channel.startswith("candle") and channel.removeprefix("candle") in BARS
+        if not is_private and channel not in PUBLIC and not is_candle:
             raise Fault("60018", f"Wrong URL or channel:{channel[:40]},instId:{okx[:40]} doesn't exist")
         if is_private and not line.account:
             raise Fault("60011", "Please log in")
         if not is_private and channel != "instruments" and okx not in self.server.exchange.listing.by_okx:
             raise Fault("60018", f"Wrong URL or channel:{channel},instId:{okx[:40]} doesn't exist")
-        key = (channel, "" if is_private else okx)
+        if channel == "instruments" and arg.get("instType") not in KINDS:
+            raise Fault("60018", f"Wrong URL or channel:{channel},instType:{str(arg.get('instType'))[:40]} doesn't exist")
+        key = (channel, "" if is_private else str(arg["instType"]) if channel == "instruments" else okx)
         if not is_on:
             line.wanted.pop(key, None)
         elif len(line.wanted) >= CHANNELS_MOST:
@@ -260,7 +309,7 @@ class OkxSockets:
             line.wanted[key] = arg
         line.box.reply(dump({"event": "subscribe" if is_on else "unsubscribe", "arg": arg, "connId": "sandbox"}))
         if is_on:
-            self._greet(line, channel, okx)
+            self._greet(line, *key)
 
     def _greet(self, line: Line, channel: str, okx: str) -> None:
         """What a new subscriber is shown at once."""
@@ -272,9 +321,23 @@ class OkxSockets:
             data = {"asks": _rows(asks), "bids": _rows(bids), "ts": ms(exchange.now), "seqId": seq, "prevSeqId": -1}
             line.box.send(dump({"arg": line.wanted[channel, okx], "action": "snapshot", "data": [data]}))
         elif channel in ("account", "positions"):
-            self._show_account(line)
+            self._show_account(line, [])
+        elif channel == "balance_and_position":
+            statement = exchange.statement(line.account)
+            self._push(line, BOTH, [both_row(exchange, statement, position_rows(exchange, statement), "snapshot", [])])
+        elif channel == "instruments":
+            self._show_instruments(line, okx)
         elif okx and channel in GREETINGS:
             self._push(line, (channel, okx), [GREETINGS[channel](exchange, exchange.listing.by_okx[okx])])
+
+    def _show_instruments(self, line: Line, kind: str) -> None:
+        exchange, key = self.server.exchange, ("instruments", kind)
+        shown = [each for each in exchange.listing.outrights if exchange.is_shown(each) and kind_of(each) == kind]
+        if not any(key in other.wanted for other in self.lines if other is not line):
+            self._states.clear()
+        for each in shown:
+            self._states.setdefault(each.symbol, exchange.session(each))
+        self._push(line, key, [instrument_row(exchange, each) for each in shown])
 
     async def _trade(self, line: Line, op: str, number: Any, args: list[Any]) -> None:
         if not line.account:

@@ -127,7 +127,7 @@ class Trading:
     def find(self, account: str, item: Mapping[str, Any]) -> Order:
         """The order that a request names. Raises :class:`Fault`."""
         order = self.server.exchange.order_of(account, item.get("ordId"), item.get("clOrdId"))
-        if order is None or self.server.is_hidden(order):
+        if order is None or order.is_asleep or self.server.is_hidden(order):
             raise Fault("51603", "Order does not exist")
         return order
 

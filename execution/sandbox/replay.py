@@ -51,6 +51,8 @@ class ReplayExchange(Exchange):
         self.group = 0
         self.engines = {name: Account(name, market, micros) for name, micros in cash.items()}
         self._halted: dict[int, Session] = {}
+        self._open: dict[int, None] = {}
+        """Contracts whose bar is matched now."""
         self._listed = [contract.listed_at <= tape.start for contract in tape.contracts]
         self._by_index: dict[int, list[str]] = {}
         for each in listing.outrights:
@@ -69,7 +71,13 @@ class ReplayExchange(Exchange):
         return int(self.tape.events["ts"][self.groups[self.group]])
 
     def step(self) -> tuple[int, int]:
-        """Matches the next timestamp for every account; the tape's rows of it, from and to."""
+        """Moves to the next timestamp: its bars open, are matched, and are over; the tape's rows of it, from and to."""
+        rows = self.match()
+        self.pause()
+        return rows
+
+    def match(self) -> tuple[int, int]:
+        """Matches the next timestamp for every account and leaves contracts that have a bar open, to be told; :meth:`pause` comes next."""
         first, last = int(self.groups[self.group]), int(self.groups[self.group + 1])
         self.group += 1
         self.now = int(self.tape.events["ts"][first])
@@ -78,6 +86,12 @@ class ReplayExchange(Exchange):
             account.session.run(last)
             self._read(account)
         return first, last
+
+    def pause(self) -> None:
+        """The bars are over: their contracts are in pre-open again until the next timestamp."""
+        for row in self._open:
+            self.changes.books[self.listing.outrights[row].symbol] = None
+        self._open.clear()
 
     def _see(self, first: int, last: int) -> None:
         for row in raw_rows(self.tape, first, last):
@@ -90,6 +104,7 @@ class ReplayExchange(Exchange):
             self.changes.books[symbol] = None
             if kind == Kind.BAR:
                 self._listed[ref] = True
+                self._open[ref] = None
                 self._see_price(symbol, row["open"], row["high"], row["low"], close, max(volume, 0))
             elif kind == Kind.MARK:
                 ticker.mark, ticker.settled, ticker.settled_at = close, close, row["ts_event"]
@@ -105,9 +120,13 @@ class ReplayExchange(Exchange):
     # -- commands ---------------------------------------------------------------------------------------------
 
     def session(self, instrument: Instrument) -> Session:
-        """Pre-open between bars, for every contract that is listed and not halted."""
-        states = [self._halted.get(row, Session.PRE_OPEN if self._listed[row] else Session.CLOSED) for row, _ in instrument.legs]
-        return next((state for state in states if state is not Session.PRE_OPEN), Session.PRE_OPEN)
+        """Pre-open between bars and open in one, for every contract that is listed and not halted; a spread is what all its legs are."""
+        states = [self._halted.get(row) or self._usual(row) for row, _ in instrument.legs]
+        worst = (Session.EXPIRED, Session.HALTED, Session.FROZEN, Session.CLOSED, Session.PRE_OPEN)
+        return next((state for state in worst if state in states), Session.OPEN)
+
+    def _usual(self, row: int) -> Session:
+        return Session.OPEN if row in self._open else Session.PRE_OPEN if self._listed[row] else Session.CLOSED
 
     def set_session(self, instrument: Instrument, session: Session) -> None:
         """Halts an instrument, or ends a halt (the control plane's verb). Its bars go on; its orders do not come in."""
@@ -124,7 +143,7 @@ class ReplayExchange(Exchange):
     def deposit(self, account: str, micros: int) -> None:
         """Cash into an account's book."""
         self.engines[account].book["cash"] += micros
-        self._transact(account, "", "deposit", micros)
+        self.transact(account, "", "deposit", micros)
 
     def liquidate(self, account: str) -> int:
         """Market orders, id ``L-``, that fill at the next bar."""
@@ -167,11 +186,11 @@ class ReplayExchange(Exchange):
         reason = self._check(account, new)
         instrument = self.listing.find(new.symbol)
         if reason is None and instrument is not None:
-            if self.session(instrument) in (Session.HALTED, Session.CLOSED):
-                reason = Reason.CLOSED
-            elif self.session(instrument) is Session.EXPIRED:
+            if self.session(instrument) is Session.EXPIRED:
                 reason = Reason.NOT_LISTED
-            elif new.kind not in KINDS or new.life not in LIVES:
+            elif not self.session(instrument).takes_orders:
+                reason = Reason.CLOSED
+            elif new.kind not in KINDS or new.life not in LIVES or knows_not(new):
                 reason = Reason.ORDER_TYPE
         if reason is not None or instrument is None:
             return self._refuse(order, reason or Reason.UNKNOWN_SYMBOL)
@@ -191,7 +210,7 @@ class ReplayExchange(Exchange):
         if not order.state.is_open:
             return Reason.GONE
         instrument = self.listing.find(order.symbol)
-        if instrument is not None and self.session(instrument) is Session.HALTED:
+        if instrument is not None and not self.session(instrument).takes_cancels:
             return Reason.CLOSED
         engine = self.engines[order.account]
         slot = engine.slot(order)
@@ -222,8 +241,6 @@ class ReplayExchange(Exchange):
         engine.serve()
         rows = engine.taken()["orders"]
         if int(rows[0]["status"]) == r.REFUSED:
-            return Reason.TICK if price is not None and price % instrument.tick else Reason.MARGIN
-        if int(rows[0]["status"]) == r.REFUSED:
             return CODES.get(r.CODES[int(rows[0]["code"]) - 1], Reason.ORDER_TYPE)
         if int(rows[0]["status"]) != r.WORKING:
             self._end(order, State.CANCELED, Reason.USER)
@@ -233,7 +250,7 @@ class ReplayExchange(Exchange):
     def _replaced(self, engine: Account, old: Order, lots: int, price: int | None, *, keep_id: bool) -> Order:
         if keep_id:
             old.lots, old.price = lots, price
-            self._tell("replaced", old, replacement=old)
+            self.tell("replaced", old, replacement=old)
             return old
         new = self._new_order(
             old.account,
@@ -260,7 +277,7 @@ class ReplayExchange(Exchange):
         if new.client_id:
             self.by_client[new.account, new.client_id] = new
         old.state = State.REPLACED
-        self._tell("replaced", old, replacement=new)
+        self.tell("replaced", old, replacement=new)
         return new
 
     # -- what the engine did ----------------------------------------------------------------------------------
@@ -272,15 +289,21 @@ class ReplayExchange(Exchange):
             self._read_order(engine, row, reason)
         for row in rows["ledger"]:
             symbol = engine.symbol_of(self.listing, int(row["contract"]))
-            self._transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
+            self.transact(engine.name, symbol, LEDGER[int(row["kind"])], int(row["micros"]))
         for row in rows["settlements"]:
             engine.entries.pop(int(row["contract"]), None)
+        for order in [order for order in self.open_orders[engine.name].values() if order.is_asleep]:
+            slot = engine.slot(order)
+            if slot is not None and KINDS[int(slot["kind"]) - 1] != order.kind:
+                self.wake(order)
 
     def _read_fills(self, engine: Account, rows: Any) -> None:
         for order_rows in by_order(rows):
             order = engine.by_number.get(int(order_rows[0]["order"])) or self._liquidation(engine, order_rows)
             instrument = self.listing.find(order.symbol)
             legs = dict(instrument.legs) if instrument is not None else {}
+            if order.is_asleep:
+                self.wake(order)
             for place, row in enumerate(order_rows):
                 ref, lots = int(row["contract"]), int(row["lots"])
                 counts = abs(lots) // abs(legs[ref]) if place == len(order_rows) - 1 else 0
@@ -334,7 +357,7 @@ class ReplayExchange(Exchange):
         if status == r.REFUSED:
             self.open_orders[order.account].pop(order.id, None)
             order.state = State.REJECTED
-            self._tell("rejected", order, reason=CODES[r.CODES[int(row["code"]) - 1]])
+            self.tell("rejected", order, reason=CODES[r.CODES[int(row["code"]) - 1]])
         elif status == r.MARGIN_CALL:
             self._end(order, State.CANCELED, Reason.LIQUIDATION)
         elif status == r.LAPSED:
@@ -403,3 +426,8 @@ class ReplayExchange(Exchange):
             each = self.listing.by_symbol[symbol]
             total += margin(each, count, prices[symbol], each.terms.margin_initial_ppm, each.terms.margin_initial_floor_micros)
         return total
+
+
+def knows_not(new: NewOrder) -> bool:
+    """True for what the order book has beyond the engine: a stop with a second level, a touch with a limit, a trail by a share."""
+    return new.touch is not None or new.distance_ppm > 0 or (new.kind == "market_if_touched" and new.price is not None)

@@ -4,32 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kilohour.execution.sandbox.instruments import Instrument
-from kilohour.execution.sandbox.model import Order
-
-
-@dataclass(slots=True)
-class Waiting:
-    """An order that sleeps: its level, and for a trailing stop the distance behind the best price since."""
-
-    order: Order
-    row: int
-    level: int
-    distance: int
+from kilohour.execution.sandbox.model import NewOrder, Order, Reason
 
 
 class Triggers:
     """Sleeping orders by contract, oldest first."""
 
     def __init__(self) -> None:
-        self._by_row: dict[int, dict[int, Waiting]] = {}
+        self._by_row: dict[int, dict[int, Order]] = {}
 
-    def add(self, order: Order, instrument: Instrument, value: int, distance: int) -> None:
+    def add(self, order: Order, instrument: Instrument, value: int) -> None:
         """An order begins to wait; a trailing one from what the contract is worth now."""
-        level = value - order.side * -distance if order.kind == "trailing_stop" else order.trigger or 0
-        self._by_row.setdefault(instrument.row, {})[order.number] = Waiting(order, instrument.row, level, distance)
+        if order.kind == "trailing_stop":
+            order.trigger = value + order.side * _distance(order, value)
+        self._by_row.setdefault(instrument.row, {})[order.number] = order
 
     def drop(self, order: Order) -> None:
         """An order waits no more."""
@@ -40,22 +30,46 @@ class Triggers:
         """An order goes on under another id."""
         for waiting in self._by_row.values():
             if old.number in waiting:
-                waiting[old.number].order = new
+                waiting[old.number] = new
 
     def fired(self, lasts: Mapping[int, int | None]) -> list[Order]:
         """The orders that the last trades reach, oldest first; they wait no more."""
         found = []
         for row, last in lasts.items():
-            for number, waiting in list(self._by_row.get(row, {}).items()):
-                if last is not None and self._reached(waiting, last):
+            for number, order in list(self._by_row.get(row, {}).items()):
+                if last is not None and _reached(order, last):
                     del self._by_row[row][number]
-                    found.append(waiting.order)
+                    found.append(order)
         return sorted(found, key=lambda order: order.number)
 
-    def _reached(self, waiting: Waiting, last: int) -> bool:
-        side, kind = waiting.order.side, waiting.order.kind
-        if kind == "trailing_stop":
-            best = last + side * waiting.distance
-            waiting.level = min(waiting.level, best) if side > 0 else max(waiting.level, best)
-        rising = (side > 0) != (kind == "market_if_touched")
-        return last >= waiting.level if rising else last <= waiting.level
+
+def refusal(new: NewOrder, instrument: Instrument, band: tuple[int, int] | None) -> Reason | None:
+    """What is wrong with the levels and limits that the engine's gate does not know: a touch's limit, and a stop's second level."""
+    if new.touch is not None and new.kind not in ("stop", "stop_limit"):
+        return Reason.ORDER_TYPE
+    limits = [price for price in (new.touch_price, new.price if new.kind == "market_if_touched" else None) if price is not None]
+    if any(price % instrument.tick for price in (*limits, new.touch or 0)):
+        return Reason.TICK
+    return Reason.BAND if band is not None and any(not band[0] <= price <= band[1] for price in limits) else None
+
+
+def _distance(order: Order, best: int) -> int:
+    """Of a trailing stop from the best price."""
+    assert order.condition is not None, "a sleeping order remembers its command"
+    ppm = order.condition.distance_ppm
+    return abs(best) * ppm // 1_000_000 if ppm else order.condition.distance or 0
+
+
+def _reached(order: Order, last: int) -> bool:
+    """True when a trade at ``last`` wakes an order; at its second level, the order takes that one's limit."""
+    side, new = order.side, order.condition
+    assert new is not None, "a sleeping order remembers its command"
+    if new.touch is not None and (last <= new.touch if side > 0 else last >= new.touch):
+        order.trigger, order.price = new.touch, new.touch_price
+        return True
+    level = order.trigger or 0
+    if order.kind == "trailing_stop":
+        best = last + side * _distance(order, last)
+        order.trigger = level = min(level, best) if side > 0 else max(level, best)
+    rising = (side > 0) != (order.kind == "market_if_touched")
+    return last >= level if rising else last <= level

@@ -14,10 +14,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from kilohour.contracts.contract import NEVER, Contract
 from kilohour.execution.sandbox.exchange import BookExchange
 from kilohour.execution.sandbox.market import open_market
 from kilohour.execution.sandbox.model import NewOrder, OrderEvent, Reason, Session
 from kilohour.execution.sandbox.wire import decimal, micros_of
+from kilohour.tape.builder import TapeBuilder
+from kilohour.tape.schema import Index
 from kilohour.units import NANOS_PER_DAY
 from tests.backtests.tapes import FIRST, sim_tape
 
@@ -34,6 +39,20 @@ def small_exchange(
 ) -> BookExchange:
     """Two contracts of SIM:H100, opened at noon of the eleventh day, without bots."""
     return open_market(sim_tape(days), accounts, cash, NOON, 7, **named)
+
+
+def full_exchange(days: int = 40) -> BookExchange:
+    """A contract of SIM:H100 at 2.00 on an index of 2.00, and the perpetual that an index brings with it."""
+    builder = TapeBuilder(source="one contract and its index")
+    index = builder.index(Index(code="SIM-H100", unit="USD per GPU-hour"))
+    at, closes = np.arange(FIRST, FIRST + days) * NANOS_PER_DAY, np.full(days, 2_000_000)
+    hour = NANOS_PER_DAY // 24
+    builder.prints(index, np.arange(FIRST, FIRST + days), at + 13 * hour, closes)
+    ref = builder.contract(Contract(code="SIM:H100-2030-01", product="SIM:H100", symbol="SIM:H100-2030-01", month=203001, listed_at=0,
+                                    last_trade_at=NEVER, settlement_at=NEVER, fixing_days=(), rule="by hand"))  # fmt: skip
+    builder.bars(ref, at + 20 * hour, closes, closes, closes, closes, np.full(days, 100))
+    builder.marks(ref, at + 20 * hour, closes)
+    return open_market(builder.build(), ["one", "two"], 10**12, NOON, 7)
 
 
 class Table:

@@ -190,3 +190,41 @@ def test_a_token_expires() -> None:
             assert "id" in await client.get("/api/whoami")
 
     asyncio.run(run())
+
+
+def test_quote_candles_are_of_the_best_prices_as_they_are_told() -> None:
+    """Worked by hand: bid 2.00, ask 2.10 from the tenth second, bid 2.05 in the eleventh, and in the thirteenth the bid gone and the ask at 2.08."""
+
+    async def talk(server: Server, client: Client) -> None:
+        exchange, start = server.exchange, server.exchange.now
+        socket = await client.http.ws_connect(f"{client.base}/md/ws", headers=client.headers)
+        for message in ({"type": "subscribe_bbo_candles", "width": "1s"}, {"type": "subscribe_candles", "width": "2s"}):
+            await socket.send_str(json.dumps({"rid": 1, "symbol": NEAR, **message}))
+        assert await receive(socket) == {"rid": 1, "result": {"subscribed": NEAR}}
+        assert (await receive(socket))["error"]["code"] == 400
+        placed = []
+        for seconds, side, price in ((10, 1, 2_000_000), (10, -1, 2_100_000), (11, 1, 2_050_000), (13, -1, 2_080_000)):
+            exchange.now = start + seconds * 10**9
+            placed.append(exchange.place("two", NewOrder(symbol=NEAR, side=side, lots=1, price=price)))
+            if seconds == 13:
+                for order in (placed[0], placed[2]):
+                    exchange.cancel(order)
+            server.publish()
+        told = [await receive(socket) for _ in range(4)]
+        assert {row["t"] for row in told} == {"bc"}
+        assert [row["ts"] - start // 10**9 for row in told] == [10, 10, 11, 13]
+        names = [f"{side}_{what}" for side in ("bid", "ask", "mid") for what in ("open", "high", "low", "close")]
+        assert [[row[name] for name in names] for row in told] == [
+            ["2"] * 4 + [None] * 8,
+            ["2"] * 4 + ["2.1"] * 4 + ["2.05"] * 4,
+            ["2", "2.05", "2", "2.05"] + ["2.1"] * 4 + ["2.05", "2.075", "2.05", "2.075"],
+            ["2.05"] * 4 + ["2.1", "2.1", "2.08", "2.08"] + ["2.075"] * 4,
+        ]
+        found = await client.get("/api/bbo-candles", symbol=NEAR, candle_width="1s", start_timestamp_ns=str(start + 11 * 10**9))
+        assert [[row[name] for name in names] for row in found["candles"]] == [[row[name] for name in names] for row in told[2:]]
+        minute = (await client.get("/api/bbo_candles", symbol=NEAR, width="1m"))["candles"][-1]
+        assert [minute[name] for name in ("bid_open", "bid_high", "ask_low", "mid_high")] == ["2", "2.05", "2.08", "2.075"]
+        await socket.send_str(json.dumps({"rid": 2, "symbol": NEAR, "type": "unsubscribe_bbo_candles", "width": "1s"}))
+        assert await receive(socket) == {"rid": 2, "result": {"unsubscribed": NEAR}}
+
+    play(talk)

@@ -95,7 +95,7 @@ def test_a_spread_trades_in_its_own_book_or_against_its_legs() -> None:
         one   sell 3 @ {ask} on {NEAR}    -> a1 accepted
         one   buy  9 @ {bid} on {FAR}     -> a2 accepted
         two   buy  5 @ {gap / 1e6} on {SPREAD}       -> a3 accepted; a1 -3 @ {ask} maker filled; a2 +3 @ {bid} maker; a3 +3 @ {ask} taker JAN; a3 -3 @ {bid} taker FEB
-        one   sell 1 @ {ask} on {NEAR}    -> a4 accepted; a4 -1 @ {ask} maker filled; a2 +1 @ {bid} maker; a3 +1 @ {ask} taker JAN; a3 -1 @ {bid} taker FEB
+        one   sell 1 @ {ask} on {NEAR}    -> a4 accepted; a2 +1 @ {bid} maker; a3 +1 @ {ask} maker JAN; a3 -1 @ {bid} maker FEB; a4 -1 @ {ask} taker filled
     """)
     three = exchange.place("three", NewOrder(symbol=SPREAD, side=-1, lots=1, price=gap - 5_000 if gap % 10_000 else gap - 10_000))
     fills = {fill.symbol: fill for fill in exchange.fills["three"]}

@@ -107,6 +107,40 @@ def test_lock_step_over_sockets_gives_the_same_books_as_the_exchange_alone() -> 
     ]
 
 
+def test_the_wire_says_that_a_bar_is_open_and_that_between_bars_is_pre_open() -> None:
+    tape = sim_tape(4)
+    bars = sum(int(kind) == Kind.BAR for kind, ref in zip(tape.events["kind"], tape.events["ref"], strict=True) if ref == 0)
+
+    async def run() -> tuple[list[str], list[str]]:
+        ticks: list[str] = []
+        states: list[str] = []
+        async with serving(exchange_of(tape), speed="lockstep") as (server, client):
+            market = await client.http.ws_connect(f"{client.base}/md/ws", headers=client.headers)
+            await market.send_json({"rid": 1, "type": "subscribe", "symbol": NEAR, "level": "LEVEL_1"})
+            okx = await client.http.ws_connect(f"{client.base}/ws/v5/public")
+            await okx.send_json({"op": "subscribe", "args": [{"channel": "instruments", "instType": "FUTURES"}]})
+            lockstep = await client.http.ws_connect(server.addresses["lockstep"] + "?account=one")
+            okx_id = server.exchange.listing.by_symbol[NEAR].okx
+            while "end" not in (barrier := await receive(lockstep)):
+                assert (await client.get("/api/instrument", symbol=NEAR))["state"] == "PRE_OPEN"
+                async with client.http.get(f"{client.base}/api/v5/public/instruments?instType=FUTURES&instId={okx_id}") as answer:
+                    assert (await answer.json())["data"][0]["state"] == "preopen"
+                await lockstep.send_json({"done": barrier["barrier"]})
+            for socket in (market, okx):
+                await socket.send_str("!")
+            while "error" not in (message := await receive(market)):
+                ticks += [message["i"]] if message.get("t") == "s" and message["p"] is not None else []
+            while message.get("event") != "error":
+                message = await receive(okx)
+                states += [row["state"] for row in message.get("data", []) if row["instId"] == okx_id]
+        return ticks, states
+
+    ticks, states = asyncio.run(run())
+    changes = [tick for tick, before in zip(ticks, ["PRE_OPEN", *ticks], strict=False) if tick != before]
+    assert changes == ["OPEN", "PRE_OPEN"] * bars
+    assert states == ["preopen", *["live", "preopen"] * bars]
+
+
 def test_between_bars_orders_rest_and_a_cancel_takes_them_out() -> None:
     exchange = exchange_of(sim_tape(5))
     exchange.step()

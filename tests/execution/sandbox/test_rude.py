@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that do not know how to behave: every answer in the dialect's own error form, and the exchange stays up."""
+"""Clients that do not know how to behave: text that is none, and connections that lead nowhere (the rest: test_bad_input.py)."""
 
 from __future__ import annotations
 
 import asyncio
 import io
-import json
 import resource
 from typing import Any
 
+import aiohttp
 import pytest
 
-from kilohour.execution.sandbox.hub import QUEUED_BYTES
+from kilohour.execution.sandbox import hub
 from kilohour.execution.sandbox.server import Server
-from kilohour.execution.sandbox.wire import BODY_MOST, BadText, micros_of, read_json, whole_of
+from kilohour.execution.sandbox.wire import BadText, micros_of, read_json, whole_of
 from tests.execution.sandbox.booking import NEAR
-from tests.execution.sandbox.serving import Client, receive
-from tests.execution.sandbox.test_ax import other, play
+from tests.execution.sandbox.serving import Client
+from tests.execution.sandbox.test_ax import play
 
 DEEP = '{"a":' * 100_000
 LONG = '{"rid":1,"q":' + "9" * 1_000_000 + "}"
@@ -42,12 +42,9 @@ def test_numbers_that_are_none_are_none() -> None:
     assert micros_of("-0.000001") == -1
 
 
-def test_bad_bodies_and_frames_are_answered_in_form_and_the_exchange_stays_up() -> None:
+def test_bad_logins_paths_and_orders_are_answered_in_form() -> None:
     async def talk(server: Server, client: Client) -> None:
         for body in BODIES.values():
-            async with client.http.post(f"{client.base}/orders/place-order", data=body, headers=client.headers) as answer:
-                assert answer.status == 400
-                assert set(await answer.json()) == {"code", "msg", "error"}
             async with client.http.post(f"{client.base}/api/authenticate", data=body) as answer:
                 assert answer.status in (400, 401)
         for path in ("/orders/place-order", "/api/authenticate", "/_chaos"):
@@ -57,12 +54,6 @@ def test_bad_bodies_and_frames_are_answered_in_form_and_the_exchange_stays_up() 
         async with client.http.get(f"{client.base}/nothing/here") as answer:
             assert (answer.status, (await answer.json())["code"]) == (404, 404)
         socket = await client.orders_socket()
-        for body in BODIES.values():
-            if body != BODIES["not utf-8"]:
-                await socket.send_str(body.decode()[: BODY_MOST - 10])
-                assert (await receive(socket))["err"]["code"] == 400
-        await socket.send_bytes(BODIES["not utf-8"])
-        assert (await receive(socket))["err"]["code"] == 400
         for bad in ({"t": "?"}, {}, {"t": "p"}, {"t": "p", "s": 5}, {"t": "p", "s": NEAR, "d": "X"}, {"t": "p", "s": NEAR, "d": "B", "q": 1.5, "p": "2"},
                     {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": None}, {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "tif": "FOK"},
                     {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "cid": -1}, {"t": "p", "s": NEAR, "d": "B", "q": 1, "p": "2", "cid": 1 << 64},
@@ -103,24 +94,31 @@ def test_a_frame_of_ten_megabytes_closes_its_socket_and_no_other() -> None:
     play(talk)
 
 
-def test_a_reader_that_never_reads_costs_a_fixed_amount_of_memory() -> None:
+def test_lines_on_which_nobody_says_a_word_give_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "SOCKETS_MOST", 20)
+
     async def talk(server: Server, client: Client) -> None:
-        _, writer = await raw_socket(server, client, "/md/ws", limit=1024)
-        frame = json.dumps({"rid": 1, "type": "subscribe", "symbol": NEAR, "level": "LEVEL_2"}).encode()
-        writer.write(bytes([0x81, 0x80 | len(frame), 0, 0, 0, 0]) + frame)
-        await writer.drain()
-        await asyncio.sleep(0.05)
-        box = server.hub.each("market")[0]
-        text = "x" * 100_000
-        for _ in range(400):
-            box.send(text)
-            if box.is_gone:
+        orders = await client.orders_socket()
+        speaks = await client.http.ws_connect(f"{client.base}/ws/v5/public")
+        await speaks.send_str("ping")
+        assert await speaks.receive_str() == "pong"
+        held = [await raw_socket(server, client, path) for _ in range(30) for path in ("/ws/v5/public", "/md/ws")]
+        assert len(server.hub.open) == 20
+        again = await client.orders_socket()
+        for socket in (orders, again):
+            assert (await client.ask(socket, t="o"))[0]["res"] == []
+        await speaks.send_str("ping")
+        assert await speaks.receive_str() == "pong"
+        for _, writer in held:
+            writer.transport.abort()
+        full = [await client.orders_socket() for _ in range(20 - 3)]
+        for _ in range(200):
+            if len(server.hub.open) == 20:
                 break
-        assert box.is_gone, "40 MB for somebody who does not read"
-        assert box._bytes <= QUEUED_BYTES
-        other(server, 1, 1, 2_000_000)
-        assert (await client.get("/api/book", symbol=NEAR))["book"]["b"][0]["q"] == 1
-        writer.transport.abort()
+            await asyncio.sleep(0.01)
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+            await client.orders_socket()
+        assert len(full) == 17
 
     play(talk)
 
