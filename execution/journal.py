@@ -46,9 +46,12 @@ class Record:
     hash: bytes
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def canonical(body: Mapping[str, Any]) -> str:
     """The one text of a body: keys sorted, no spaces."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(body)
 
 
 def chained(before: bytes, seq: int, at: int, kind: str, body: str) -> bytes:

@@ -12,16 +12,15 @@ from kilohour.execution.journal import INPUTS, Record, canonical, chained
 from kilohour.execution.port import from_json, to_json
 from kilohour.execution.trader import Trader
 from kilohour.live import Event
+from kilohour.tape.schema import Kind
 from kilohour.units import MISSING
-
-COLUMNS = ("ts", "ts_event", "kind", "open", "high", "low", "close", "volume")
 
 
 def feed_body(trader: Trader, events: Sequence[Event], facts: Sequence[Any] = ()) -> dict[str, Any]:
     """A timestamp as the journal holds it: contracts and indices by code, nothing where the tape has no value."""
     indices = [index.code for index in trader.session.market.tape.indices]
-    rows = [[indices[e.ref] if e.kind == 4 else trader.codes[e.ref],
-             *(None if getattr(e, name) == MISSING else getattr(e, name) for name in COLUMNS)] for e in events]
+    rows = [[indices[ref] if kind == Kind.PRINT else trader.codes[ref], ts, ts_event, kind,
+             *[None if value == MISSING else value for value in values]] for ts, ts_event, kind, ref, *values in events]
     return {"events": rows, **({"facts": [to_json(fact) for fact in facts]} if facts else {})}
 
 
@@ -29,9 +28,9 @@ def events_of(trader: Trader, body: dict[str, Any]) -> list[Event]:
     """The timestamp back."""
     indices = {index.code: row for row, index in enumerate(trader.session.market.tape.indices)}
     found = []
-    for code, *values in body["events"]:
-        named = dict(zip(COLUMNS, (MISSING if value is None else value for value in values), strict=True))
-        found.append(Event(ref=(indices if named["kind"] == 4 else trader.rows)[code], **named))
+    for code, ts, ts_event, kind, *values in body["events"]:
+        ref = indices[code] if kind == Kind.PRINT else trader.rows[code]
+        found.append(Event(ts, ts_event, kind, ref, *[MISSING if value is None else value for value in values]))
     return found
 
 

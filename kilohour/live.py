@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +29,7 @@ DAYS_AROUND = 800
 """Value dates that prints may lie before the first, and after the last fixing day known at the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One row of a tape, in the tape's own columns; ``ref`` is a row of the market's contracts or indices."""
 
     ts: int
@@ -41,6 +41,12 @@ class Event:
     low: int
     close: int
     volume: int
+
+
+_KIND_AND_REF = itemgetter(2, 3)
+_OF_AN_ORDER = itemgetter(*map((r.ORDER.names or ()).index, (
+    "number", "kind", "life", "flags", "origin", "limit", "trigger", "distance", "until", "parent", "units", "filled", "legs", "contract",
+    "ratio")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +92,23 @@ class Inflow:
 
     def __init__(self, capacity: int = 256) -> None:
         self.columns = {name: np.zeros(capacity, dtype) for name, dtype in COLUMNS.items()}
+        assert tuple(self.columns) == Event._fields
+        self._views: dict[int, dict[str, Array]] = {}
+        """By how many events there are."""
 
     def of(self, events: Sequence[Event]) -> dict[str, Array]:
         """The events as columns, sorted as a tape sorts them. Read-only, as a tape's: the engine is compiled for those."""
         if len(events) > len(self.columns["ts"]):
             self.columns = {name: np.zeros(2 * len(events), dtype) for name, dtype in COLUMNS.items()}
-        rows = sorted(events, key=lambda event: (event.kind, event.ref))
-        for name, column in self.columns.items():
-            column[: len(rows)] = [getattr(event, name) for event in rows]
-        views = {name: column[: len(rows)] for name, column in self.columns.items()}
-        for view in views.values():
-            view.flags.writeable = False
-        return views
+            self._views.clear()
+        count, rows = len(events), np.array(sorted(events, key=_KIND_AND_REF), dtype=np.int64)
+        if count not in self._views:
+            self._views[count] = {name: column[:count] for name, column in self.columns.items()}
+            for view in self._views[count].values():
+                view.flags.writeable = False
+        for place, column in enumerate(self.columns.values()):
+            column[:count] = rows[:, place]
+        return self._views[count]
 
 
 @dataclass(repr=False)
@@ -142,16 +153,12 @@ class LiveSession(Session):
     def working(self) -> list[Working]:
         """The orders that passed the gate and are not done, oldest first."""
         count = int(self.book["orders_working"][0])
+        if count == 0:
+            return []
         found = []
-        names = r.ORDER.names or ()
         for row in self.book["order"][0][:count].tolist():
-            values = dict(zip(names, row, strict=True))
-            legs = values["legs"]
-            contracts, ratios = values["contract"], values["ratio"]
-            found.append(Working(
-                values["number"], values["kind"], values["life"], values["flags"], values["origin"], values["limit"], values["trigger"],
-                values["distance"], values["until"], values["parent"], values["units"], values["filled"],
-                tuple(int(c) for c in contracts[:legs]), tuple(int(q) for q in ratios[:legs])))
+            *plain, legs, contracts, ratios = _OF_AN_ORDER(row)
+            found.append(Working(*plain, tuple(contracts[:legs].tolist()), tuple(ratios[:legs].tolist())))
         return found
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
@@ -288,7 +295,9 @@ class LiveSession(Session):
             raise DataError(f"a timestamp must be later than the one before, {self._last}, found {now}")
         self._last = now
         for event in events:
-            if event.kind == Kind.PRINT:
+            if event.kind == Kind.BAR:
+                self._check_contract(event.ref)
+            elif event.kind == Kind.PRINT:
                 if not 0 <= event.ref < len(market.tape.indices):
                     raise DataError(f"a print must be of an index of this market, found row {event.ref}")
                 day = event.ts_event // NANOS_PER_DAY - market.first_day
@@ -296,10 +305,11 @@ class LiveSession(Session):
                     raise DataError(f"a print's value date must be within {market.day_count} days from day {market.first_day}, found {day}")
             else:
                 self._check_contract(event.ref)
-            if event.kind == Kind.QUOTE and self.quotes is None:
-                self.keep_quotes()
-            if event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL)):
-                self.market = dataclasses.replace(self.market, has_rare=True)
+                if event.kind == Kind.QUOTE and self.quotes is None:
+                    self.keep_quotes()
+                is_rare = event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL))
+                if is_rare and not self.market.has_rare:
+                    self.market = dataclasses.replace(self.market, has_rare=True)
 
     def _check_contract(self, ref: int) -> None:
         if not 0 <= ref < len(self.market.tape.contracts):
