@@ -91,7 +91,7 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
 def is_blocked(trader: Trader, wanted: Working) -> bool:
     """True while the venue has it already, or something on its contracts is being cancelled or is UNKNOWN."""
     codes = {trader.codes[contract] for contract in wanted.contracts}
-    for order in trader.orders.values():
+    for order in trader.unfinished():
         if order.number == wanted.number and (order.is_open or order.owes_fills):
             return True
         if (order.pending_cancel or order.state == State.UNKNOWN) and order.is_open and codes & {code for code, _ in order.place.legs}:
