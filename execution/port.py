@@ -7,7 +7,6 @@ rejection. Everything here is plain data that the journal holds as JSON: codes o
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -186,7 +185,15 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
 
 def to_json(thing: Fact | Command) -> dict[str, Any]:
     """A fact or command as the journal holds it."""
-    return {"what": type(thing).__name__, **dataclasses.asdict(thing)}
+    return {"what": type(thing).__name__, **_plain(thing)}
+
+
+def _plain(thing: Any) -> Any:
+    """What ``dataclasses.asdict`` gives, without its deep copies: an intent is written down on the way to its order."""
+    if type(thing) is tuple:
+        return [_plain(one) for one in thing]
+    names = getattr(type(thing), "__slots__", None)
+    return thing if names is None else {name: _plain(getattr(thing, name)) for name in names}
 
 
 def from_json(body: Mapping[str, Any]) -> Any:

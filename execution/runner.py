@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -115,6 +116,13 @@ class Runner:
 
     async def run(self) -> None:
         """From connecting to the end of the feed, a kill, or a failure. Orders still open at the end are cancelled."""
+        gc.freeze()  # what is there now stays: a full collection in the middle of a run would look through all of it
+        try:
+            await self._run()
+        finally:
+            gc.unfreeze()
+
+    async def _run(self) -> None:
         if self.is_recovery:
             await self._input("word", {"word": "recover"}, None)
         await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))

@@ -8,7 +8,7 @@ docs/engine.md, in which a backtest matches orders itself.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
@@ -44,8 +44,8 @@ class Event(NamedTuple):
     volume: int
 
 
-_KIND_AND_REF = itemgetter(2, 3)
-_OF_AN_ORDER = itemgetter(*map((r.ORDER.names or ()).index, (
+_KIND_AND_REF: Callable[[Any], Any] = itemgetter(2, 3)
+_OF_AN_ORDER: Callable[[Any], tuple[Any, ...]] = itemgetter(*map((r.ORDER.names or ()).index, (
     "number", "kind", "life", "flags", "origin", "limit", "trigger", "distance", "until", "parent", "units", "filled", "legs", "contract",
     "ratio")))
 
@@ -170,8 +170,9 @@ class LiveSession(Session):
             return []
         found = []
         for row in self.book["order"][0][:count].tolist():
-            *plain, legs, contracts, ratios = _OF_AN_ORDER(row)
-            found.append(Working(*plain, tuple(contracts[:legs].tolist()), tuple(ratios[:legs].tolist())))
+            values = _OF_AN_ORDER(row)
+            legs, contracts, ratios = values[-3:]
+            found.append(Working(*values[:-3], contracts=tuple(contracts[:legs].tolist()), ratios=tuple(ratios[:legs].tolist())))
         return found
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
