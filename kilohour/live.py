@@ -172,7 +172,7 @@ class LiveSession(Session):
         for row in self.book["order"][0][:count].tolist():
             values = _OF_AN_ORDER(row)
             legs, contracts, ratios = values[-3:]
-            found.append(Working(*values[:-3], contracts=tuple(contracts[:legs].tolist()), ratios=tuple(ratios[:legs].tolist())))
+            found.append(Working(*values[:-3], *(tuple(each[:legs].tolist()) for each in (contracts, ratios))))
         return found
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
