@@ -170,6 +170,11 @@ class Trader:
         """Orders that the venue has or may have, and those that are over and whose fills are not all booked."""
         return [*self.open_orders(), *(order for order in self._owing.values() if order.owes_fills and not order.is_open)]
 
+    def know(self, order: VenueOrder) -> None:
+        """Takes up an order as a snapshot has it."""
+        self.orders[order.place.cid] = self._working[order.place.cid] = order
+        self.note_owing(order)
+
     def note_owing(self, order: VenueOrder) -> None:
         """After each fact of an order: whether the venue counts more fills of it than are booked."""
         if order.owes_fills:

@@ -19,7 +19,7 @@ import numpy as np
 from kilohour.errors import DataError, StrategyRaised, UnknownName
 from kilohour.kernels import records as r
 from kilohour.market import Array, Market
-from kilohour.session import Session
+from kilohour.session import Session, copied
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, divide_half_even
@@ -155,6 +155,32 @@ class LiveSession(Session):
         for kept, part in self._copies:
             kept[...] = part
         return self._before
+
+    def image(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that decides what comes next, between two timestamps: plain values, and memory in which addresses are zero."""
+        self._drain()
+        untold, book = self.tables["orders"][self._told :], copied(self.book)
+        book["risk"], book["quotes"] = np.zeros((), r.RISK), 0
+        plain = {"events_seen": self.events_seen, "last": self._last, "has_rare": self.market.has_rare}
+        return plain, {**self._parts(), "book": book, "untold": np.concatenate(untold) if untold else np.zeros(0, r.OUT_ORDERS)}
+
+    def _parts(self) -> dict[str, Array]:
+        """Memory that a run changes, by name; an order half made leaves its legs in ``scratch``, for the next one to be made over."""
+        parts = {name: getattr(self, name) for name in ("state", "desk", "book", "latest", "first", "scratch", "guard", "quotes")}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def take_image(self, plain: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
+        """Goes on from an image of a session of the same run."""
+        if "quotes" in parts and self.quotes is None:
+            self.keep_quotes()
+        address = self.book["quotes"].copy()
+        for name, part in self._parts().items():
+            part.view(np.uint8).reshape(-1)[...] = np.frombuffer(parts[name], np.uint8)
+        self.book["quotes"] = address
+        self.events_seen, self._last = plain["events_seen"], plain["last"]
+        self.market = dataclasses.replace(self.market, has_rare=plain["has_rare"])
+        untold = np.frombuffer(parts["untold"], r.OUT_ORDERS)
+        self.tables["orders"], self._told = [untold] if len(untold) else [], 0
 
     def fresh(self) -> Array:
         """Rows of the table of orders since the last call: what was accepted, refused or ended, oldest first."""
