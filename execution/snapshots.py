@@ -12,49 +12,53 @@ import hashlib
 import json
 import sys
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import kilohour
 from kilohour.errors import DataError
 from kilohour.execution.journal import Snapshot, canonical, digest_of
 from kilohour.execution.orders import State, VenueOrder
-from kilohour.execution.port import from_json, to_json
+from kilohour.execution.port import Place, from_json, to_json
 from kilohour.execution.risk import Trading
 from kilohour.execution.trader import Progress, Trader
+from kilohour.kernels.compiling import collector_paused
 from kilohour.live import LiveSession
 
 VERSION = 1
 _COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "foreign_orders", "mismatches", "stop_all")
 _RISK = ("reason", "day", "day_start", "feed_at", "is_linked", "is_reconciled")
-_ORDER = tuple(field.name for field in dataclasses.fields(VenueOrder) if field.name not in ("place", "state"))
-_PROGRESS = tuple(field.name for field in dataclasses.fields(Progress) if field.name != "legs")
+_PLACE = tuple(field.name for field in dataclasses.fields(Place))
+_ORDER = tuple(field.name for field in dataclasses.fields(VenueOrder) if field.name != "place")
+_PROGRESS = tuple(field.name for field in dataclasses.fields(Progress))
+_place, _order, _progress = attrgetter(*_PLACE), attrgetter(*_ORDER), attrgetter(*_PROGRESS)
 
 
 def layout_of(session: LiveSession) -> str:
     """A hash of how the memory lies: other versions of the engine, of the strategy or of the machine have another."""
     parts = (session.state, session.desk, session.book, session.latest, session.first, session.scratch, session.guard)
     types = [None if part is None else (part.dtype.descr, part.shape) for part in parts]
-    text = repr((VERSION, kilohour.__version__, sys.byteorder, types, _COUNTS, _RISK, _ORDER, _PROGRESS))
+    text = repr((VERSION, kilohour.__version__, sys.byteorder, types, _COUNTS, _RISK, _PLACE, _ORDER, _PROGRESS))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def taken(trader: Trader) -> bytes:
     """The trader as bytes. It must be between two inputs, with nothing left to write down."""
     assert not any((trader.records, trader.commands, trader.opens))
-    plain, parts = trader.session.image()
-    head = {
-        "session": plain,
-        "parts": [[name, part.nbytes] for name, part in parts.items()],
-        "counts": {name: getattr(trader, name) for name in _COUNTS},
-        "risk": {"trading": int(trader.risk.trading), "sent": list(trader.risk.sent_at),
-                 **{name: getattr(trader.risk, name) for name in _RISK}},
-        "orders": [[to_json(order.place), int(order.state), *(getattr(order, name) for name in _ORDER)]
-                   for order in trader.orders.values()],
-        "progress": [[number, each.legs, *(getattr(each, name) for name in _PROGRESS)] for number, each in trader.progress.items()],
-        "trades": trader.trades.rows(), "account": None if trader.last_account is None else to_json(trader.last_account),
-    }  # fmt: skip
-    return b"\n".join([canonical(head).encode(), b"".join(part.tobytes() for part in parts.values())])
+    with collector_paused():  # it would look through each list that is made
+        plain, parts = trader.session.image()
+        head = {
+            "session": plain,
+            "parts": [[name, part.nbytes] for name, part in parts.items()],
+            "counts": {name: getattr(trader, name) for name in _COUNTS},
+            "risk": {"trading": int(trader.risk.trading), "sent": list(trader.risk.sent_at),
+                     **{name: getattr(trader.risk, name) for name in _RISK}},
+            "orders": [[_place(order.place), _order(order)] for order in trader.orders.values()],
+            "progress": [[number, _progress(each)] for number, each in trader.progress.items()],
+            "trades": trader.trades.rows(), "account": None if trader.last_account is None else to_json(trader.last_account),
+        }  # fmt: skip
+        return b"\n".join([canonical(head).encode(), b"".join(part.tobytes() for part in parts.values())])
 
 
 def unreadable(trader: Trader, body: Mapping[str, Any]) -> str:
@@ -79,15 +83,20 @@ def restore(trader: Trader, snapshot: Snapshot) -> None:
     for name in _COUNTS:
         setattr(trader, name, head["counts"][name])
     _restore_risk(trader, head["risk"])
-    for place, state, *values in head["orders"]:
-        order = VenueOrder(0, from_json(place), 0, State(state))
-        for name, value in zip(_ORDER, values, strict=True):
-            setattr(order, name, value)
-        trader.know(order)
-    for number, legs, *values in head["progress"]:
-        trader.progress[number] = Progress(tuple((code, ratio) for code, ratio in legs), *values)
+    for place, order in head["orders"]:
+        named = dict(zip(_PLACE, place, strict=True))
+        known = VenueOrder(place=Place(**{**named, "legs": _legs(named["legs"])}), **dict(zip(_ORDER, order, strict=True)))
+        known.state = State(known.state)
+        trader.know(known)
+    for number, progress in head["progress"]:
+        trader.progress[number] = known_progress = Progress(*progress)
+        known_progress.legs = _legs(known_progress.legs)
     trader.trades.take_rows(head["trades"])
     trader.last_account = None if head["account"] is None else from_json(head["account"])
+
+
+def _legs(listed: Iterable[Iterable[Any]]) -> Any:
+    return tuple((code, ratio) for code, ratio in listed)
 
 
 def _restore_risk(trader: Trader, body: dict[str, Any]) -> None:
