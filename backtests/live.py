@@ -183,6 +183,18 @@ def replayed(folder: Path, face: type[Strategy] | None = None) -> tuple[Trader, 
     return trader, apart
 
 
+class NothingToReport(UsageError):
+    """A run that was over before its first bar."""
+
+
+def report_of(folder: Path) -> str | None:
+    """Writes the report of a run that has ended beside its journal; its path, None for one without a bar."""
+    try:
+        return str(write_live(run_of_journal(folder, folder.name), folder))
+    except NothingToReport:
+        return None
+
+
 def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) -> Run:
     """The run that a journal tells of, as the tables and the manifest of a backtest. Raises :class:`DataError`, :class:`UsageError`."""
     records = read(folder)
@@ -196,7 +208,7 @@ def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) 
             rows += events_of(trader, group[0].body)
     session = trader.session
     if not any(event.kind == Kind.BAR for event in rows):
-        raise UsageError(f"{folder}: the run saw no bar, so there is nothing to report")
+        raise NothingToReport(f"{folder}: the run saw no bar, so there is nothing to report")
     rows.sort(key=lambda event: (event.ts, event.kind, event.ref))
     columns = {column: np.array([getattr(event, column) for event in rows], dtype=dtype) for column, dtype in COLUMNS.items()}
     tape = dataclasses.replace(prepared.market.tape, events=columns, sha256="")

@@ -336,7 +336,8 @@ class Runner:
         self.fault, self.is_over = why, True
         self.trader.risk.raise_to(Trading.HALTED, why)
         with contextlib.suppress(ConnectionError):
-            await self.venue.do(CancelAll())
+            if not self.trader.is_dry:  # what is open is somebody else's
+                await self.venue.do(CancelAll())
 
     async def _wind_down(self) -> None:
         """Cancels what is open and waits until nothing is in flight, so that the last record is of a quiet account."""
