@@ -24,8 +24,11 @@ def newest(runs: Path) -> Path:
     return found[-1].parent
 
 
-async def stop_run(folder: Path, *, seed: int, clock: Callable[[], int], end_process: bool) -> dict[str, Any]:
+async def stop_run(folder: Path, *, seed: int, clock: Callable[[], int], end_process: bool,
+                   is_account_meant: bool = False) -> dict[str, Any]:
     """Tells the runner, cancels everything at the venue by a session of its own, and asks until nothing is open.
+
+    A dry run has sent nothing: what its account has open at the venue is somebody else's, and is left alone unless the account is meant.
 
     Raises :class:`UsageError` for a folder without a journal, ConnectionError when the venue does not answer.
     """
@@ -38,8 +41,10 @@ async def stop_run(folder: Path, *, seed: int, clock: Callable[[], int], end_pro
     process = holder_of(folder)
     if end_process and process is not None:
         os.kill(process, signal.SIGKILL)
+    runner = "was not running" if process is None else "was ended" if end_process else told
+    if start["mode"] == "dry" and not is_account_meant:
+        return {"run": str(folder), "cancelled": 0, "open": None, "runner": runner}
     is_paper = start["mode"] == "paper"
     keys = sandbox_keys(seed, start["account"]) if is_paper else keys_of(start["venue"], start["account"])
     cancelled, left = await cancel_everything(start, keys, clock)
-    runner = "was not running" if process is None else "was ended" if end_process else told
     return {"run": str(folder), "cancelled": cancelled, "open": left, "runner": runner}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from kilohour.backtests.run import Run
 from kilohour.contracts import Contract, Product
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.door import NAMED
-from kilohour.execution.journal import FILE, Record, last_memory, read
+from kilohour.execution.journal import FILE, Record, last_memory, read, snapshots, tail
 from kilohour.execution.replay import Difference, events_of, inputs_of, replay, take
 from kilohour.execution.risk import LiveLimits
+from kilohour.execution.snapshots import restore
 from kilohour.execution.trader import Trader
 from kilohour.execution.watchdog import Watchdog
 from kilohour.faces.fields import dtype_of
@@ -133,16 +135,32 @@ def start_of(records: Sequence[Record]) -> dict[str, Any]:
     return records[0].body
 
 
-def recovered(records: Sequence[Record], prepared: Prepared) -> Trader:
-    """The trader as the last commit left it, by playing every input again.
+def recovered(folder: Path, prepared: Prepared) -> tuple[Trader, dict[str, Any]]:
+    """The trader as the last commit left it: from the last snapshot that is good, every input behind it played again, and from the
+    first record where none is. And how it was done: ``snapshot``, the number of its record (0: none), ``passed_over``, why others were
+    not taken, which is said on stderr too.
 
-    Raises :class:`DataError` when the replay decides otherwise than the run did.
+    The journal must have been checked. Raises :class:`DataError` when the replay decides otherwise than the run did.
     """
-    trader = trader_of(start_of(records), prepared)
-    apart = replay(trader, records)
+    start, passed_over = start_of(tail(folder, 0, 1)), list[str]()
+    for snapshot in snapshots(folder):
+        trader = trader_of(start, prepared)
+        try:
+            restore(trader, snapshot)
+            apart = replay(trader, tail(folder, snapshot.seq), (snapshot.seq, snapshot.hash))
+            why = f"what follows does not replay: {apart}"
+        except DataError as error:
+            why = str(error)
+        else:
+            if apart is None:
+                return trader, {"snapshot": snapshot.seq, "passed_over": passed_over}
+        passed_over.append(f"the snapshot of record {snapshot.seq} is passed over: {why}")
+        sys.stderr.write(f"kilohour: {folder}: {passed_over[-1]}\n")
+    trader = trader_of(start, prepared)
+    apart = replay(trader, read(folder))
     if apart is not None:
         raise DataError(f"the journal does not replay: {apart}")
-    return trader
+    return trader, {"snapshot": 0, "passed_over": passed_over}
 
 
 def fills_from(start: Mapping[str, Any], trader: Trader) -> int:
@@ -165,6 +183,18 @@ def replayed(folder: Path, face: type[Strategy] | None = None) -> tuple[Trader, 
     return trader, apart
 
 
+class NothingToReport(UsageError):
+    """A run that was over before its first bar."""
+
+
+def report_of(folder: Path) -> str | None:
+    """Writes the report of a run that has ended beside its journal; its path, None for one without a bar."""
+    try:
+        return str(write_live(run_of_journal(folder, folder.name), folder))
+    except NothingToReport:
+        return None
+
+
 def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) -> Run:
     """The run that a journal tells of, as the tables and the manifest of a backtest. Raises :class:`DataError`, :class:`UsageError`."""
     records = read(folder)
@@ -178,7 +208,7 @@ def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) 
             rows += events_of(trader, group[0].body)
     session = trader.session
     if not any(event.kind == Kind.BAR for event in rows):
-        raise UsageError(f"{folder}: the run saw no bar, so there is nothing to report")
+        raise NothingToReport(f"{folder}: the run saw no bar, so there is nothing to report")
     rows.sort(key=lambda event: (event.ts, event.kind, event.ref))
     columns = {column: np.array([getattr(event, column) for event in rows], dtype=dtype) for column, dtype in COLUMNS.items()}
     tape = dataclasses.replace(prepared.market.tape, events=columns, sha256="")

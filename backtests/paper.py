@@ -16,9 +16,9 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.errors import UsageError
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, symbols_of, tape_of
 from kilohour.execution.ax.venue import AxVenue, expressed
-from kilohour.execution.journal import Journal
+from kilohour.execution.journal import Journal, tail
 from kilohour.execution.risk import LiveLimits
-from kilohour.execution.runner import Runner, Steady, unnamed
+from kilohour.execution.runner import SNAPSHOT_EVERY, Runner, Steady, unnamed
 from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
 
@@ -57,6 +57,7 @@ class Paper:
     on_step: Callable[[Runner], None] | None = None
     point: Callable[[str], None] = unnamed
     steps_most: int | None = None
+    snapshot_every: int = SNAPSHOT_EVERY
 
 
 async def paper(asked: Paper) -> Runner:
@@ -78,13 +79,13 @@ async def paper(asked: Paper) -> Runner:
 
 
 def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: Journal) -> Runner:
-    is_recovery = bool(journal.records)
+    is_recovery, how = journal.seq > 0, dict[str, Any]()
     if is_recovery:
-        start = start_of(journal.records)
+        start = start_of(tail(asked.folder, 0, 1))
         if (start["strategy"], start["account"]) != (asked.strategy, asked.account):
             raise UsageError(f"{asked.folder} is a run of {start['strategy']} for {start['account']}; give another folder for "
                              f"{asked.strategy} and {asked.account}")
-        trader = recovered(journal.records, prepared_of(start))
+        trader, how = recovered(asked.folder, prepared_of(start))
         feed.skip_until = trader.session.seen_until
     else:
         tape, face = tape_of(hello), strategy_class(asked.strategy)
@@ -98,13 +99,14 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
         trader = trader_of(start, prepared)
         journal.append(asked.clock(), [("start", start)])
     trader.session.warm_up()
-    clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.records[-1].at if is_recovery else 0)
+    clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.at)
     venue = AxVenue(asked.url, asked.keys, symbols_of(hello), clock, name="sandbox", can_spread=True,
                     market_time=lambda: trader.session.now)
     venue.fills_from = fills_from(start, trader)
-    return Runner(trader, venue, feed, journal, clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery,
+    return Runner(trader, venue, feed, journal, clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery, how=how,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,
-                  steps_most=asked.steps_most, watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))
+                  steps_most=asked.steps_most, snapshot_every=asked.snapshot_every,
+                  watchdog=watchdog_of(asked.folder, {**start, "url": asked.url}, asked.keys))
 
 
 def sandbox_keys(seed: int, account: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from kilohour.backtests.resolve import strategy_class
 from kilohour.contracts import Assumptions, Contract, Product, Registry
 from kilohour.contracts.codes import split_code
 from kilohour.errors import UsageError
-from kilohour.execution.journal import Journal
+from kilohour.execution.journal import Journal, tail
 from kilohour.execution.keys import keys_of
 from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Feed, Runner, Steady
@@ -130,12 +130,13 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
     mode = "dry" if asked.is_dry else "live"
     journal = Journal(asked.folder)
     try:
-        if journal.records:
-            start = start_of(journal.records)
+        is_recovery, how = journal.seq > 0, dict[str, Any]()
+        if is_recovery:
+            start = start_of(tail(asked.folder, 0, 1))
             if (start["strategy"], start["account"], start["mode"]) != (asked.strategy, asked.account, mode):
                 raise UsageError(f"{asked.folder} is a {start['mode']} run of {start['strategy']} for {start['account']}; "
                                  "give another folder with --out")
-            trader = recovered(journal.records, prepared_of(start))
+            trader, how = recovered(asked.folder, prepared_of(start))
         else:
             now = asked.clock()
             prepared = prepare(strategy_class(asked.strategy), tape, parameters=asked.parameters, cash=asked.cash, assume=asked.assume,
@@ -146,9 +147,9 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
             trader = trader_of(start, prepared)
             journal.append(now, [("start", start)])
         trader.session.warm_up()
-        clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.records[-1].at if journal.records else 0)
+        clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.at)
         venue.clock, venue.fills_from = clock, fills_from(start, trader)
-        runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, clock, is_recovery=bool(journal.records),
+        runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, clock, is_recovery=is_recovery, how=how,
                         accept_positions=asked.accept_positions, word=asked.word, watchdog=watchdog_of(asked.folder, start, keys))
         if asked.seconds is None:
             await runner.run()

@@ -95,6 +95,7 @@ def found(order: VenueOrder, fact: Found) -> None:
 
 def check_order(trader: Trader, order: VenueOrder) -> None:
     """More filled than ordered stops all trading; the end of an order reaches the engine once its fills are booked."""
+    trader.note_owing(order)
     if order.is_overfilled:
         trader.halt(f"order {order.place.cid} filled {max(order.filled, order.cumulative)} of {order.place.units} units")
     if order.state.is_over and not order.owes_fills and not order.engine_knows:
@@ -269,7 +270,7 @@ def compare(trader: Trader, account: Account, now: int) -> None:
     trader.mismatches += 1
     trader.record("mismatch", positions={code: list(pair) for code, pair in differs.items()}, cash=[trader.cash(), account.cash])
     trader.ask(LookUpFills())
-    in_flight = any(order.state in (State.SENT, State.UNKNOWN) or order.owes_fills for order in trader.orders.values())
+    in_flight = any(order.state in (State.SENT, State.UNKNOWN) or order.owes_fills for order in trader.unfinished())
     if trader.mismatches >= 2 and not in_flight and trader.risk.is_reconciled:
         trader.raise_to(Trading.REDUCE_ONLY, f"the account differs: {differs or 'cash'}")
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kilohour.errors import UnknownName, UsageError
 from kilohour.execution import ccxt_rules as rules
+from kilohour.execution.ccxt_fills import trades_since
 from kilohour.execution.port import (
     Absent,
     Account,
@@ -40,7 +41,6 @@ POLL_SECONDS = 1.0
 NANOS_PER_MILLISECOND = 1_000_000
 OVERLAP_MS = 60_000
 """Trades are asked for again so far back: a venue may show one late."""
-PAGE = 100
 DEAD_MAN_SECONDS = 60.0
 """How long the venue waits for a sign of life before it cancels everything, where the class has such a timer."""
 
@@ -67,6 +67,9 @@ class CcxtVenue:
         """Unified symbol of each order of ours that may still change."""
         self._told: dict[int, tuple[str, int]] = {}
         self._cid_of: dict[str, int] = {}
+        self._foreign: set[str] = set()
+        """Venue's numbers of orders that are not ours."""
+        self._doubted: set[str] = set()
         self.fills_from: int | None = None
         """The venue's time of the last fill known, nanoseconds; None until :meth:`open`: what traded before it is not asked for."""
         self._since: dict[str, int] = {}
@@ -219,23 +222,41 @@ class CcxtVenue:
         """Every trade since the last, page by page, each with its fee; those already told are told again, and count once."""
         import ccxt
 
-        since = self._since[symbol] - OVERLAP_MS
         try:
-            while True:
-                page = await self.exchange.fetch_my_trades(symbol, since, PAGE)
-                for trade in page:
-                    self._tell_trade(trade, symbol)
-                latest = max((int(trade["timestamp"]) for trade in page), default=since)
-                if len(page) < PAGE or latest <= since:
-                    break
-                since = latest
+            since = max(self._since[symbol] - OVERLAP_MS, 0)
+            trades, doubt = await trades_since(self.exchange, symbol, since, self.clock() // NANOS_PER_MILLISECOND)
+            for trade in trades:
+                self._tell_trade(trade, symbol, await self._cid_named(trade, symbol))
         except ccxt.BaseError as error:
             raise ConnectionError(f"{self.name}: {type(error).__name__}") from None
+        if doubt and symbol not in self._doubted:  # said once; what it means for the books the account tells
+            self._doubted.add(symbol)
+            self.inbox(Linked(is_up=True, why=f"the history of trades may be cut: {doubt}"))
 
-    def _tell_trade(self, trade: Mapping[str, Any], symbol: str) -> None:
+    async def _cid_named(self, trade: Mapping[str, Any], symbol: str) -> int:
+        """Our number of a trade's order, 0 when it is another's. A trade need not carry it, and an order whose reply was lost, or that a
+        runner before us sent, is not known by the venue's: ours without one are asked for by our number, and the rest by the venue's."""
+        import ccxt
+
+        oid = str(trade.get("order") or "")
+        if cid := self._cid_of.get(oid) or rules.client_id_of(self.exchange, trade):
+            return cid
+        if not oid or oid in self._foreign:
+            return 0
+        for mine in [cid for cid, at in self._orders.items() if at == symbol and cid not in self._cid_of.values()]:
+            with contextlib.suppress(ccxt.OrderNotFound):
+                self._cid_of[str((await self._order_of(mine, symbol))["id"])] = mine
+        if oid not in self._cid_of:
+            with contextlib.suppress(ccxt.OrderNotFound):
+                if cid := rules.client_id_of(self.exchange, await self.exchange.fetch_order(oid, symbol)):
+                    self._cid_of[oid] = cid
+        if oid not in self._cid_of:
+            self._foreign.add(oid)
+        return self._cid_of.get(oid, 0)
+
+    def _tell_trade(self, trade: Mapping[str, Any], symbol: str, cid: int) -> None:
         code, oid = self.code_of[symbol], str(trade.get("order") or "")
         leg = rules.leg_of(self.exchange, trade, code, self.lots[code], self.currency)
-        cid = self._cid_of.get(oid) or rules.client_id_of(self.exchange, trade)
         self.inbox(Filled(cid=cid, oid=oid, legs=(leg,), cumulative=None, is_maker=trade.get("takerOrMaker") == "maker",
                           ts=int(trade["timestamp"]) * NANOS_PER_MILLISECOND))
         self._since[symbol] = max(self._since[symbol], int(trade["timestamp"]))

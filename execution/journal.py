@@ -15,6 +15,7 @@ import os
 import queue
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -26,12 +27,15 @@ from kilohour.errors import DataError, UsageError
 SCHEMA = 1
 FILE = "journal.db"
 LOCK = "journal.lock"
-INPUTS = ("start", "feed", "fact", "time", "word", "end")
+SNAPSHOTS_KEPT = 3
+"""Of older ones only the record stays."""
+INPUTS = ("start", "feed", "fact", "time", "word", "end", "snapshot")
 """Records of what a run was told; all others are what it decided."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, hash BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (seq INTEGER PRIMARY KEY, memory BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshot (seq INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 """
 
 
@@ -46,14 +50,27 @@ class Record:
     hash: bytes
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def canonical(body: Mapping[str, Any]) -> str:
     """The one text of a body: keys sorted, no spaces."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(body)
 
 
 def chained(before: bytes, seq: int, at: int, kind: str, body: str) -> bytes:
     """The hash of a record on top of the one before it."""
     return hashlib.blake2b(f"{seq}|{at}|{kind}|{body}".encode(), key=before[:64], digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is committed together."""
+
+    rows: list[tuple[Any, ...]]
+    memory: bytes | None
+    snapshot: bytes | None
+    done: Future[None]
 
 
 class Lock:
@@ -88,21 +105,24 @@ class Journal:
         self._lock = Lock(folder)
         try:
             self._db = _open(folder / FILE)
-            self.records = list(checked(self._db, folder))
+            self.seq, self.hash, self.at, self.snapshot_at = 0, b"", 0, 0
+            for seq, at, kind, _, found in _sound(self._db, folder):
+                self.seq, self.hash, self.at = seq, found, at
+                if kind == "snapshot":
+                    self.snapshot_at = seq
         except BaseException:
             self._lock.release()
             raise
-        self.seq = self.records[-1].seq if self.records else 0
-        self.hash = self.records[-1].hash if self.records else b""
         self.fault: BaseException | None = None
-        self._queue: queue.SimpleQueue[tuple[list[tuple[Any, ...]], tuple[int, bytes] | None, Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
-    def append(self, at: int, entries: Sequence[tuple[str, Mapping[str, Any]]], memory: bytes | None = None) -> Future[None]:
+    def append(self, at: int, entries: Sequence[tuple[str, Mapping[str, Any]]], memory: bytes | None = None,
+               snapshot: bytes | None = None) -> Future[None]:
         """Queues records that belong together; the future is done when they are on disk, and raises when they cannot be.
 
-        ``memory``: the strategy's bytes after them.
+        ``memory``: the strategy's bytes after them; ``snapshot``: those of the whole run, whose hash the last of them tells.
         """
         rows: list[tuple[Any, ...]] = []
         for kind, body in entries:
@@ -110,11 +130,13 @@ class Journal:
             text = canonical(body)
             self.hash = chained(self.hash, self.seq, at, kind, text)
             rows.append((self.seq, at, kind, text, self.hash))
+        if snapshot is not None:
+            self.snapshot_at = self.seq
         done: Future[None] = Future()
         if self.fault is not None:
             done.set_exception(self.fault)
             return done
-        self._queue.put((rows, (self.seq, memory) if memory is not None else None, done))
+        self._queue.put(_Work(rows, memory, snapshot, done))
         return done
 
     def close(self) -> None:
@@ -142,20 +164,25 @@ class Journal:
                     self._commit(work)
             except (sqlite3.Error, OSError) as error:
                 self.fault = error
-            for _, _, done in work:
+            for item in work:
                 if self.fault is None:
-                    done.set_result(None)
+                    item.done.set_result(None)
                 else:
-                    done.set_exception(self.fault)
+                    item.done.set_exception(self.fault)
             if len(work) < len(batch):
                 return
 
-    def _commit(self, work: Sequence[tuple[list[tuple[Any, ...]], tuple[int, bytes] | None, Future[None]]]) -> None:
+    def _commit(self, work: Sequence[_Work]) -> None:
         with self._db:
-            self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", [row for rows, _, _ in work for row in rows])
-            states = [state for _, state, _ in work if state is not None]
+            self._db.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?)", [row for item in work for row in item.rows])
+            states = [(item.rows[-1][0], item.memory) for item in work if item.memory is not None]
             if states:
                 self._db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", states[-1])
+            for item in work:
+                if item.snapshot is not None:
+                    self._db.execute("INSERT INTO snapshot VALUES (?, ?)", (item.rows[-1][0], zlib.compress(item.snapshot, 1)))
+                    self._db.execute("DELETE FROM snapshot WHERE seq NOT IN (SELECT seq FROM snapshot ORDER BY seq DESC LIMIT ?)",
+                                     (SNAPSHOTS_KEPT,))
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -174,6 +201,12 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def checked(db: sqlite3.Connection, folder: Path) -> Iterator[Record]:
     """Every record, its hash and number checked. Raises :class:`DataError` at the first that does not fit."""
+    for seq, at, kind, body, found in _sound(db, folder):
+        yield Record(seq, at, kind, json.loads(body), found)
+
+
+def _sound(db: sqlite3.Connection, folder: Path) -> Iterator[tuple[int, int, str, str, bytes]]:
+    """The rows as they lie there, checked: what is not looked at need not be parsed."""
     try:
         (version,) = db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() or ("none",)
         if version != str(SCHEMA):
@@ -187,7 +220,7 @@ def checked(db: sqlite3.Connection, folder: Path) -> Iterator[Record]:
             if seq != number or chained(before, seq, at, kind, body) != found:
                 raise DataError(f"{folder}: record {number} does not follow from the one before it: the journal was changed or cut")
             before = found
-            yield Record(seq, at, kind, json.loads(body), found)
+            yield seq, at, kind, body, found
     except sqlite3.DatabaseError as error:
         raise DataError(f"{folder}: the journal cannot be read: {error}") from None
 
@@ -201,15 +234,54 @@ def read(folder: Path, after: int = 0) -> list[Record]:
         return [record for record in checked(db, folder) if record.seq > after]
 
 
-def tail(folder: Path, after: int) -> list[Record]:
-    """The records behind number ``after``, for who watches: unchecked, in order, none missing. Raises :class:`DataError`."""
+def tail(folder: Path, after: int, most: int = -1) -> list[Record]:
+    """The records behind number ``after`` (at most so many), for who watches: unchecked, in order, none missing.
+
+    Raises :class:`DataError`.
+    """
     with contextlib.closing(_reader(folder / FILE)) as db:
         rows = [Record(seq, at, kind, json.loads(body), found) for seq, at, kind, body, found in db.execute(
-            "SELECT seq, at, kind, body, hash FROM event WHERE seq > ? ORDER BY seq", (after,))]
+            "SELECT seq, at, kind, body, hash FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (after, most))]
     for place, record in enumerate(rows, after + 1):
         if record.seq != place:
             raise DataError(f"{folder}: record {place} is missing")
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A record of kind ``snapshot``. ``data`` is what lies beside it, None when it was cleared away."""
+
+    seq: int
+    hash: bytes
+    body: dict[str, Any]
+    packed: bytes | None
+
+    def data(self) -> bytes:
+        """The run's bytes. Raises :class:`DataError` when they are gone, or are not those that the record tells the hash of."""
+        if self.packed is None:
+            raise DataError("its bytes were cleared away")
+        try:
+            data = zlib.decompressobj().decompress(self.packed, int(self.body["bytes"]) + 1)
+        except (zlib.error, KeyError, TypeError, ValueError) as error:
+            raise DataError(f"its bytes cannot be unpacked ({error})") from None
+        if (found := digest_of(data)) != self.body.get("digest"):
+            raise DataError(f"its bytes must have the hash {self.body.get('digest')}, found {found}")
+        return data
+
+
+def digest_of(data: bytes) -> str:
+    """The hash by which a snapshot is known."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def snapshots(folder: Path) -> list[Snapshot]:
+    """The snapshots of a journal, the last one first. Their records are as sound as the journal: see :func:`checked`."""
+    with contextlib.closing(_reader(folder / FILE)) as db:
+        has_bytes = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'snapshot'").fetchone() is not None
+        packed = dict(db.execute("SELECT seq, packed FROM snapshot")) if has_bytes else {}
+        rows = db.execute("SELECT seq, hash, body FROM event WHERE kind = 'snapshot' ORDER BY seq DESC")
+        return [Snapshot(seq, found, json.loads(body), packed.get(seq)) for seq, found, body in rows]
 
 
 def first_record(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from kilohour.execution.port import Filled, LegFill, Place
 
@@ -196,6 +197,14 @@ class Trades:
 
     def __len__(self) -> int:
         return len(self._seen)
+
+    def rows(self) -> list[list[Any]]:
+        """Every trade with its fee, as plain values."""
+        return [[*key, fee] for key, fee in self._seen.items()]
+
+    def take_rows(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Knows the trades of :meth:`rows` and no others."""
+        self._seen = {(contract, trade, buys): fee for contract, trade, buys, fee in rows}
 
     @staticmethod
     def _key(contract: str, trade: str, lots: int) -> tuple[str, str, bool]:

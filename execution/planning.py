@@ -181,7 +181,7 @@ def is_blocked(trader: Trader, wanted: Working) -> bool:
 
 def has_own(trader: Trader, wanted: Working) -> bool:
     """True while the venue has the order or may have it, or owes fills of it."""
-    return any(order.number == wanted.number and (order.is_open or order.owes_fills) for order in trader.orders.values())
+    return any(order.number == wanted.number and (order.is_open or order.owes_fills) for order in trader.unfinished())
 
 
 def in_doubt(trader: Trader, wanted: Working) -> Iterator[VenueOrder]:

@@ -7,7 +7,6 @@ rejection. Everything here is plain data that the journal holds as JSON: codes o
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -235,10 +234,18 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
 
 def to_json(thing: Fact | Command) -> dict[str, Any]:
     """A fact or command as the journal holds it."""
-    body = {"what": type(thing).__name__, **dataclasses.asdict(thing)}
+    body = {"what": type(thing).__name__, **_plain(thing)}
     if body.get("native", "") is None:  # journals from before it replay
         del body["native"]
     return body
+
+
+def _plain(thing: Any) -> Any:
+    """What ``dataclasses.asdict`` gives, without its deep copies: an intent is written down on the way to its order."""
+    if type(thing) is tuple:
+        return [_plain(one) for one in thing]
+    names = getattr(type(thing), "__slots__", None)
+    return thing if names is None else {name: _plain(getattr(thing, name)) for name in names}
 
 
 def from_json(body: Mapping[str, Any]) -> Any:

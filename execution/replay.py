@@ -3,25 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kilohour.errors import DataError
 from kilohour.execution.journal import INPUTS, Record, canonical, chained
 from kilohour.execution.port import from_json, to_json
+from kilohour.execution.snapshots import note_of, taken, unreadable
 from kilohour.execution.trader import Trader
 from kilohour.live import Event
+from kilohour.tape.schema import Kind
 from kilohour.units import MISSING
-
-COLUMNS = ("ts", "ts_event", "kind", "open", "high", "low", "close", "volume")
 
 
 def feed_body(trader: Trader, events: Sequence[Event], facts: Sequence[Any] = ()) -> dict[str, Any]:
     """A timestamp as the journal holds it: contracts and indices by code, nothing where the tape has no value."""
     indices = [index.code for index in trader.session.market.tape.indices]
-    rows = [[indices[e.ref] if e.kind == 4 else trader.codes[e.ref],
-             *(None if getattr(e, name) == MISSING else getattr(e, name) for name in COLUMNS)] for e in events]
+    rows = [[indices[ref] if kind == Kind.PRINT else trader.codes[ref], ts, ts_event, kind,
+             *[None if value == MISSING else value for value in values]] for ts, ts_event, kind, ref, *values in events]
     return {"events": rows, **({"facts": [to_json(fact) for fact in facts]} if facts else {})}
 
 
@@ -29,9 +29,9 @@ def events_of(trader: Trader, body: dict[str, Any]) -> list[Event]:
     """The timestamp back."""
     indices = {index.code: row for row, index in enumerate(trader.session.market.tape.indices)}
     found = []
-    for code, *values in body["events"]:
-        named = dict(zip(COLUMNS, (MISSING if value is None else value for value in values), strict=True))
-        found.append(Event(ref=(indices if named["kind"] == 4 else trader.rows)[code], **named))
+    for code, ts, ts_event, kind, *values in body["events"]:
+        ref = indices[code] if kind == Kind.PRINT else trader.rows[code]
+        found.append(Event(ts, ts_event, kind, ref, *[MISSING if value is None else value for value in values]))
     return found
 
 
@@ -46,7 +46,7 @@ def take(trader: Trader, kind: str, body: dict[str, Any], at: int) -> list[Any]:
         return trader.take_time(at)
     if kind == "word":
         return trader.take_word(body["word"], at)
-    if kind in ("start", "end"):
+    if kind in ("start", "end", "snapshot"):
         return []
     raise DataError(f"an input must be one of {', '.join(INPUTS)}, found {kind!r}")
 
@@ -63,11 +63,19 @@ class Difference:
         return f"record {self.seq}: the run has {self.recorded[:200]}, the replay {self.replayed[:200]}"
 
 
-def replay(trader: Trader, records: Sequence[Record]) -> Difference | None:
-    """Plays every input of a journal into a fresh trader; the first difference in what it decided, None when all is equal."""
-    before, number = b"", 0
+def replay(trader: Trader, records: Iterable[Record], after: tuple[int, bytes] = (0, b"")) -> Difference | None:
+    """Plays every input of a journal into a trader; the first difference in what it decided, None when all is equal.
+
+    ``after``: number and hash of the record that the trader stands behind. A snapshot on the way is proven, not read; one of another
+    version cannot be (:func:`unproven`).
+    """
+    number, before = after
     for group in inputs_of(records):
         given = group[0]
+        if given.kind == "snapshot" and not unreadable(trader, given.body):
+            proof = note_of(trader, taken(trader))
+            if proof != given.body:
+                return Difference(given.seq, canonical(given.body), canonical(proof))
         take(trader, given.kind, given.body, given.at)
         expected = [(record.kind, canonical(record.body)) for record in group[1:]]
         found = [(kind, canonical(body)) for kind, body in trader.drain()]
@@ -84,7 +92,12 @@ def replay(trader: Trader, records: Sequence[Record]) -> Difference | None:
     return None
 
 
-def inputs_of(records: Sequence[Record]) -> Iterator[list[Record]]:
+def unproven(trader: Trader, records: Iterable[Record]) -> list[int]:
+    """Numbers of the snapshots whose bytes this program cannot compare."""
+    return [record.seq for record in records if record.kind == "snapshot" and unreadable(trader, record.body)]
+
+
+def inputs_of(records: Iterable[Record]) -> Iterator[list[Record]]:
     """Each input with the outputs behind it."""
     group: list[Record] = []
     for record in records:

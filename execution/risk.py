@@ -82,7 +82,8 @@ class Risk:
         self.feed_at: int | None = None
         self.is_linked = True
         self.is_reconciled = False
-        self._sent: deque[int] = deque()
+        self.sent_at: deque[int] = deque()
+        """Clock readings of the messages of the last second."""
 
     def raise_to(self, state: Trading, why: str) -> bool:
         """Goes to a stricter state; True when it was not there before."""
@@ -127,11 +128,11 @@ class Risk:
 
     def has_room(self, now: int, *, cancel: bool) -> bool:
         """True when a message fits into this second; cancels may use what is reserved for them."""
-        while self._sent and now - self._sent[0] >= NANOS_PER_SECOND:
-            self._sent.popleft()
+        while self.sent_at and now - self.sent_at[0] >= NANOS_PER_SECOND:
+            self.sent_at.popleft()
         most = self.limits.messages_per_second - (0 if cancel else self.limits.cancels_reserved)
-        return len(self._sent) < most
+        return len(self.sent_at) < most
 
     def sent(self, now: int) -> None:
         """A message went out."""
-        self._sent.append(now)
+        self.sent_at.append(now)

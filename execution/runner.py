@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from kilohour.execution.orders import State
 from kilohour.execution.port import CancelAll, Command, Ended, Fact, Linked, LookUp, LookUpFills, Place, Venue, to_json
 from kilohour.execution.replay import feed_body, take
 from kilohour.execution.risk import Trading
+from kilohour.execution.snapshots import note_of, taken
 from kilohour.execution.trader import Trader
 from kilohour.execution.watchdog import Watchdog
 from kilohour.live import Event
@@ -29,6 +31,8 @@ RETRY_SECONDS = 0.05
 QUIET_SECONDS = 60.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 MOMENTS_MOST = 256
+SNAPSHOT_EVERY = 5_000
+"""Records between two snapshots; 0: none is taken. A strategy in CPython may remember what no snapshot holds, so it gets none."""
 INBOX_MOST = 100_000
 """Facts are never dropped: when so many wait, the run ends with everything cancelled."""
 Clock = Callable[[], int]
@@ -103,6 +107,9 @@ class Runner:
     watchdog: Watchdog | None = None
     is_recovery: bool = False
     """The journal held records before: the trader was played up to its end."""
+    how: dict[str, Any] = field(default_factory=dict)
+    """How it was recovered: written down beside the word."""
+    snapshot_every: int = SNAPSHOT_EVERY
     is_lockstep: bool = False
     """The feed waits for :meth:`Feed.done`: facts that come between two timestamps belong to the later one."""
     must_reconcile: bool = True
@@ -115,8 +122,15 @@ class Runner:
 
     async def run(self) -> None:
         """From connecting to the end of the feed, a kill, or a failure. Orders still open at the end are cancelled."""
+        gc.freeze()  # what is there now stays: a full collection in the middle of a run would look through all of it
+        try:
+            await self._run()
+        finally:
+            gc.unfreeze()
+
+    async def _run(self) -> None:
         if self.is_recovery:
-            await self._input("word", {"word": "recover"}, None)
+            await self._input("word", {"word": "recover", **self.how}, None)
         await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
         jobs = [asyncio.create_task(self._pump_feed()), asyncio.create_task(self._tick())]
         try:
@@ -182,6 +196,19 @@ class Runner:
             await self._take_word(thing)
         if self.on_step is not None:
             self.on_step(self)
+        await self._note_state()
+
+    async def _note_state(self) -> None:
+        """A snapshot, when one is due and nothing waits; of a run with more orders than that, seldomer: it costs as much as it is long."""
+        trader, since = self.trader, self.journal.seq - self.journal.snapshot_at
+        due = max(self.snapshot_every, len(trader.orders) + len(trader.trades))
+        if since < due or (since < 2 * due and not self.inbox.empty()):
+            return
+        if not self.snapshot_every or self.fault or trader.session.interpreted:
+            return
+        data = taken(trader)
+        await self._commit("snapshot", note_of(trader, data), self.clock(), must_wait=False, snapshot=data)
+        self.point("snapshot")
 
     async def _take_word(self, word: str) -> None:
         if word != "finish":
@@ -276,8 +303,9 @@ class Runner:
         self.point("entered")
         await self._execute(commands)
 
-    async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None) -> None:
-        done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory)
+    async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None,
+                      snapshot: bytes | None = None) -> None:
+        done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory, snapshot)
         self.point("queued")
         if must_wait or done.done():
             try:
@@ -308,7 +336,8 @@ class Runner:
         self.fault, self.is_over = why, True
         self.trader.risk.raise_to(Trading.HALTED, why)
         with contextlib.suppress(ConnectionError):
-            await self.venue.do(CancelAll())
+            if not self.trader.is_dry:  # what is open is somebody else's
+                await self.venue.do(CancelAll())
 
     async def _wind_down(self) -> None:
         """Cancels what is open and waits until nothing is in flight, so that the last record is of a quiet account."""

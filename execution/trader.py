@@ -74,6 +74,8 @@ class Trader:
         self.orders: dict[int, VenueOrder] = {}
         self._working: dict[int, VenueOrder] = {}
         """Those of them that are open or may be again."""
+        self._owing: dict[int, VenueOrder] = {}
+        """Those whose fills are not all booked, open or over."""
         self.progress: dict[int, Progress] = {}
         self.trades = Trades()
         self.codes = [contract.code for contract in session.market.tape.contracts]
@@ -146,7 +148,7 @@ class Trader:
                     order.amend_refused()
                 order.pending_cancel = False
                 self.ask(LookUp(cid=order.place.cid))
-        if any(order.owes_fills for order in self.orders.values()):
+        if self._owing:
             self.ask(LookUpFills())
         return self._planned(now)
 
@@ -180,7 +182,7 @@ class Trader:
                 return True
             if order.pending_cancel and now >= self._cancel_due(order):
                 return True
-        return any(order.owes_fills for order in self.orders.values())
+        return bool(self._owing)
 
     # --- what others read -----------------------------------------------------------------------------------------------
 
@@ -192,9 +194,25 @@ class Trader:
             del self._working[cid]
         return [order for order in self._working.values() if order.is_open]
 
+    def unfinished(self) -> list[VenueOrder]:
+        """Orders that the venue has or may have, and those that are over and whose fills are not all booked."""
+        return [*self.open_orders(), *(order for order in self._owing.values() if order.owes_fills and not order.is_open)]
+
+    def know(self, order: VenueOrder) -> None:
+        """Takes up an order as a snapshot has it."""
+        self.orders[order.place.cid] = self._working[order.place.cid] = order
+        self.note_owing(order)
+
+    def note_owing(self, order: VenueOrder) -> None:
+        """After each fact of an order: whether the venue counts more fills of it than are booked."""
+        if order.owes_fills:
+            self._owing[order.place.cid] = order
+        else:
+            self._owing.pop(order.place.cid, None)
+
     def unknown(self) -> list[VenueOrder]:
         """Orders of which it cannot be told whether the venue has them."""
-        return [order for order in self.orders.values() if order.state == State.UNKNOWN]
+        return [order for order in self.open_orders() if order.state == State.UNKNOWN]
 
     def positions(self) -> dict[str, int]:
         """Lots held by contract code."""

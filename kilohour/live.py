@@ -11,7 +11,9 @@ import ctypes
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from kilohour.errors import DataError, StrategyRaised, UnknownName
 from kilohour.kernels import records as r
 from kilohour.kernels.late_margin import NATIVE
 from kilohour.market import Array, Market
-from kilohour.session import Session
+from kilohour.session import Session, copied
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, divide_half_even
@@ -30,8 +32,7 @@ DAYS_AROUND = 800
 """Value dates that prints may lie before the first, and after the last fixing day known at the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One row of a tape, in the tape's own columns; ``ref`` is a row of the market's contracts or indices."""
 
     ts: int
@@ -43,6 +44,12 @@ class Event:
     low: int
     close: int
     volume: int
+
+
+_KIND_AND_REF: Callable[[Any], Any] = itemgetter(2, 3)
+_OF_AN_ORDER: Callable[[Any], tuple[Any, ...]] = itemgetter(*map((r.ORDER.names or ()).index, (
+    "number", "kind", "life", "flags", "origin", "limit", "trigger", "distance", "until", "parent", "group", "size", "units", "filled",
+    "legs", "contract", "ratio")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +98,24 @@ class Inflow:
 
     def __init__(self, capacity: int = 256) -> None:
         self.columns = {name: np.zeros(capacity, dtype) for name, dtype in COLUMNS.items()}
+        assert tuple(self.columns) == Event._fields
+        self._views: dict[int, dict[str, Array]] = {}
+        """By how many events there are."""
 
     def of(self, events: Sequence[Event]) -> dict[str, Array]:
         """The events as columns, sorted as a tape sorts them. Read-only, as a tape's: the engine is compiled for those."""
         if len(events) > len(self.columns["ts"]):
             self.columns = {name: np.zeros(2 * len(events), dtype) for name, dtype in COLUMNS.items()}
-        rows = sorted(events, key=lambda event: (event.kind, event.ref))
-        for name, column in self.columns.items():
-            column[: len(rows)] = [getattr(event, name) for event in rows]
-        views = {name: column[: len(rows)] for name, column in self.columns.items()}
-        for view in views.values():
-            view.flags.writeable = False
-        return views
+            self._views.clear()
+        count, width = len(events), len(self.columns)
+        rows = np.fromiter(chain.from_iterable(sorted(events, key=_KIND_AND_REF)), np.int64, count * width).reshape(count, width)
+        if count not in self._views:
+            self._views[count] = {name: column[:count] for name, column in self.columns.items()}
+            for view in self._views[count].values():
+                view.flags.writeable = False
+        for place, column in enumerate(self.columns.values()):
+            column[:count] = rows[:, place]
+        return self._views[count]
 
 
 @dataclass(repr=False)
@@ -113,7 +126,10 @@ class LiveSession(Session):
     _last: int = field(init=False, default=0)
     _told: int = field(init=False, default=0)
     _finals: frozenset[int] = field(init=False, default=frozenset())
+    _is_silent: bool = field(init=False, default=False)
     _entry: MarksEntry | None = field(init=False, default=None)
+    _before: list[Array] = field(init=False, default_factory=list)
+    _copies: list[tuple[Array, Array]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         from kilohour.kernels.venue_facts import AT_VENUE
@@ -166,8 +182,46 @@ class LiveSession(Session):
 
     def silence(self) -> None:
         """The strategy is not called any more; what it had at work stays, and the books go on."""
-        self.step, self.wants_events = None, 0
+        self.step, self.wants_events, self._is_silent = None, 0, True
         self._python_step().silence()
+
+    def snapshot(self) -> list[Array]:
+        """As of any session, but good until the next one only: half a megabyte that is allocated anew is paged in anew."""
+        if not self._before:
+            self._before = super().snapshot()
+            self._copies = [(kept.view(np.uint8), part.view(np.uint8)) for kept, part in zip(self._before, self._memory(), strict=True)]
+        for kept, part in self._copies:
+            kept[...] = part
+        return self._before
+
+    def image(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """All that decides what comes next, between two timestamps: plain values, and memory in which addresses are zero."""
+        self._drain()
+        untold, book = self.tables["orders"][self._told :], copied(self.book)
+        book["risk"], book["quotes"] = np.zeros((), r.RISK), 0
+        plain = {"events_seen": self.events_seen, "last": self._last, "has_rare": self.market.has_rare, "is_silent": self._is_silent,
+                 "finals": sorted(self._finals)}
+        return plain, {**self._parts(), "book": book, "untold": np.concatenate(untold) if untold else np.zeros(0, r.OUT_ORDERS)}
+
+    def _parts(self) -> dict[str, Array]:
+        """Memory that a run changes, by name; an order half made leaves its legs in ``scratch``, for the next one to be made over."""
+        parts = {name: getattr(self, name) for name in ("state", "desk", "book", "latest", "first", "scratch", "guard", "quotes")}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def take_image(self, plain: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
+        """Goes on from an image of a session of the same run."""
+        if "quotes" in parts and self.quotes is None:
+            self.keep_quotes()
+        address = self.book["quotes"].copy()
+        for name, part in self._parts().items():
+            part.view(np.uint8).reshape(-1)[...] = np.frombuffer(parts[name], np.uint8)
+        self.book["quotes"] = address
+        self.events_seen, self._last, self._finals = plain["events_seen"], plain["last"], frozenset(plain["finals"])
+        if plain["is_silent"]:
+            self.silence()
+        self.market = dataclasses.replace(self.market, has_rare=plain["has_rare"])
+        untold = np.frombuffer(parts["untold"], r.OUT_ORDERS)
+        self.tables["orders"], self._told = [untold] if len(untold) else [], 0
 
     def fresh(self) -> Array:
         """Rows of the table of orders since the last call: what was accepted, refused or ended, oldest first."""
@@ -179,16 +233,13 @@ class LiveSession(Session):
     def working(self) -> list[Working]:
         """The orders that passed the gate and are not done, oldest first."""
         count = int(self.book["orders_working"][0])
+        if count == 0:
+            return []
         found = []
-        names = r.ORDER.names or ()
         for row in self.book["order"][0][:count].tolist():
-            values = dict(zip(names, row, strict=True))
-            legs = values["legs"]
-            contracts, ratios = values["contract"], values["ratio"]
-            found.append(Working(
-                values["number"], values["kind"], values["life"], values["flags"], values["origin"], values["limit"], values["trigger"],
-                values["distance"], values["until"], values["parent"], values["group"], values["size"], values["units"], values["filled"],
-                tuple(int(c) for c in contracts[:legs]), tuple(int(q) for q in ratios[:legs])))
+            values = _OF_AN_ORDER(row)
+            legs, contracts, ratios = values[-3:]
+            found.append(Working(*values[:-3], *(tuple(each[:legs].tolist()) for each in (contracts, ratios))))
         return found
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
@@ -327,7 +378,9 @@ class LiveSession(Session):
             raise DataError(f"a timestamp must be later than the one before, {self._last}, found {now}")
         self._last = now
         for event in events:
-            if event.kind == Kind.PRINT:
+            if event.kind == Kind.BAR:
+                self._check_contract(event.ref)
+            elif event.kind == Kind.PRINT:
                 if not 0 <= event.ref < len(market.tape.indices):
                     raise DataError(f"a print must be of an index of this market, found row {event.ref}")
                 day = event.ts_event // NANOS_PER_DAY - market.first_day
@@ -335,10 +388,11 @@ class LiveSession(Session):
                     raise DataError(f"a print's value date must be within {market.day_count} days from day {market.first_day}, found {day}")
             else:
                 self._check_contract(event.ref)
-            if event.kind == Kind.QUOTE and self.quotes is None:
-                self.keep_quotes()
-            if event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL)):
-                self.market = dataclasses.replace(self.market, has_rare=True)
+                if event.kind == Kind.QUOTE and self.quotes is None:
+                    self.keep_quotes()
+                is_rare = event.kind in (Kind.FUNDING, Kind.QUOTE) or (event.volume > 0 and event.kind in (Kind.MARK, Kind.FINAL))
+                if is_rare and not self.market.has_rare:
+                    self.market = dataclasses.replace(self.market, has_rare=True)
 
     def _check_contract(self, ref: int) -> None:
         if not 0 <= ref < len(self.market.tape.contracts):

@@ -2,14 +2,12 @@
 """From an event on the socket to its order on the socket, on loopback: the runner's own time, and the durable commit beside it.
 
 The sandbox is a process of its own. Wall time has in it whatever else the machine does meanwhile, the time of the runner's thread
-has not: on a machine that is busy the tail of the first is the machine's. What is there when the run begins is set aside from the
-collector (``gc.freeze``), and the collector stays on.
+has not: on a machine that is busy the tail of the first is the machine's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import subprocess
 import sys
@@ -36,7 +34,6 @@ class Stamps:
     samples: list[tuple[list[int], int]] = field(default_factory=list)
     _walls: list[int] = field(default_factory=list)
     _thread: int = 0
-    _is_running: bool = False
 
     def point(self, name: str) -> None:
         """A place in the run. Facts that come between two timestamps are no part of either.
@@ -44,10 +41,7 @@ class Stamps:
         The thread's clock is a slow system call on some machines: it is read outside of what the wall's measures.
         """
         if name == "received":
-            if not self._is_running:  # imported and compiled is everything by now
-                gc.collect()
-                gc.freeze()
-            self._is_running, self._thread, self._walls = True, time.thread_time_ns(), [time.perf_counter_ns()]
+            self._thread, self._walls = time.thread_time_ns(), [time.perf_counter_ns()]
         elif name == "fact" and len(self._walls) < len(STAGES):
             self._walls = []
         elif self._walls and len(self._walls) < len(STAGES) and name == STAGES[len(self._walls)]:
@@ -106,9 +100,6 @@ async def _traded(folder: Path, told: dict[str, Any]) -> Stamps:
 
     keys = {name: told["accounts"][0][name] for name in ("api_key", "api_secret")}
     strategy, stamps = f"{Path(__file__).with_name('strategies.py')}:Turns", Stamps()
-    try:
-        await paper(Paper(strategy=strategy, url=f"http://127.0.0.1:{told['port']}", account="paper", keys=keys, folder=folder,
-                          clock=time.time_ns, is_lockstep=True, point=stamps.point))
-    finally:
-        gc.unfreeze()
+    await paper(Paper(strategy=strategy, url=f"http://127.0.0.1:{told['port']}", account="paper", keys=keys, folder=folder,
+                      clock=time.time_ns, is_lockstep=True, point=stamps.point))
     return stamps

@@ -26,7 +26,9 @@ SILENCE_SECONDS = 15.0
 """Without a message for so long a line is opened anew, from the event behind the last one on."""
 RETRIES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to get the feed back."""
-PRICES = ("open", "high", "low", "close", "volume")
+KINDS = {kind.name.lower(): int(kind) for kind in Kind}
+Message = tuple[int, list[list[Any]]]
+"""A timestamp and its events as docs/sandbox.md has them."""
 
 
 def tape_of(hello: Mapping[str, Any]) -> Tape:
@@ -175,55 +177,56 @@ class SandboxFeed:
                     await self._say_done()
                 continue
             self._told = said["barrier"]
-            rows = []
+            latest: tuple[Event, ...] = ()
             while self._seq < said["feed_seq"]:
-                row = await self._next()
-                if row is not None:
-                    rows.append(row)
-            for ts in sorted({row["ts"] for row in rows})[:-1]:  # a runner that joins late catches up first
-                yield Moment(tuple(self._events([row for row in rows if row["ts"] == ts])))
-            latest = [row for row in rows if row["ts"] == rows[-1]["ts"]]
-            yield Moment(tuple(self._events(latest)), facts_due=said["orders_seq"], barrier=said["barrier"])
+                message = await self._next()
+                if message is not None:
+                    if latest:  # a runner that joins late catches up first
+                        yield Moment(latest)
+                    latest = self._events(message)
+            yield Moment(latest, facts_due=said["orders_seq"], barrier=said["barrier"])
 
     async def _by_lull(self) -> AsyncIterator[Moment]:
-        rows: list[dict[str, Any]] = []
-        asked: asyncio.Task[dict[str, Any] | None] | None = None
+        held: list[Message] = []
+        asked: asyncio.Task[Message | None] | None = None
         while True:
             asked = asked or asyncio.create_task(self._next())
-            finished, _ = await asyncio.wait({asked}, timeout=LULL_SECONDS if rows else None)
-            row = asked.result() if finished else None
-            if rows and (not finished or row is None or row["ts"] != rows[0]["ts"]):
-                yield Moment(tuple(self._events(rows)))
-                rows = []
+            finished, _ = await asyncio.wait({asked}, timeout=LULL_SECONDS if held else None)
+            message = asked.result() if finished else None
+            if held and (not finished or message is None or message[0] != held[0][0]):
+                yield Moment(tuple(event for one in held for event in self._events(one)))
+                held = []
             if finished:
                 asked = None
-                if row is None:
+                if message is None:
                     return
-                rows.append(row)
+                held.append(message)
 
-    async def _next(self) -> dict[str, Any] | None:
-        """The next event, None at the end: doubles are passed over, and from a missing one on all is asked for again.
+    async def _next(self) -> Message | None:
+        """The next events, None at the end: doubles are passed over, and from a missing one on all is asked for again.
 
         Raises :class:`DataError` when it stays missing, or when the feed does not come back."""
         for wait in (*RETRIES, None):
-            row = await self._events_line.hear()
-            while row["seq"] <= self._seq and not row.get("end"):
-                row = await self._events_line.hear()
-            if row.get("end") and (row["seq"] == self._seq or self.hello["kind"] != "replay"):
+            body = await self._events_line.hear()
+            while not body.get("end") and body["seq"] + len(body["events"]) - 1 <= self._seq:
+                body = await self._events_line.hear()
+            if body.get("end") and (body["seq"] == self._seq or self.hello["kind"] != "replay"):
                 return None
-            if row["seq"] == self._seq + 1 or (self._seq == 0 and self.hello["kind"] != "replay"):
-                self._seq = row["seq"]
-                return row
+            if body["seq"] == self._seq + 1 or (self._seq == 0 and self.hello["kind"] != "replay"):
+                self._seq = body["seq"] + len(body["events"]) - 1
+                return body["ts"], body["events"]
             await self._events_line.drop()
             await asyncio.sleep(wait or 0)
-        raise DataError(f"the feed's event {self._seq + 1} is missing, found {row['seq']}")
+        raise DataError(f"the feed's event {self._seq + 1} is missing, found {body['seq']}")
 
-    def _events(self, rows: list[dict[str, Any]]) -> list[Event]:
+    def _events(self, message: Message) -> tuple[Event, ...]:
+        ts, told = message
+        if ts <= self.skip_until:
+            return ()
         found = []
-        for row in rows:
-            kind = Kind[row["kind"].upper()]
-            ref = (self._indices if kind is Kind.PRINT else self._rows).get(row["code"])
-            if ref is not None and row["ts"] > self.skip_until:
-                values = (MISSING if row[name] is None else row[name] for name in PRICES)
-                found.append(Event(row["ts"], row["ts_event"], int(kind), ref, *values))
-        return found
+        for ts_event, name, code, *values in told:
+            kind = KINDS[name]
+            ref = (self._indices if kind == Kind.PRINT else self._rows).get(code)
+            if ref is not None:
+                found.append(Event(ts, ts_event, kind, ref, *[MISSING if value is None else value for value in values]))
+        return tuple(found)

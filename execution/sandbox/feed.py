@@ -9,13 +9,16 @@ runner misses nothing and nothing depends on how fast anybody is.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
 from kilohour.execution.sandbox.hub import Outbox
 from kilohour.execution.sandbox.replay import ReplayExchange
-from kilohour.execution.sandbox.tape_rows import feed_rows
+from kilohour.execution.sandbox.tape_rows import TOLD, feed_rows
 from kilohour.execution.sandbox.wire import BODY_MOST, BadText, dump, read_json, whole_of
 from kilohour.units import NANOS_PER_SECOND
 
@@ -26,8 +29,16 @@ LOCKSTEP = "lockstep"
 SLEEP_MOST = 0.25
 
 
+def messages(rows: Iterable[dict[str, Any]], seq: int) -> Iterator[str]:
+    """The feed's messages of events, the first of which has number ``seq``: one for each timestamp."""
+    for ts, group in groupby(rows, itemgetter("ts")):
+        told = [[row[name] for name in TOLD] for row in group]
+        yield dump({"seq": seq, "ts": ts, "events": told})
+        seq += len(told)
+
+
 class Feed:
-    """``/_feed``: a hello, then events as JSON objects numbered from 1, which is their row on the tape plus one."""
+    """``/_feed``: a hello, then a JSON object a timestamp with its events, numbered from 1, which is their row on the tape plus one."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -37,12 +48,11 @@ class Feed:
     def publish_rows(self, rows: list[dict[str, Any]]) -> None:
         """Tells the next events."""
         boxes = self.server.hub.each("feed")
-        for row in rows:
-            self.seq += 1
-            if boxes:
-                text = dump({"seq": self.seq, **row})
+        if boxes:
+            for text in messages(rows, self.seq + 1):
                 for box in boxes:
                     box.send(text)
+        self.seq += len(rows)
 
     def end(self) -> None:
         """Tells that nothing follows."""
@@ -60,8 +70,8 @@ class Feed:
             box.reply(dump({"hello": {**self.server.exchange.hello(), "next_seq": self.seq + 1}}))
             exchange = self.server.exchange
             if start is not None and 1 <= start <= self.seq and isinstance(exchange, ReplayExchange):
-                for seq, row in enumerate(feed_rows(exchange.tape, start - 1, self.seq), start):
-                    box.reply(dump({"seq": seq, **row}))
+                for text in messages(feed_rows(exchange.tape, start - 1, self.seq), start):
+                    box.reply(text)
             if self.is_over:
                 box.reply(dump({"end": True, "seq": self.seq}))
             async for message in socket:

@@ -10,6 +10,8 @@ from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING
 
+TOLD = ("ts_event", "kind", "code", "open", "high", "low", "close", "volume")
+"""Columns of an event in a message of the feed, in their order; ``ts`` is the message's."""
 NAMES = {int(kind): kind.name.lower() for kind in Kind}
 """Kinds of event as the feed names them."""
 

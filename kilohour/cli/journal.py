@@ -40,19 +40,23 @@ def show(run: RunFolder, kind: Kind = None, last: Last = 40, json: options.Json 
 
 @app.command(epilog="Example: [cyan]kilohour journal verify runs/calendar-spread-paper[/cyan]")
 def verify(run: RunFolder, json: options.Json = False) -> None:
-    """Check every number and hash; nothing may be missing, changed or cut out."""
+    """Check every number and hash, and those of the snapshots; nothing may be missing, changed or cut out."""
     from collections import Counter
 
     from kilohour.cli.output import line, print_json
-    from kilohour.execution.journal import read
+    from kilohour.execution.journal import read, snapshots
 
     records = read(run)
+    kept = [snapshot.seq for snapshot in snapshots(run) if snapshot.packed is not None and snapshot.data()]
     counts = dict(sorted(Counter(record.kind for record in records).items()))
     ended = bool(records) and records[-1].kind == "end"
     if json:
-        print_json({"records": len(records), "kinds": counts, "hash": records[-1].hash.hex() if records else "", "ended": ended})
+        print_json({"records": len(records), "kinds": counts, "hash": records[-1].hash.hex() if records else "", "ended": ended,
+                    "snapshots": kept})
         return
     line(f"{len(records)} records, whole: {', '.join(f'{count} {kind}' for kind, count in counts.items())}")
+    if kept:
+        line(f"snapshots that a restart may begin at: {', '.join(map(str, kept))} (journal replay proves them)")
     line(f"last hash {records[-1].hash.hex() if records else 'none'}; the run {'was ended' if ended else 'was cut off'}")
 
 
@@ -61,15 +65,20 @@ def replay(run: RunFolder, json: options.Json = False) -> None:
     """Run the strategy once more on what the journal holds, and compare every decision and hash. Code 1 when they differ."""
     from kilohour.backtests.live import replayed
     from kilohour.cli.output import Waiting, line, only_json, print_json
+    from kilohour.execution.journal import read
+    from kilohour.execution.replay import unproven
 
     with only_json(json), Waiting("replay"):
         trader, apart = replayed(run)
+        other = unproven(trader, read(run))
     if json:
         print_json({"equal": apart is None, "difference": None if apart is None else str(apart), "orders": trader.made,
-                    "fingerprint": trader.fingerprint()})
+                    "fingerprint": trader.fingerprint(), "snapshots_not_compared": other})
     elif apart is None:
         line(f"equal: {trader.steps} timestamps, {trader.made} orders, {len(trader.trades)} trades, fingerprint {trader.fingerprint()}")
     else:
         line(f"different: {apart}")
+    if other and not json:
+        line(f"snapshots of another version, not compared: {', '.join(map(str, other))}")
     if apart is not None:
         raise typer.Exit(1)

@@ -19,6 +19,9 @@ RunFolder = Annotated[
     Path | None, typer.Argument(metavar="RUN", show_default="the newest under runs/", help="Folder of the run.")
 ]
 Process = Annotated[bool, typer.Option("--process", help="Also end the runner's process at once (SIGKILL), for one that hangs.")]
+AccountOrders = Annotated[
+    bool, typer.Option("--account-orders", help="Of a dry run, which has none itself: cancel every order its account has at the venue.")
+]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The sandbox's seed, from which its keys come.")]
 
 
@@ -27,7 +30,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLES)(kill)
 
 
-def kill(run: RunFolder = None, process: Process = False, seed: Seed = 7, json: options.Json = False) -> None:
+def kill(run: RunFolder = None, process: Process = False, account_orders: AccountOrders = False, seed: Seed = 7,
+         json: options.Json = False) -> None:  # fmt: skip
     """Stop a run: tell its runner, cancel every order of its account at the venue, and see that none is left."""
     import asyncio
     import time
@@ -36,9 +40,12 @@ def kill(run: RunFolder = None, process: Process = False, seed: Seed = 7, json: 
     from kilohour.cli.output import line, print_json
 
     folder = run if run is not None else newest(Path("runs"))
-    told = asyncio.run(stop_run(folder, seed=seed, clock=time.time_ns, end_process=process))
+    told = asyncio.run(stop_run(folder, seed=seed, clock=time.time_ns, end_process=process, is_account_meant=account_orders))
     if json:
         print_json(told)
+    elif told["open"] is None:
+        line(f"{folder}: a dry run has no orders at the venue, so none was cancelled (--account-orders cancels those of its account); "
+             f"the runner {told['runner']}")
     else:
         line(f"{folder}: {told['cancelled']} orders cancelled, {told['open']} open; the runner {told['runner']}")
     if told["open"]:

@@ -57,30 +57,34 @@ def live(
     out: options.Out = None,
     json: options.Json = False,
 ) -> None:
-    """Run a strategy at a real venue: a dry run unless --confirm names the account."""
+    """Run a strategy at a real venue: a dry run unless --confirm names the account. Ctrl-C ends it in order, with a report."""
     import asyncio
     import time
 
+    from kilohour.backtests.live import report_of
     from kilohour.backtests.real import CAREFUL, NEAR_THE_MARKET, Real, check, summary
     from kilohour.backtests.real import live as run_live
     from kilohour.backtests.resolve import strategy_class
     from kilohour.cli.assignments import limits_of, live_limits_of, parameters_of
     from kilohour.cli.output import grid, only_json, print_json, show
-    from kilohour.cli.paper import word_of
+    from kilohour.cli.paper import Interrupted, _check_folder, word_of
     from kilohour.cli.places import folder_for
     from kilohour.cli.screen import Screen
 
     with only_json(json):
         parameters = parameters_of(strategy_class(name), assignments or [])
         with folder_for(out, f"{name if '.py' not in name else strategy_class(name).__name__}-live") as folder:
+            _check_folder(folder)
+            interrupted = Interrupted(word_of(folder))
             asked = Real(strategy=name, venue=venue, account=account, folder=folder, clock=time.time_ns, confirmed=confirm, url=url,
                          width=width, parameters=parameters, cash=cash, assume=tuple(assume or ()),
                          contracts=None if contracts is None else str(contracts), interpreted=interpreted, accept_positions=accept,
                          limits=live_limits_of(limits, CAREFUL), risk=limits_of(limits, NEAR_THE_MARKET) or NEAR_THE_MARKET,
-                         word=word_of(folder), seconds=seconds)
+                         word=interrupted.word, seconds=seconds)
             check(asked)
-            with Screen(folder):
-                told = summary(asyncio.run(run_live(asked)))
+            with Screen(folder), interrupted:
+                runner = asyncio.run(run_live(asked))
+            told = {**summary(runner), "report": None if runner.fault else report_of(folder)}
     if json:
         print_json(told)
     else:

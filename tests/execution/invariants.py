@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from kilohour.backtests.live import replayed
 from kilohour.execution.journal import read
@@ -38,19 +40,53 @@ def check_invariants(folder: Path, exchange) -> None:
 
 
 def check_risk(folder: Path) -> None:
-    """At no record of the journal were more orders open, those that are UNKNOWN included, than the run's limits allow."""
+    """At every record of the journal: the worst that may be open, live and UNKNOWN, is within the run's limits."""
     start, *records = read(folder)
-    most = (start.body["risk"] or {}).get("open_orders") or float("inf")
-    left: dict[int, dict[str, int]] = {}
+    limits = start.body["risk"] or {}
+    risk = OpenRisk(limits.get("open_orders") or inf, limits.get("position_lots") or inf)
     for record in records:
-        body = record.body
-        if record.kind == "intent":
-            left[body["cid"]] = {code: ratio * body["units"] for code, ratio in body["legs"]}
-        elif record.kind == "order" and State[body["state"]].is_over:
-            left.pop(body["cid"], None)
-        elif record.kind == "fill" and body["cid"] in left:
+        risk.see(record.kind, record.body)
+        risk.check(record.seq, is_new=record.kind == "intent")
+
+
+class OpenRisk:
+    """What a run may come to hold, by what its journal says alone: every order at its full rest from its intent until it is over.
+
+    An order that the venue had said it does not know and then shows after all is beyond anybody's limit: it is counted from there on,
+    and what it breaks must not be added to.
+    """
+
+    def __init__(self, orders: float, lots: float) -> None:
+        self.most_orders, self.most_lots = orders, lots
+        self.rest: dict[int, dict[str, int]] = {}
+        self.open: set[int] = set()
+        self.late: set[int] = set()
+        self.held: Counter[str] = Counter()
+
+    def see(self, kind: str, body: dict[str, Any]) -> None:
+        cid = body.get("cid")
+        if kind == "intent":
+            self.rest[cid] = {code: ratio * body["units"] for code, ratio in body["legs"]}
+            self.open.add(cid)
+        elif kind == "order" and cid in self.rest:
+            if State[body["state"]].is_over:
+                self.open.discard(cid)
+                self.late.discard(cid)
+            elif cid not in self.open:
+                self.open.add(cid)
+                self.late.add(cid)
+        elif kind == "fill":
             for code, _, lots, _ in body["legs"]:
-                left[body["cid"]][code] -= lots
-            if not any(left[body["cid"]].values()):
-                del left[body["cid"]]
-        assert len(left) <= most
+                self.held[code] += lots
+                if cid in self.rest:
+                    self.rest[cid][code] -= lots
+
+    def check(self, seq: int, *, is_new: bool) -> None:
+        if self.late and not is_new:
+            return
+        rests = [self.rest[cid] for cid in self.open if any(self.rest[cid].values())]
+        assert len(rests) <= self.most_orders, f"record {seq}: {len(rests)} orders open, {self.most_orders} allowed"
+        for code in {*self.held, *(code for rest in rests for code in rest)}:
+            for side in (1, -1):
+                worst = self.held[code] * side + sum(max(rest.get(code, 0) * side, 0) for rest in rests)
+                assert worst <= self.most_lots, f"record {seq}: {code} may come to {worst} lots, {self.most_lots} allowed"

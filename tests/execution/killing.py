@@ -25,9 +25,9 @@ from kilohour.execution.journal import Journal
 from kilohour.faces.fields import dtype_of
 from kilohour.live import LiveSession
 
-POINTS = ("decided", "in commit", "written", "committed", "send", "sent", "fact", "entered")
+POINTS = ("decided", "in commit", "written", "committed", "send", "sent", "fact", "entered", "snapshot")
 """Before a timestamp is on disk; inside the journal's transaction, and behind it before anybody heard; after; before a command is
-sent, after it; before and after a fact (an acknowledgement, a fill) is on disk."""
+sent, after it; before and after a fact (an acknowledgement, a fill) is on disk; with a snapshot that is not on disk yet."""
 
 
 def live(asked: dict, point: str, nth: int) -> None:

@@ -16,6 +16,7 @@ from kilohour.execution.journal import Journal
 from kilohour.execution.keys import variable
 from kilohour.execution.orders import Trades
 from kilohour.execution.sandbox.chaos import Chaos
+from kilohour.execution.sandbox.model import Fill
 from tests.execution.sandbox.booking import NEAR, small_exchange
 from tests.execution.sandbox.serving import serving
 from tests.execution.sandbox.test_ax import other
@@ -124,6 +125,43 @@ def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_
             server.okx.trading.fire("one")  # the time is over
             assert not server.exchange.open_orders["one"]
             await venue.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_every_fill_of_a_downtime_is_told_also_when_a_page_does_not_hold_them():
+    """260 trades, 150 of them in one millisecond: a page of OKX holds the newest hundred, and names older ones by number only."""
+    ages = [5_000_000 - i for i in range(60)] + [3_000_000] * 150 + [50 - i for i in range(50)]  # milliseconds ago
+
+    async def run() -> None:
+        import ccxt.pro
+
+        from kilohour.execution.ccxt_venue import CcxtVenue, closed, unrepeated_session
+
+        async with serving(small_exchange(), clock=time.time_ns) as (server, _):
+            now = server.exchange.now
+            for number, age in enumerate(ages):
+                server.exchange.fills["one"].append(Fill(id=f"T{number:03}", order="O-9", account="one", symbol=NEAR, side=1, lots=1,
+                                                         price=2_000_000, fee=7, is_taker=True, ts=now - age * 10**6))
+            exchange = ccxt.pro.okx({**settings(server), "session": unrepeated_session()})
+            await exchange.load_markets()
+            symbol = next(market["symbol"] for market in exchange.markets.values() if market["id"] == ID)
+
+            async def told(since: int) -> tuple[list[str], list[str]]:
+                venue = CcxtVenue(exchange, {symbol: CODE}, {CODE: Fraction(730)}, lambda: now, kind="future", currency="USD")
+                venue.fills_from = since
+                facts: list = []
+                venue.inbox, venue._since = facts.append, {symbol: since // 10**6}
+                await venue.do(port.LookUpFills())
+                return ([fact.legs[0].trade for fact in facts if isinstance(fact, port.Filled)],
+                        [fact.why for fact in facts if isinstance(fact, port.Linked)])
+
+            assert await told(now - 6_000 * 10**9) == ([f"T{number:03}" for number in range(260)], [])
+            assert (await told(now - 4_000 * 10**9))[0] == [f"T{number:03}" for number in range(60, 260)]
+            trades, why = await told(now - 100 * 86_400 * 10**9)
+            assert len(trades) == 260
+            assert why == [f"the history of trades may be cut: {symbol}: trades from 100 days ago on were asked for, and the venue shows 90"]
+            await closed(exchange)
 
     asyncio.run(asyncio.wait_for(run(), 60))
 

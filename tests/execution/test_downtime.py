@@ -4,14 +4,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+import sys
+import time
 from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
 
+import aiohttp
 import pytest
 
+from kilohour.backtests.live import fills_from
+from kilohour.backtests.paper import Paper, paper, sandbox
 from kilohour.execution import port
 from kilohour.execution.ax.venue import AxVenue
+from kilohour.execution.journal import read
 from kilohour.execution.sandbox.model import Fill
 from kilohour.units import NANOS_PER_DAY
+from tests.execution.invariants import check_invariants
+from tests.execution.papers import ACCOUNT, CASH, short
 from tests.execution.sandbox.booking import NEAR, NOON, small_exchange
 from tests.execution.sandbox.serving import serving
 
@@ -82,3 +94,123 @@ def test_ccxt_asks_from_the_last_fill_known():
 
     (fill,) = asyncio.run(go(9 * 10**14))
     assert fill.legs[0].lots == 3
+
+
+def wild_venue(exchange):
+    from kilohour.execution.ccxt_venue import CcxtVenue
+    from tests.execution.wild import SYMBOL
+
+    venue = CcxtVenue(exchange, {SYMBOL: "OKX:H100-PERP"}, {"OKX:H100-PERP": Fraction(100)}, lambda: 10**18)
+    venue.fills_from = 9 * 10**14
+    return venue
+
+
+async def asked_of(venue) -> list[port.Fact]:
+    facts: list[port.Fact] = []
+    await venue.open(facts.append)
+    await venue.do(port.LookUpFills())
+    await venue.close()
+    return facts
+
+
+@pytest.mark.parametrize("is_newest_first", [False, True])
+def test_ccxt_pages_on_in_whichever_direction_the_class_cuts(is_newest_first):
+    pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+    from tests.execution.wild import SYMBOL, Wild
+
+    async def go():
+        exchange = Wild("gate")
+        exchange.is_newest_first = is_newest_first
+        await exchange.create_order(SYMBOL, "limit", "buy", 350, 2.5, {"clientOrderId": "77"})
+        for _ in range(350):
+            exchange.trade("1", 1)
+        whole = await asked_of(wild_venue(exchange))
+        exchange.trades = [{**trade, "timestamp": 10**9} for trade in exchange.trades]  # no time tells them apart
+        return whole, await asked_of(wild_venue(exchange))
+
+    whole, cut = asyncio.run(go())
+    assert [fact.legs[0].trade for fact in whole if isinstance(fact, port.Filled)] == [f"T{number}" for number in range(1, 351)]
+    assert all(fact.cid == 77 for fact in whole if isinstance(fact, port.Filled))
+    assert [fact.why for fact in whole if isinstance(fact, port.Linked)] == [""]
+    assert len([fact for fact in cut if isinstance(fact, port.Filled)]) == 100
+    (why,) = [fact.why for fact in cut if isinstance(fact, port.Linked) and fact.why]
+    assert why.startswith(f"the history of trades may be cut: {SYMBOL}: 100 trades or more within the millisecond 1000000000")
+
+
+def test_ccxt_knows_its_own_order_by_a_trade_that_carries_no_number_of_ours():
+    """The reply was lost and the runner is another one by then: neither number leads to the other but by asking."""
+    pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+    import ccxt
+
+    from tests.execution.wild import SYMBOL, Wild
+
+    async def go(is_same: bool):
+        exchange = Wild()
+        exchange.fails, exchange.accepts_first = [ccxt.NetworkError("no reply")], True
+        facts: list[port.Fact] = []
+        venue = wild_venue(exchange)
+        await venue.open(facts.append)
+        await venue.do(port.Place(cid=77, legs=(("OKX:H100-PERP", 1),), units=3, limit=2_500_000, life="gtc"))
+        assert isinstance(facts[-1], port.Unsure)
+        await exchange.create_order(SYMBOL, "limit", "buy", 2, 2.5, {})
+        exchange.trade("1", 3)
+        exchange.trade("2", 2)  # by hand, without a number
+        exchange.trade("2", 0)
+        if is_same:
+            await venue.do(port.LookUpFills())
+        await venue.close()
+        facts += [] if is_same else await asked_of(wild_venue(exchange))
+        return [(fact.cid, fact.oid) for fact in facts if isinstance(fact, port.Filled)], exchange.asked
+
+    told, asked = asyncio.run(go(is_same=True))
+    assert told == [(77, "1"), (0, "2"), (0, "2")]
+    assert asked == ["77", "2"], "by our number, then by theirs, and another's order once"
+    told, asked = asyncio.run(go(is_same=False))
+    assert told == [(77, "1"), (0, "2"), (0, "2")]
+    assert asked == ["1", "2"]
+
+
+@pytest.mark.parametrize(("began", "filled_at", "since"), [
+    (NOON, 0, NOON), (NOON, NOON + LATE_HOUR, NOON), (NOON, NOON + NANOS_PER_DAY, NOON), (NOON, NOON + 3 * NANOS_PER_DAY, NOON + 2 * NANOS_PER_DAY)])
+def test_a_restart_asks_from_a_day_before_its_last_fill_and_never_from_before_it_began(began, filled_at, since):
+    assert fills_from({"began": began}, SimpleNamespace(filled_at=filled_at)) == since
+
+
+async def days_pass(url: str, exchange, enough) -> None:
+    """Somebody else is done at each barrier, until it is enough."""
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/_lockstep?account=nobody") as line:
+        while not enough():
+            said = json.loads((await line.receive(10)).data)
+            await line.send_str(json.dumps({"done": said["barrier"]}))
+            await asyncio.sleep(0.01)
+        assert not exchange.is_over
+
+
+def test_a_runner_that_was_killed_books_what_its_resting_order_traded_days_before_it_came_back(tmp_path):
+    """Two stays of days at the venue: until the order trades, and three days more."""
+    folder, strategy = tmp_path / "run", f"{Path(__file__).with_name('waiting.py')}:Waits"
+
+    async def go():
+        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH) as (url, keys, server):
+            exchange = server.exchange
+            asked = {"strategy": strategy, "url": url, "keys": keys, "account": ACCOUNT, "cash": CASH, "snapshot_every": 20}
+            child = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.execution.waiting",
+                                                         json.dumps({**asked, "folder": str(folder)}), stderr=asyncio.subprocess.PIPE)
+            _, err = await asyncio.wait_for(child.communicate(), 60)
+            assert child.returncode == -signal.SIGKILL, err.decode()
+            assert len(exchange.open_orders[ACCOUNT]) == 1, "it rests while nobody is there"
+            known = read(folder)[-1].seq
+            await days_pass(url, exchange, lambda: exchange.fills[ACCOUNT] and exchange.fills[ACCOUNT][-1].ts < exchange.now - 3 * NANOS_PER_DAY)
+            back = exchange.now
+            runner = await paper(Paper(clock=time.time_ns, is_lockstep=True, folder=folder, **asked))
+            return exchange, runner, known, back
+
+    exchange, runner, known, back = asyncio.run(asyncio.wait_for(go(), 100))
+    assert sum(fill.lots for fill in exchange.fills[ACCOUNT]) == 3
+    told = [record for record in read(folder) if record.kind == "fill"]
+    assert all(record.seq > known and record.body["ts"] < back - 2 * NANOS_PER_DAY for record in told)
+    (recover,) = [record.body for record in read(folder) if record.kind == "word" and record.body["word"] == "recover"]
+    assert recover["passed_over"] == []
+    assert runner.trader.positions() == {told[0].body["legs"][0][0]: 3}
+    assert runner.trader.risk.is_reconciled
+    check_invariants(folder, exchange)

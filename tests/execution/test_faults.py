@@ -19,11 +19,11 @@ from kilohour.execution.port import Absent, CancelAll
 from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.execution.runner import INBOX_MOST, MOMENTS_MOST, Moment, Runner
 from kilohour.limits import RiskLimits
-from tests.execution.invariants import check_invariants
+from tests.execution.invariants import OpenRisk, check_invariants
 from tests.execution.papers import CASH, SPREAD, hastened, short
 
-ONE = RiskLimits(open_orders=1)
-"""The strategy works one spread at a time: an order that is sent again while another may live breaks this limit."""
+ONE = RiskLimits(open_orders=1, position_lots=10)
+"""The strategy works one spread of ten lots at a time: an order that is sent again while another may live breaks both."""
 RANDOM = f"{Path(__file__).with_name('everything.py')}:AsksAtRandom"
 QUOTES = f"{Path(__file__).with_name('quoting.py')}:Quotes"
 ROWS = {
@@ -272,8 +272,9 @@ def test_what_waits_is_bounded_and_a_flood_of_facts_ends_the_run_with_everything
             self.done.append(command)
 
     async def go():
-        trader = SimpleNamespace(risk=Risk(LiveLimits()))
-        runner = Runner(trader, Recorder(), Endless(), None, lambda: 0, is_lockstep=True)  # type: ignore[arg-type]
+        trader = SimpleNamespace(risk=Risk(LiveLimits()), is_dry=False, orders={}, trades={})
+        journal = SimpleNamespace(seq=0, snapshot_at=0)
+        runner = Runner(trader, Recorder(), Endless(), journal, lambda: 0, is_lockstep=True)  # type: ignore[arg-type]
         pump = asyncio.create_task(runner._pump_feed())
         for _ in range(2 * MOMENTS_MOST):
             await asyncio.sleep(0)
@@ -291,6 +292,32 @@ def test_what_waits_is_bounded_and_a_flood_of_facts_ends_the_run_with_everything
 
     monkeypatch.setattr(Runner, "_take_moment", taken)
     asyncio.run(go())
+
+
+def test_the_check_of_open_risk_finds_what_it_is_for():
+    """By hand: two orders of which one is UNKNOWN; a rest that adds to what is held; an order that shows up after all."""
+    def intent(cid, units):
+        return "intent", {"cid": cid, "legs": [["A", 1], ["B", -1]], "units": units}
+
+    def order(cid, state):
+        return "order", {"cid": cid, "state": state}
+
+    def breaks(*records):
+        risk = OpenRisk(1, 10)
+        for seq, (kind, body) in enumerate(records, 1):
+            risk.see(kind, body)
+            try:
+                risk.check(seq, is_new=kind == "intent")
+            except AssertionError as error:
+                return str(error)
+        return ""
+
+    fill = "fill", {"cid": 1, "legs": [["A", "T1", 6, 0], ["B", "T1", -6, 0]]}
+    assert breaks(intent(1, 10), order(1, "UNKNOWN"), intent(2, 1)) == "record 3: 2 orders open, 1 allowed"
+    assert breaks(intent(1, 10), fill, order(1, "CANCELED"), intent(2, 4)) == ""
+    assert "may come to 11 lots, 10 allowed" in breaks(intent(1, 10), fill, order(1, "CANCELED"), intent(2, 5))
+    assert breaks(intent(1, 10), order(1, "REJECTED"), intent(2, 10), order(1, "LIVE"), order(2, "FILLED")) == "", "nobody could know"
+    assert breaks(intent(1, 10), order(1, "REJECTED"), intent(2, 9), order(1, "LIVE"), intent(3, 1)) == "record 5: 3 orders open, 1 allowed"
 
 
 HERE, KILL, TRADER = "test_faults", "test_kill", "test_trader"

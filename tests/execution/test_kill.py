@@ -27,7 +27,7 @@ def killed(folder: Path, tape, kills: int, seed: int, **more):
     async def go():
         async with sandbox(tape, clock=time.time_ns, cash=more.get("cash", CASH)) as (url, keys, server):
             asked = {"strategy": "calendar-spread", "parameters": SPREAD, "url": url, "keys": keys, "account": ACCOUNT, "cash": CASH,
-                     "folder": str(folder), "kills": kills, "seed": seed, **more}
+                     "folder": str(folder), "kills": kills, "seed": seed, "snapshot_every": 10, **more}
             child = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.execution.killing", json.dumps(asked),
                                                          stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
             out, err = await asyncio.wait_for(child.communicate(), 280)

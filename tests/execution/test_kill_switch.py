@@ -6,21 +6,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import resource
+import shutil
+import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from kilohour.backtests.kill import newest, stop_run
 from kilohour.backtests.paper import sandbox, sandbox_keys
+from kilohour.cli.main import main
 from kilohour.cli.paper import word_of
 from kilohour.errors import UsageError
 from kilohour.execution import port
 from kilohour.execution.ax.venue import AxVenue
 from kilohour.execution.journal import Journal, read
-from kilohour.execution.risk import Trading
+from kilohour.execution.risk import LiveLimits, Risk, Trading
+from kilohour.execution.runner import Runner
 from tests.execution.papers import ACCOUNT, CASH, ran, short
 
 SEED = 0
@@ -42,18 +48,19 @@ async def resting(server, url, keys, count, **asked) -> AxVenue:
     return venue
 
 
-def killed(folder, count, around):
+def killed(folder, count, around, mode="paper", **more):
     """What a kill of a runner that answers nothing told, and what is still open. ``around``: the state of the machine meanwhile."""
     async def go():
         async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
             venue = await resting(server, url, keys, count)
             journal = Journal(folder)
-            journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
+            journal.append(0, [("start", {"mode": mode, "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
             with around:
-                told = await stop_run(folder, seed=SEED, clock=time.time_ns, end_process=False)
+                told = await stop_run(folder, seed=SEED, clock=time.time_ns, end_process=False, **more)
             journal.close()
+            left = list(server.exchange.open_orders[ACCOUNT])
             await venue.close()
-            return told, list(server.exchange.open_orders[ACCOUNT])
+            return told, left
 
     return asyncio.run(asyncio.wait_for(go(), 60))
 
@@ -76,6 +83,57 @@ def test_it_cancels_what_a_runner_that_answers_nothing_has_open(tmp_path):
     assert word_of(tmp_path / "run")() == "kill"
     assert word_of(tmp_path / "run")() is None
     assert newest(tmp_path) == tmp_path / "run"
+
+
+def test_of_a_dry_run_the_account_s_own_orders_are_left_alone_unless_they_are_meant(tmp_path, monkeypatch):
+    told, left = killed(tmp_path / "run", 2, contextlib.nullcontext(), mode="dry")
+    assert (told["cancelled"], told["open"], told["runner"], len(left)) == (0, None, "was told", 2)
+    for name, value in sandbox_keys(SEED, ACCOUNT).items():
+        monkeypatch.setenv(f"KILOHOUR_THE_SANDBOX_{name.upper()}", value)
+    told, left = killed(tmp_path / "meant", 2, contextlib.nullcontext(), mode="dry", is_account_meant=True)
+    assert (told["cancelled"], told["open"], left) == (2, 0, [])
+
+
+def test_the_command_says_that_a_dry_run_has_no_orders(tmp_path, capsys):
+    journal = Journal(tmp_path / "run")
+    journal.append(0, [("start", {"mode": "dry", "account": ACCOUNT, "url": "http://127.0.0.1:1", "venue": "ax"})]).result(5)
+    journal.close()
+    assert main(["kill", str(tmp_path / "run")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "a dry run has no orders at the venue, so none was cancelled (--account-orders cancels those of its account)" in said
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
+    done = []
+
+    async def do(command):
+        done.append(command)
+
+    runner = Runner(SimpleNamespace(is_dry=is_dry, risk=Risk(LiveLimits())), SimpleNamespace(do=do), None, None, time.time_ns)
+    asyncio.run(runner._fail_closed("the disk is full"))
+    assert (done, runner.is_over) == ([] if is_dry else [port.CancelAll()], True)
+
+
+def test_ctrl_c_ends_a_live_run_with_its_report(tmp_path, monkeypatch, capsys):
+    """The runner's part is a paper run that has ended; the signal, the word, the report and the answer are the command's."""
+    ended = ran(tmp_path / "was", short("SIM:H100", last="2026-03-20"), "calendar-spread")
+
+    async def live(asked):
+        os.kill(os.getpid(), signal.SIGINT)
+        while (said := asked.word()) is None:
+            await asyncio.sleep(0.01)
+        assert said == "finish"
+        shutil.copytree(tmp_path / "was", asked.folder)
+        return ended
+
+    monkeypatch.setattr("kilohour.backtests.real.live", live)
+    assert main(["live", "calendar-spread", "--venue", "ax", "--account", "me", "--out", str(tmp_path / "run"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert Path(told["report"]) == tmp_path / "run" / "report.html"
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["live"]["hash"] == ended.journal.hash.hex()
+    assert main(["live", "calendar-spread", "--venue", "ax", "--account", "me", "--out", str(tmp_path / "run"), "--json"]) == 2
+    assert "a finished run is there" in capsys.readouterr().err
 
 
 def test_a_full_disk_keeps_nobody_from_the_venue(tmp_path):

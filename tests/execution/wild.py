@@ -23,6 +23,8 @@ class Wild:
         self.orders: dict[str, dict[str, Any]] = {}
         self.trades: list[dict[str, Any]] = []
         self.calls: list[tuple[Any, ...]] = []
+        self.asked: list[str] = []
+        self.is_newest_first = False
         self.fails: list[Exception] = []
         self.accepts_first = False
         """A failing submit has reached the book all the same."""
@@ -60,9 +62,10 @@ class Wild:
         order["status"] = "canceled"
         return {"id": order["id"]}
 
-    async def fetch_order(self, oid, symbol, params) -> dict[str, Any]:
+    async def fetch_order(self, oid, symbol, params=None) -> dict[str, Any]:
+        self.asked.append(oid or params["clientOrderId"])
         for order in self.orders.values():
-            if order["clientOrderId"] == params["clientOrderId"]:
+            if order["id"] == oid or (oid is None and order["clientOrderId"] == params["clientOrderId"]):
                 return dict(order)
         raise ccxt.OrderNotFound("none of that id")
 
@@ -78,9 +81,11 @@ class Wild:
     async def fetch_open_orders(self, symbol) -> list[dict[str, Any]]:
         return [dict(order) for order in self.orders.values() if order["status"] == "open"]
 
-    async def fetch_my_trades(self, symbol, since, limit) -> list[dict[str, Any]]:
+    async def fetch_my_trades(self, symbol, since, limit, params=None) -> list[dict[str, Any]]:
         assert symbol, "without a symbol the class answers of spot"  # H17
-        return [dict(trade) for trade in self.trades if trade["timestamp"] >= since][:limit]
+        until = (params or {}).get("until", 10**18)
+        rows = [dict(trade) for trade in self.trades if since <= trade["timestamp"] <= until]
+        return rows[-limit:] if self.is_newest_first else rows[:limit]
 
     async def fetch_positions(self, symbols) -> list[dict[str, Any]]:
         lots = sum(t["amount"] if t["side"] == "buy" else -t["amount"] for t in self.trades)

@@ -22,6 +22,7 @@ from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of
 from tests.execution.sandbox.serving import receive, serving
 from tests.strategies.runs import LIVELY, market, session_of
 
+TOLD = ("ts_event", "kind", "code", "open", "high", "low", "close", "volume")
 NEAR, FAR = "SIM-H100-2030-JAN", "SIM-H100-2030-FEB"
 
 
@@ -71,7 +72,8 @@ def test_lock_step_over_sockets_gives_the_same_books_as_the_exchange_alone() -> 
             seen = 0
             while "end" not in (barrier := await receive(lockstep)):
                 while len(events) < barrier["feed_seq"]:
-                    events.append(await receive(feed))
+                    body = await receive(feed)
+                    events += [dict(zip(TOLD, told, strict=True), seq=body["seq"] + i, ts=body["ts"]) for i, told in enumerate(body["events"])]
                 while seen < barrier["orders_seq"]:
                     seen = int((await receive(orders)).get("eid", seen))  # a heartbeat has none
                 while at < len(rows) and rows[at]["ts"] == barrier["ts"]:
