@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from kilohour.execution.sandbox.candles import QUOTED, WIDTHS, Candle, QuoteCand
 from kilohour.execution.sandbox.hub import Outbox
 from kilohour.execution.sandbox.model import Changes, Order, Reason
 from kilohour.execution.sandbox.wire import BODY_MOST, BadText, decimal, dump, micros_of, read_json, whole_of
+from kilohour.units import MISSING
 
 if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
@@ -306,12 +307,7 @@ class MarketSocket:
 
 def quote_candle_row(candle: QuoteCandle) -> dict[str, Any]:
     """Prices of a candle of quotes; null as long as a side has none."""
-    row: dict[str, Any] = {}
-    for name, prices in zip(QUOTED, candle.ranges, strict=True):
-        values: Sequence[int | None] = prices or (None,) * 4
-        for what, price in zip(("open", "high", "low", "close"), values, strict=True):
-            row[f"{name}_{what}"] = None if price is None else decimal(price)
-    return row
+    return {name: None if price == MISSING else decimal(price) for name, price in zip(QUOTED, candle.prices, strict=True)}
 
 
 def candle_row(candle: Candle) -> dict[str, Any]:

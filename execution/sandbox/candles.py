@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from dataclasses import dataclass
+
+from kilohour.units import MISSING
 
 NANOS = 1_000_000_000
 WIDTHS = {"1s": NANOS, "5s": 5 * NANOS, "1m": 60 * NANOS, "5m": 300 * NANOS, "15m": 900 * NANOS, "1h": 3600 * NANOS, "1d": 86_400 * NANOS}
@@ -52,15 +55,16 @@ class Candles:
         return list(self._kept.get((symbol, width), ()))
 
 
-QUOTED = ("bid", "ask", "mid")
+QUOTED = tuple(f"{side}_{what}" for side in ("bid", "ask", "mid") for what in ("open", "high", "low", "close"))
+"""The numbers of a candle of quotes, in their order."""
 
 
 @dataclass(slots=True)
 class QuoteCandle:
-    """Open, high, low and close of the best bid, the best ask and the middle between them, micros; None as long as there is none."""
+    """The best bid, the best ask and the middle between them as :data:`QUOTED` says, micros; MISSING as long as there is none."""
 
     start: int
-    ranges: list[list[int] | None]
+    prices: array[int]
 
 
 class QuoteCandles:
@@ -85,20 +89,18 @@ class QuoteCandles:
         for kept, width in zip(self._kept[symbol].values(), WIDTHS.values(), strict=True):
             start = ts - ts % width
             if not kept or kept[-1].start < start:
-                kept.append(QuoteCandle(start, [None if price is None else [price] * 4 for price in before]))
-            ranges = kept[-1].ranges
-            for place, price in enumerate(prices):
+                kept.append(QuoteCandle(start, array("q", [MISSING if price is None else price for price in before for _ in range(4)])))
+            seen = kept[-1].prices
+            for first, price in zip((0, 4, 8), prices, strict=True):
                 if price is None:
                     continue
-                seen = ranges[place]
-                if seen is None:
-                    ranges[place] = [price] * 4
-                    continue
-                seen[3] = price
-                if price > seen[1]:
-                    seen[1] = price
-                elif price < seen[2]:
-                    seen[2] = price
+                seen[first + 3] = price
+                if seen[first] == MISSING:
+                    seen[first] = seen[first + 1] = seen[first + 2] = price
+                elif price > seen[first + 1]:
+                    seen[first + 1] = price
+                elif price < seen[first + 2]:
+                    seen[first + 2] = price
 
     def of(self, symbol: str, width: str) -> list[QuoteCandle]:
         """Oldest first."""

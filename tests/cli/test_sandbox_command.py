@@ -22,7 +22,9 @@ def test_a_replay_says_where_it_is_and_ends_by_itself(tmp_path: Path, capsys: py
     assert [each["account"] for each in told["accounts"]] == ["a", "b"]
     assert told["addresses"]["ax_orders_ws"] == f"ws://127.0.0.1:{told['port']}/orders/ws"
     assert main(["sandbox", *words]) == 0
-    assert "api_secret" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert all(f"{name} {value}" in out for name, value in told["accounts"][0].items())
+    assert {"api_key", "api_secret", "passphrase", "password", "totp_secret"} < set(told["accounts"][0])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from typing import Any
 
 import pytest
@@ -117,13 +116,11 @@ class Ears:
             self.shown.add("an id of a liquidation, L-")
 
 
-async def drain(socket: Any, hear: Any, seconds: float = 0.2) -> None:
-    """Everything that comes until it is quiet for a while."""
-    while True:
-        try:
-            hear(json.loads(await asyncio.wait_for(socket.receive_str(), seconds)))
-        except TimeoutError:
-            return
+async def drain(socket: Any, hear: Any) -> None:
+    """Everything that was sent so far: it comes before the answer to a question without sense."""
+    await socket.send_str('{"rid":"that is all"}')
+    while (message := await receive(socket)).get("rid") != "that is all":
+        hear(message)
 
 
 async def log_in(client: Client, ears: Ears) -> None:
@@ -234,7 +231,7 @@ async def listen(server: Server, client: Client, ears: Ears) -> None:
                 holds(message, "t:text ts:whole tn:whole", "a market event")
                 found.append(message["t"])
 
-        await drain(socket, hear, 0.02)
+        await drain(socket, hear)
         assert len(answers) == 1 + len(more)
         before = len(found)
         price = next(prices, 1_990_000)
@@ -243,7 +240,7 @@ async def listen(server: Server, client: Client, ears: Ears) -> None:
             exchange.place("one", NewOrder(symbol=NEAR, side=-side, lots=1, price=price))
         exchange.place("two", NewOrder(symbol=NEAR, side=-1, lots=1, price=2_200_000 - 10_000 * len(ears.shown) % 100_000))
         server.publish()
-        await drain(socket, hear, 0.02)
+        await drain(socket, hear)
         await socket.close()
         return set(found[before:]) - {"h"} if more else set(found) - {"h"}
 

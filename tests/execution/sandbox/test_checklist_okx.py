@@ -7,7 +7,6 @@ Beside what clients were seen to need stand the paths and channels that the sand
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from kilohour.execution.sandbox.model import NewOrder
@@ -125,17 +124,15 @@ async def socket_of(client: Client, path: str, shown: set[str]) -> Any:
     return socket
 
 
-async def data_of(socket: Any, channel: str, seconds: float = 0.3) -> list[Any]:
-    """The messages of a channel until it is quiet."""
+async def data_of(socket: Any, channel: str) -> list[Any]:
+    """The messages of a channel so far: they come before the answer to a question without sense."""
     found: list[Any] = []
-    while True:
-        try:
-            message = json.loads(await asyncio.wait_for(socket.receive_str(), seconds))
-        except TimeoutError:
-            return found
+    await socket.send_str('{"op":"that is all"}')
+    while (message := await receive(socket)).get("event") != "error":
         if message.get("arg", {}).get("channel") == channel and "data" in message:
             assert message["data"], f"{channel}: an empty message"
             found.append(message)
+    return found
 
 
 def move(server: Server, number: int) -> None:
@@ -160,19 +157,19 @@ async def listen(server: Server, client: Client, shown: set[str]) -> None:
             arg = {"channel": channel, "instType": "FUTURES"}
         await socket.send_json({"op": "subscribe", "args": [arg]})
         assert await receive(socket) == {"event": "subscribe", "arg": arg, "connId": "sandbox"}
-        await data_of(socket, channel, 0.02)
+        await data_of(socket, channel)
         move(server, number)
         if channel == "instruments":
             await client.post("/_chaos", {"do": "halt", "symbol": NEAR})
             await client.post("/_chaos", {"do": "resume", "symbol": NEAR})
-        found = await data_of(socket, channel, 0.05)
+        found = await data_of(socket, channel)
         assert found, f"{channel} was taken and is silent"
         if channel == "instruments":
             assert [message["data"][0]["state"] for message in found] == ["suspend", "live"]
         await socket.send_json({"op": "unsubscribe", "args": [arg]})
         assert (await receive(socket))["event"] == "unsubscribe"
         move(server, number + 20)
-        assert await data_of(socket, channel, 0.02) == []
+        assert await data_of(socket, channel) == []
         await socket.close()
         shown |= {f"channel {channel}", "unsubscribe"}
 
