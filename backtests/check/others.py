@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -98,6 +100,11 @@ def _row(one: Any, by: float) -> Any:
     if isinstance(one, list | tuple):
         items = [_row(item, by) for item in one]
         return type(one)(*items) if hasattr(one, "_fields") else type(one)(items)
+    if _is_record(one):
+        other = copy.copy(one)
+        for field in dataclasses.fields(one):
+            object.__setattr__(other, field.name, _row(getattr(one, field.name), by))
+        return other
     return one * by if isinstance(one, np.ndarray) and one.dtype.kind in "fiu" else one
 
 
@@ -107,6 +114,8 @@ def _is_row(one: Any) -> bool:
         return any(_is_number(item) for item in one.values())
     if isinstance(one, list | tuple):
         return any(_is_number(item) for item in one)
+    if _is_record(one):
+        return any(_is_number(getattr(one, field.name)) for field in dataclasses.fields(one))
     if isinstance(one, np.ndarray):
         return 0 < one.size < ROWS_MIN and one.dtype.kind in "fiub"
     return _is_number(one) or isinstance(one, np.bool_)
@@ -120,6 +129,10 @@ def _are_times(value: Any) -> bool:
 def _are_labels(values: Any) -> bool:
     words = list(values.ravel()) if isinstance(values, np.ndarray) else list(values)
     return all(isinstance(word, str) for word in words) and len(words) >= LABELS_REPEAT * len(set(words))
+
+
+def _is_record(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def _is_number(value: Any) -> bool:

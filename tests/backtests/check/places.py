@@ -28,6 +28,12 @@ class Frozen:
     rows: list[float]
 
 
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    day: str
+    close: float
+
+
 def above(series, at):
     return float(series[at])
 
@@ -41,6 +47,7 @@ frame, timed = pd.DataFrame({"day": days, "side": words}), pd.DataFrame({"side":
 table, listed, nested = {"close": series}, [("a", one, one) for one in rows], (1.0, [series])
 truths, flags, labels, chosen = np.array(ups), ups, words, set(range(100))
 space, model, frozen = types.SimpleNamespace(close=series), Model(series), Frozen(rows)
+bars = [Bar("", one) for one in rows]
 bound, partial, cached = Model(series).up, functools.partial(above, series), functools.lru_cache(lambda at: rows[at])
 
 
@@ -104,6 +111,11 @@ class FrozenOne(kh.Strategy):
         return frozen.rows
 
 
+class Bars(kh.Strategy):
+    def on_bar(self, desk):
+        return [bar.close for bar in bars]
+
+
 class Bound(kh.Strategy):
     def on_bar(self, desk):
         return bound(5)
@@ -124,6 +136,7 @@ PLACES = {
     "rows of a list": (Listed, "listed"), "a list in a tuple": (Nested, "nested.*1..0"), "an array of truths": (Truths, "truths"),
     "a list of truths": (Flags, "flags"), "a list of labels": (Labels, "labels"), "a set": (Chosen, "chosen"),
     "a namespace": (Space, "space.*close"), "an object": (Object, "model.*close"), "a frozen object": (FrozenOne, "rows"),
+    "a list of bars": (Bars, "bars"),
     "a bound method": (Bound, "bound.*close"), "a partial function": (Partial, "argument 1 of partial"), "a cached function": (Cached, "rows"),
 }  # fmt: skip
 """Each place with its strategy and the pattern of the name by which the detector is to call it."""
