@@ -170,7 +170,7 @@ def test_an_amendment_that_fails_leaves_nothing_double_lost_or_unknown(row, tmp_
     check_invariants(tmp_path / "run", exchange)
 
 
-@pytest.mark.parametrize(("fault", "plain"), [("drop_request", True), ("drop_request", False), ("reject", True)])
+@pytest.mark.parametrize(("fault", "plain"), [("drop_request", False), ("reject", True)])
 def test_a_cancel_that_nobody_confirmed_counts_as_open(fault, plain, tmp_path):
     """One order at most: the next month's bid waits until this month's is known to be gone, whatever becomes of the cancel."""
     rule = {"do": fault, "on": "cancel", "count": 3, "skip": 2, **({"code": "maintenance"} if fault == "reject" else {})}
@@ -236,7 +236,7 @@ def test_a_storm_leaves_the_invariants(seed, tmp_path):
     weather(seed, tmp_path, plain=bool(seed % 2))
 
 
-@pytest.mark.parametrize("seed", [2, 5, 11, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2000, 2100))])
+@pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2000, 2100))])
 def test_a_storm_over_orders_of_every_kind_leaves_the_invariants(seed, tmp_path):
     weather(seed, tmp_path, strategy=RANDOM, parameters={"seed": seed}, cash=10 * CASH, interpreted=True)
 

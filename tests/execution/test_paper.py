@@ -102,7 +102,7 @@ def test_orders_of_every_kind_life_and_tie_give_the_tables_of_the_backtest(tmp_p
     equal_in_paper(tmp_path / "run", tape, EVERYTHING, wanted, cash=cash)
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 100))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 101))])
 def test_orders_drawn_by_lot_give_the_tables_of_the_backtest(seed, tmp_path):
     tape, cash, strategy = short("SIM:H100", last="2026-05-08"), 10 * CASH, EVERYTHING.replace("AsksForEverything", "AsksAtRandom")
     wanted = backtest(strategy, tape, venue="sandbox", cash=cash, interpreted=True, seed=seed)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kilohour import Product, Strategy, product, state
+from kilohour import FOK, Product, Strategy, product, state
 from kilohour.backtests.outputs import tables_of
 from kilohour.backtests.prepare import fill_state, prepare
 from kilohour.execution import port
@@ -46,6 +46,8 @@ class Asks(Strategy):
             self.ticket = desk.stop(0, -self.lots, 1.9)
         elif self.what == 5 and self.ticket == 0:
             self.ticket = desk.bracket(0, self.lots, 2.0, 2.1, 1.9)
+        elif self.what == 6 and self.ticket == 0:
+            self.ticket = desk.market(0, self.lots, FOK)
 
 
 class Table:
@@ -387,6 +389,17 @@ def test_an_old_feed_and_a_stricter_state_refuse():
     assert not risk.raise_to(Trading.ACTIVE, "hope")
     assert risk.refusal(0, reduces=False) == (int(r.REDUCING), "reduce only: loss")
     assert risk.refusal(0, reduces=True) == (0, "")
+
+
+def test_fok_in_a_market_with_a_book_is_a_limit_at_the_collar_that_is_sent_once():
+    table = Table(what=6)
+    table.trader.extension = "book"
+    (place,) = places(table.bar(2.0))
+    assert (place.units, place.life, place.limit, place.native) == (4, "fok", 2_200_000, None)
+    table.ack(place)
+    assert table.ended(place, "expired", 0) == []
+    assert [row["status"] for row in table.trader.session.fresh()] == [r.LAPSED]
+    assert places(table.bar(2.0)) == []
 
 
 def test_a_second_final_settlement_halts_in_the_words_of_a_tape_and_pays_nothing():
