@@ -14,15 +14,23 @@ import pytest
 
 from kilohour.backtests import live
 from kilohour.backtests.live import prepared_of, recovered, replayed, start_of, trader_of
+from kilohour.backtests.prepare import prepare
 from kilohour.cli.main import main
 from kilohour.execution import journal
 from kilohour.execution.journal import FILE, INPUTS, read, snapshots
 from kilohour.execution.replay import replay
 from kilohour.execution.snapshots import taken
+from kilohour.faces.fields import dtype_of
 from kilohour.limits import RiskLimits
+from kilohour.live import Event, LiveSession, empty_tape
+from kilohour.tape import Tape
+from kilohour.tape.schema import Kind
+from kilohour.units import MISSING
 from tests.execution.papers import SPREAD, ran, short
+from tests.quotes.test_quote_tape import PRODUCT, QUOTES, TIMES, Looks
 
 EVERY = 40
+TS = int(TIMES[0].value)
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +159,27 @@ def test_only_the_last_three_are_kept(tmp_path):
     assert len(found) > 3
     assert replayed(tmp_path / "run")[1] is None, "those that were cleared away are proven by their hash"
     assert live.recovered(tmp_path / "run", prepared_of(read(tmp_path / "run")[0].body))[1]["snapshot"] == found[0].seq
+
+
+def test_what_is_displayed_is_part_of_the_state():
+    """A session that keeps quotes, whose memory the books name by its address."""
+    tape = empty_tape(Tape.from_quotes(QUOTES, product=PRODUCT))
+    ready = prepare(Looks, tape, parameters={}, interpreted=True, live_from=TS)
+    whole, again = (LiveSession(ready.market, ready.face, np.zeros(1, dtype_of(Looks)), ready.cash_micros, interpreted=True) for _ in "ab")
+    whole.see([Event(TS, TS, Kind.LISTING, 0, *[MISSING] * 5), quote(TS, 2_000_000, 7)])
+    assert whole.quotes is not None
+    plain, parts = whole.image()
+    again.take_image(plain, {name: part.tobytes() for name, part in parts.items()})
+    assert again.quotes is not None
+    assert int(again.book["quotes"][0]) == again.quotes.ctypes.data != whole.quotes.ctypes.data
+    for session in (whole, again):
+        session.see([quote(TS + 1, 2_001_000, 3)])
+    assert bytes_of(again) == bytes_of(whole)
+
+
+def quote(ts: int, bid: int, lots: int) -> Event:
+    return Event(ts, ts, Kind.QUOTE, 0, bid, lots, bid + 10_000, 6, 0)
+
+
+def bytes_of(session: LiveSession) -> dict[str, bytes]:
+    return {name: part.tobytes() for name, part in session.image()[1].items()}
