@@ -103,16 +103,16 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._lock = Lock(folder)
-        try:
+        self.seq, self.hash, self.at, self.snapshot_at = 0, b"", 0, 0
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._lock.release)
             self._db = _open(folder / FILE)
-            self.seq, self.hash, self.at, self.snapshot_at = 0, b"", 0, 0
+            undone.callback(self._db.close)
             for seq, at, kind, _, found in _sound(self._db, folder):
                 self.seq, self.hash, self.at = seq, found, at
                 if kind == "snapshot":
                     self.snapshot_at = seq
-        except BaseException:
-            self._lock.release()
-            raise
+            undone.pop_all()
         self.fault: BaseException | None = None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
