@@ -42,7 +42,6 @@ def test_an_order_s_way_is_counted_without_the_commit_and_facts_between_two_time
     """Four timestamps: an order, nothing to send, a fact's order behind nothing, and an order again."""
     from kilohour.backtests.bench.live import Stamps
 
-    monkeypatch.setattr("kilohour.backtests.bench.live.gc.freeze", lambda: None)
     wall, thread = iter([10, 13, 14, 34, 36, 100, 101, 102, 103, 200, 201, 202, 203, 300, 301, 303, 304, 308]), iter([5, 9, 20, 21, 22, 29])
     monkeypatch.setattr("kilohour.backtests.bench.live.time.perf_counter_ns", lambda: next(wall) * 10**6)
     monkeypatch.setattr("kilohour.backtests.bench.live.time.thread_time_ns", lambda: next(thread) * 10**6)
