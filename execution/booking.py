@@ -141,15 +141,8 @@ def _venue_ended_resting(kind: int, order: VenueOrder) -> bool:
 
 
 def end_engine(trader: Trader, number: int, status: int) -> None:
-    """Ends an order of the engine, with what filled without a whole unit."""
-    progress = trader.progress.get(number)
-    beyond: dict[int, int] = {}
-    if progress is not None:
-        for code, ratio in progress.legs:
-            lots = progress.lots.get(code, 0) - ratio * progress.counted
-            if lots:
-                beyond[trader.rows[code]] = lots
-    trader.session.end(number, status, trader.session.now, beyond=beyond)
+    """Ends an order of the engine."""
+    trader.session.end(number, status, trader.session.now)
 
 
 def enter_fill(trader: Trader, fact: Filled) -> None:

@@ -132,11 +132,9 @@ class LiveSession(Session):
     _copies: list[tuple[Array, Array]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        from kilohour.kernels.venue_facts import AT_VENUE
-
         super().__post_init__()
         self.inflow = Inflow()
-        self.book["latency"], self.book["may_correct"] = AT_VENUE, 1
+        self.book["latency"], self.book["may_correct"] = r.AT_VENUE, 1
 
     def see(self, events: Sequence[Event], at_marks: Callable[[], None] | None = None) -> None:
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
@@ -257,12 +255,10 @@ class LiveSession(Session):
 
         self._fact(COUNT_UNITS, ts, number, lots=units)
 
-    def end(self, number: int, status: int, ts: int, *, beyond: Mapping[int, int] | None = None) -> None:
-        """An order is over; ``beyond``: lots by contract that filled without a whole unit."""
-        from kilohour.kernels.venue_facts import END_ORDER, RESTORE_LEG
+    def end(self, number: int, status: int, ts: int) -> None:
+        """An order is over."""
+        from kilohour.kernels.venue_facts import END_ORDER
 
-        for contract, lots in (beyond or {}).items():
-            self._fact(RESTORE_LEG, ts, number, contract, lots)
         self._fact(END_ORDER, ts, number, lots=int(status))
 
     def refuse(self, number: int, code: int, ts: int) -> None:

@@ -50,7 +50,7 @@ from kilohour.kernels.records import (
     VENUE,
     WORKING,
 )
-from kilohour.kernels.working import leave
+from kilohour.kernels.working import leave, start_legs
 
 LOTS_MAX = 1_000_000
 
@@ -267,6 +267,7 @@ def submit(book, desk, terms, order, out):
         if order.parent:
             order.units = 0
         copy_record(book.order[book.orders_working], order)
+        start_legs(book, book.order[book.orders_working])
         book.orders_working += 1
         leave(desk, order, ADDED, order.units)
     if order.ticket:

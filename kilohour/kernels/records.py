@@ -266,13 +266,18 @@ ORDER = np.dtype(
         ("legs", I8),
         ("contract", I8, (LEGS,)),
         ("ratio", I8, (LEGS,)),
+        ("beyond", I8, (LEGS,)),
     ],
     align=True,
 )
 """``trigger``: the price of a stop, or the level of a trailing one. ``arrived``: what a parent has filled, less what tied
 orders took of it; ``units``: what may fill, less than ``size`` while a parent still fills. ``plain``: needs nothing but
 matching.py. ``looked``: has met a bar. ``place``: where on the way of a price it looks from, in the bar at ``earliest``.
-``ahead``: lots displayed before it at the limit ``ahead_at`` (fill models of quotes)."""
+``ahead``: lots displayed before it at the limit ``ahead_at`` (fill models of quotes). ``beyond``: at a venue, signed lots of each leg
+that filled beyond the whole units; in a backtest legs fill together and nobody looks at it."""
+
+AT_VENUE = np.int64(2**62)
+"""The latency of an order that fills at a venue and nowhere else: later than every tape's end, and with a time it fits 64 bits."""
 
 PAST = np.dtype(
     [

@@ -44,7 +44,7 @@ from kilohour.kernels.records import (
     WORKING,
     ZERO,
 )
-from kilohour.kernels.working import end_order, leave, sweep_orders
+from kilohour.kernels.working import end_order, leave, start_legs, sweep_orders
 
 SECOND, MINUTE, NANOS_PER_DAY = 1_000_000_000, 60_000_000_000, 86_400_000_000_000
 
@@ -268,6 +268,7 @@ def close_positions(book, desk, order, out):
         order.size, order.units = abs(lots), abs(lots)
         order.accepted_at, order.earliest = desk.now, desk.now + max(book.latency, 1)
         copy_record(book.order[book.orders_working], order)
+        start_legs(book, book.order[book.orders_working])
         book.orders_working += 1
         leave(desk, order, ADDED, order.units)
         if not book.quiet:

@@ -13,6 +13,7 @@ from kilohour.kernels.integers import half_even
 from kilohour.kernels.meeting import tell_others
 from kilohour.kernels.output import write_fill, write_ledger, write_order
 from kilohour.kernels.records import (
+    AT_VENUE,
     FEE,
     FILLED,
     FROM_LIQUIDATION,
@@ -24,11 +25,9 @@ from kilohour.kernels.records import (
     WORKING,
     ZERO,
 )
-from kilohour.kernels.working import end_order, note_spent, sweep_orders
+from kilohour.kernels.working import end_order, leave_leg, note_spent, sweep_orders
 
-FILL_LEG, COUNT_UNITS, END_ORDER, RESTORE_LEG, CORRECT_FEE, REFUSE_ORDER = 1, 2, 3, 4, 5, 6
-AT_VENUE = 2**62
-"""The latency of an order that fills at a venue and nowhere else: later than every tape's end, and with a time it fits 64 bits."""
+FILL_LEG, COUNT_UNITS, END_ORDER, CORRECT_FEE, REFUSE_ORDER = 1, 2, 3, 4, 5
 
 
 @inner
@@ -54,10 +53,10 @@ def strange_order(book, origin, contract, lots, order):
 def book_leg(book, desk, term, order, is_working, contract, lots, price, fee, maker, reference, ts, out):
     """One leg's fill. Its lots work no longer, whether or not the other legs have filled."""
     if is_working:
-        if order.origin != FROM_ORDER:
-            desk.on_target[contract] -= lots
-        else:
-            desk.on_order[contract] -= lots
+        leave_leg(desk, order, contract, -lots)
+        for leg in range(order.legs):
+            if order.contract[leg] == contract:
+                order.beyond[leg] += lots
     if fee == MISSING:
         fee = fee_of_fill(term, lots, price, maker)
     book_fill(book, desk, term, contract, lots, price, fee)
@@ -71,6 +70,8 @@ def book_leg(book, desk, term, order, is_working, contract, lots, price, fee, ma
 def count_units(book, desk, order, units, out):
     """Units whose every leg has filled; the orders tied to this one hear of it, and nothing of them fills here."""
     order.filled += units
+    for leg in range(order.legs):
+        order.beyond[leg] -= order.ratio[leg] * units
     if order.ticket:
         desk.ticket_filled[order.ticket % TICKETS] += units * abs(order.ratio[0])
     if order.group or order.has_children:
@@ -99,7 +100,7 @@ def book_fact(desks, books, terms, outs, scratch, what, ts, number, contract, lo
 
     FILL_LEG: ``lots`` signed, ``price``, ``fee`` (MISSING: by the product's terms), ``reference`` the price without cost; a
     ``number`` 0 is an order that is not ours, -1 one by which the venue liquidates. COUNT_UNITS: ``lots`` units.
-    END_ORDER: ``lots`` is the status. RESTORE_LEG: ``lots`` that filled beyond the counted units, before the order ends.
+    END_ORDER: ``lots`` is the status.
     REFUSE_ORDER: ``lots`` is the code. CORRECT_FEE: ``fee`` more than was booked.
     """
     desk, book, out = desks[0], books[0], outs[0]
@@ -126,11 +127,6 @@ def book_fact(desks, books, terms, outs, scratch, what, ts, number, contract, lo
         return
     elif what == COUNT_UNITS:
         count_units(book, desk, book.order[slot], lots, out)
-    elif what == RESTORE_LEG:
-        if book.order[slot].origin != FROM_ORDER:
-            desk.on_target[contract] += lots
-        else:
-            desk.on_order[contract] += lots
     elif what == REFUSE_ORDER:
         refuse_at_venue(book, desk, book.order[slot], lots, out)
     elif what == END_ORDER:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from kilohour.kernels.compiling import inner
 from kilohour.kernels.memory import copy_record
 from kilohour.kernels.output import write_order
-from kilohour.kernels.records import ADDED, CANCELLED, FILLED, FROM_ORDER, REFUSED, RESTS, TAKEN, TICKETS, ZERO
+from kilohour.kernels.records import ADDED, AT_VENUE, CANCELLED, FILLED, FROM_ORDER, REFUSED, RESTS, TAKEN, TICKETS, ZERO
 
 
 @inner
@@ -14,10 +14,24 @@ def leave(desk, order, sign, units):
     """Adds ``sign · units`` of the order's legs to what is working; liquidations count towards targets."""
     for leg in range(order.legs):
         lots = sign * order.ratio[leg] * units
-        if order.origin != FROM_ORDER:
-            desk.on_target[order.contract[leg]] += lots
-        else:
-            desk.on_order[order.contract[leg]] += lots
+        leave_leg(desk, order, order.contract[leg], lots)
+
+
+@inner
+def leave_leg(desk, order, contract, lots):
+    """Adds lots of one contract to what is working."""
+    if order.origin != FROM_ORDER:
+        desk.on_target[contract] += lots
+    else:
+        desk.on_order[contract] += lots
+
+
+@inner
+def start_legs(book, order):
+    """An order that goes to a venue has no leg of it filled."""
+    if book.latency == AT_VENUE:
+        for leg in range(order.legs):
+            order.beyond[leg] = 0
 
 
 @inner
@@ -39,6 +53,9 @@ def note_spent(desk, order, lots, price):
 def finish(book, desk, order, status, out):
     """Ends one order; its slot is swept by :func:`sweep_orders`. Who is refused once it works would not have rested."""
     leave(desk, order, TAKEN, order.units - order.filled)
+    if book.latency == AT_VENUE:  # what has filled beyond whole units works no longer as it is
+        for leg in range(order.legs):
+            leave_leg(desk, order, order.contract[leg], order.beyond[leg])
     if order.ticket:
         desk.ticket_status[order.ticket % TICKETS] = status
     if not book.quiet:

@@ -37,6 +37,20 @@ def check_invariants(folder: Path, exchange) -> None:
         if record.kind == "order" and record.body["cid"]:
             assert intents[record.body["cid"]] < record.seq
     check_risk(folder)
+    check_committed(trader)
+
+
+def check_committed(trader) -> None:
+    """What the gate counts as still to fill is what the working orders have left, leg by leg: nothing is left over of one that ended."""
+    left: Counter[int] = Counter()
+    for order in trader.session.working():
+        progress = trader.progress.get(order.number)
+        for row, ratio in zip(order.contracts, order.ratios, strict=True):
+            filled = progress.lots.get(trader.codes[row], 0) if progress else 0
+            left[row] += ratio * order.units - filled
+    desk = trader.session.desk[0]
+    for row, code in enumerate(trader.codes):
+        assert int(desk["on_target"][row] + desk["on_order"][row]) == left[row], code
 
 
 def check_risk(folder: Path) -> None:

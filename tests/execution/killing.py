@@ -79,6 +79,7 @@ def main() -> None:
     for life in range(10 * kills + 1):
         is_last = sum(report.values()) >= kills
         point, nth = ("", 0) if is_last else (POINTS[life % len(POINTS)], int(rng.integers(1, 7)))
+        nth = 1 if point == "snapshot" else nth  # there are few of them
         child = os.fork()
         if child == 0:
             try:

@@ -239,6 +239,25 @@ def test_legs_go_one_by_one_where_the_venue_takes_no_spread_and_whole_units_coun
     assert table.trader.positions() == {NEAR: 4, FAR: -4}
 
 
+def test_a_spread_of_which_one_leg_has_filled_is_replaced_by_what_the_new_target_lacks():
+    """By hand: 4 near are held and no far; 2 of the spread are wanted, so 2 near and 2 far are sold, and nothing is left over."""
+    table = Table(what=2, can_spread=False)
+    near, far = places(table.bar())
+    table.ack(near)
+    table.ack(far)
+    table.fill(near, 4)
+    table.ended(far, "expired", 0)
+    table.trader.session.state["lots"] = 2
+    less = places(table.bar())
+    assert [(p.legs, p.units) for p in less] == [(((NEAR, -1),), 2), (((FAR, -1),), 2)]
+    for number, (place, code) in enumerate(zip(less, (NEAR, FAR), strict=True), 2):
+        table.ack(place)
+        table.fill(place, -2, code=code, trade=f"T{number}")
+    assert table.trader.positions() == {NEAR: 2, FAR: -2}
+    assert places(table.bar()) == []
+    assert table.trader.session.desk["on_target"][0][:2].tolist() == [0, 0]
+
+
 def test_a_stop_waits_here_until_a_bar_reaches_it():
     table = Table(what=4)
     assert places(table.bar(2.0)) == []
