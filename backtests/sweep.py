@@ -24,7 +24,7 @@ from kilohour.backtests.backtest import Progress, between
 from kilohour.backtests.manifest import assumption_rows, modelled_sentences, strategy_entry, tape_entry, venue_rows
 from kilohour.backtests.prepare import CASH_USD, Prepared, parameter_values, prepare
 from kilohour.backtests.resolve import strategy_class
-from kilohour.backtests.trial import Player, play
+from kilohour.backtests.trial import Player, refusal
 from kilohour.errors import UsageError
 from kilohour.faces.fields import fields_of
 from kilohour.fills import Fills
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 TRIALS_MAX = 1_000_000
 MANIFEST, TRIALS, REPORT = "manifest.json", "trials.parquet", "report.html"
-_SHARED: list[Prepared] = []
+_SHARED: list[Player] = []
 """What a forked worker of an interpreted sweep inherits."""
 
 
@@ -128,19 +128,19 @@ def sweep(
     face = strategy_class(strategy)
     check_request(face, grid, out_of_sample, cores, parameters)
     whole = between(tape, start, end)
-    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    accepted, refusals = _accepted(face, combinations, parameters)
-    if not accepted:
-        raise UsageError(f"the strategy refuses every combination; the first: {refusals[0]}")
-    prepared = prepare(face, whole, parameters={**parameters, **accepted[0]}, cash=cash, assume=assume, contracts=contracts,
-                       venue=venue, interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
+    combinations = _combinations(face, grid, parameters)
+    first = _first_accepted(face, combinations, parameters)
+    prepared = prepare(face, whole, parameters={**parameters, **first}, cash=cash, assume=assume, contracts=contracts, venue=venue,
+                       interpreted=interpreted, fills=fills, cash_rate=cash_rate, limits=limits)
     split = _split(prepared.market.tape, out_of_sample)
     loaded = time.perf_counter()
     with engine_compiling(face, prepared.interpreted):
         session = prepared.session(quiet=True)
     session.warm_up()
     compiled = time.perf_counter()
-    rows = _play(prepared, accepted, split, cores or os.cpu_count() or 1, progress)
+    played = _play(prepared, combinations, split, cores or os.cpu_count() or 1, progress)
+    accepted = [values for values, row in zip(combinations, played, strict=True) if row is not None]
+    rows, skipped = [row for row in played if row is not None], len(combinations) - len(accepted)
     seconds = {"load": loaded - began, "compile": compiled - loaded, "run": time.perf_counter() - compiled}
     columns: dict[str, list[Any]] = {name: [a[name] for a in accepted] for name in grid}
     bars = sum(row.pop("bars") for row in rows)
@@ -150,7 +150,7 @@ def sweep(
     best, deflated = _best(prepared, columns, accepted, split)
     found = Sweep(_manifest(prepared, whole, name, {
         "run": Path(out).name if out is not None else name, "strategy": name, "tape": whole.source,
-        "grid": {k: list(v) for k, v in grid.items()}, "parameters": parameters, "trials": len(accepted), "skipped": len(refusals),
+        "grid": {k: list(v) for k, v in grid.items()}, "parameters": parameters, "trials": len(accepted), "skipped": skipped,
         "best": best, "deflated_sharpe": deflated, "out_of_sample": out_of_sample, "cores": cores or os.cpu_count() or 1,
         "bars": int(bars), "seconds": seconds, "bars_per_second": bars / seconds["run"] if seconds["run"] > 0 else None, "report": None,
     }), columns)  # fmt: skip
@@ -192,19 +192,19 @@ def _manifest(prepared: Prepared, tape: Tape, name: str, result: dict[str, Any])
     }  # fmt: skip
 
 
-def _accepted(face: type[Strategy], combinations: list[dict[str, Any]], fixed: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Combinations the strategy's own check lets pass, and what it said of the others."""
-    accepted, refusals = [], []
+def _combinations(face: type[Strategy], grid: Mapping[str, Sequence[Any]], fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination, its values checked for their kinds, each value once."""
+    checked = [[parameter_values(face, {**fixed, name: value})[name] for value in values] for name, values in grid.items()]
+    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*checked)]
+
+
+def _first_accepted(face: type[Strategy], combinations: Sequence[dict[str, Any]], fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises :class:`UsageError` when the strategy's own check lets none pass."""
+    first = refusal(face, {**fixed, **combinations[0]})
     for values in combinations:
-        checked = parameter_values(face, {**fixed, **values})
-        plain = {k: v for k, v in checked.items() if not isinstance(v, str)}
-        try:
-            face(**plain)
-        except UsageError as error:
-            refusals.append(str(error))
-        else:
-            accepted.append({name: checked[name] for name in values})
-    return accepted, refusals
+        if not refusal(face, {**fixed, **values}):
+            return values
+    raise UsageError(f"the strategy refuses every combination; the first: {first}")
 
 
 def _split(tape: Tape, out_of_sample: float) -> int:
@@ -218,12 +218,15 @@ def _split(tape: Tape, out_of_sample: float) -> int:
     return split
 
 
-def _play(prepared: Prepared, trials: list[dict[str, Any]], split: int, cores: int, progress: Progress | None) -> list[dict[str, float]]:
-    """Compiled trials run in threads (the engine lets go of the interpreter), interpreted ones in processes."""
+def _play(
+    prepared: Prepared, trials: list[dict[str, Any]], split: int, cores: int, progress: Progress | None
+) -> list[dict[str, float] | None]:
+    """Compiled trials run in threads (the engine lets go of the interpreter), interpreted ones in processes. None for a combination
+    that the strategy refuses."""
     if prepared.interpreted and cores > 1 and len(trials) > 1:
-        _SHARED[:] = [prepared]
+        _SHARED[:] = [Player(prepared, split)]
         with multiprocessing.get_context("fork").Pool(cores) as pool:
-            found = _counted(pool.imap(_forked_trial, [(values, split) for values in trials]), len(trials), progress)
+            found = _counted(pool.imap(_forked_trial, trials), len(trials), progress)
         _SHARED.clear()
         return found
     players: SimpleQueue[Player] = SimpleQueue()
@@ -233,7 +236,7 @@ def _play(prepared: Prepared, trials: list[dict[str, Any]], split: int, cores: i
         return _counted(threads.map(lambda values: _threaded_trial(players, values), trials), len(trials), progress)
 
 
-def _threaded_trial(players: SimpleQueue[Player], values: dict[str, Any]) -> dict[str, float]:
+def _threaded_trial(players: SimpleQueue[Player], values: dict[str, Any]) -> dict[str, float] | None:
     player = players.get()
     try:
         return player.play(values)
@@ -241,12 +244,11 @@ def _threaded_trial(players: SimpleQueue[Player], values: dict[str, Any]) -> dic
         players.put(player)
 
 
-def _forked_trial(job: tuple[dict[str, Any], int]) -> dict[str, float]:
-    values, split = job
-    return play(_SHARED[0].session(quiet=True, **values), _SHARED[0], split)
+def _forked_trial(values: dict[str, Any]) -> dict[str, float] | None:
+    return _SHARED[0].play(values)
 
 
-def _counted(rows: Iterator[dict[str, float]], total: int, progress: Progress | None) -> list[dict[str, float]]:
+def _counted(rows: Iterator[dict[str, float] | None], total: int, progress: Progress | None) -> list[dict[str, float] | None]:
     found = []
     for row in rows:
         found.append(row)

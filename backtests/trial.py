@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from kilohour.backtests.prepare import Prepared, fill_state
-from kilohour.errors import EngineError
+from kilohour.errors import EngineError, UsageError
 from kilohour.kernels.records import DONE
 from kilohour.market import Array
 from kilohour.session import BLOCK, Session
+from kilohour.strategy import Strategy
 from kilohour.units import MICROS, MISSING
 
 METRICS = ("net_usd", "sharpe", "max_drawdown_usd", "fills")
@@ -77,16 +78,28 @@ class Player:
         self.session.state.view(np.uint8)[...] = 0
         self.unused = self.session.snapshot()
 
-    def play(self, values: dict[str, Any]) -> dict[str, float]:
-        """Plays one parameter set. Out-of-sample numbers go on from the state at the split: indicators stay warm, positions held.
+    def play(self, values: dict[str, Any]) -> dict[str, float] | None:
+        """Plays one parameter set, None for one that the strategy refuses. Out-of-sample numbers go on from the state at the split:
+        indicators stay warm, positions held.
 
         Raises what a run of this parameter set raises, with the user's traceback.
         """
+        if refusal(self.prepared.face, {**self.prepared.parameters, **values}):
+            return None
         if self.prepared.interpreted:  # what CPython holds of a strategy is not bytes alone
             return play(self.prepared.session(quiet=True, **values), self.prepared, self.split)
         self.session.restore(self.unused)
         fill_state(self.prepared.face, self.session.state, {**self.prepared.parameters, **values}, self.prepared.market)
         return play(self.session, self.prepared, self.split, lambda: self.prepared.session(quiet=True, **values))
+
+
+def refusal(face: type[Strategy], values: Mapping[str, Any]) -> str:
+    """What the strategy's own check says against a combination of parameters; empty when it has nothing against it."""
+    try:
+        face(**{name: value for name, value in values.items() if not isinstance(value, str)})
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def play(session: Session, prepared: Prepared, split: int, again: Callable[[], Session] | None = None) -> dict[str, float]:
