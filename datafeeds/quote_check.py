@@ -108,7 +108,8 @@ def _band(quotes: Quotes, told: _Told) -> None:
     group = key_of({**{name: np.zeros(len(quotes), np.int32) for name in WORDS}, "seen": quotes.seen,
                     "chip": quotes.chip, "term": quotes.term, "segment": quotes.segment, "flag": quotes.flag})  # fmt: skip
     order = np.lexsort((quotes.price, group, day))
-    starts = slices_of(np.unique(np.stack([day[order], group[order]]), axis=1, return_inverse=True)[1].astype(np.int64))
+    groups = np.unique(np.stack([day[order], group[order]]), axis=1, return_inverse=True)[1]
+    starts = slices_of(groups.reshape(-1).astype(np.int64))  # numpy 2.0 gives it two dimensions
     for part in starts:
         rows = order[part]
         if len(rows) < PEERS_MIN:
