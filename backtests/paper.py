@@ -101,7 +101,7 @@ def _runner(asked: Paper, feed: SandboxFeed, hello: Mapping[str, Any], journal: 
     trader.session.warm_up()
     clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.at)
     venue = AxVenue(asked.url, asked.keys, symbols_of(hello), clock, name="sandbox", can_spread=True,
-                    market_time=lambda: trader.session.now)
+                    market_time=lambda: trader.session.now, account=asked.account)
     venue.fills_from = fills_from(start, trader)
     return Runner(trader, venue, feed, journal, clock, is_lockstep=asked.is_lockstep, is_recovery=is_recovery, how=how,
                   accept_positions=asked.accept_positions, word=asked.word, on_step=asked.on_step, point=asked.point,

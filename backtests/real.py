@@ -85,7 +85,8 @@ async def _ax(asked: Real) -> Runner:
     symbols = _named(products, await symbols_at(base), datetime_of(asked.clock()).year)
     tape = tape_of(asked.venue, products, list(symbols.values()))
     codes = {symbol: contract.code for symbol, contract in symbols.items()}
-    venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue, cancels_on_disconnect=not asked.is_dry)
+    venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue, cancels_on_disconnect=not asked.is_dry,
+                    account=asked.account)
 
     def feed(part: Tape) -> Feed:
         return AxFeed(base, venue.headers, part, codes, width=asked.width)
@@ -103,7 +104,7 @@ async def _ccxt(asked: Real) -> Runner:
     exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys, asked.url)
     try:
         await loaded(exchange)
-        listed = {market["id"]: symbol for symbol, market in exchange.markets.items()}
+        listed = {market["id"]: {"kilohour_code": market["info"].get("kilohourCode")} for market in exchange.markets.values()}
         named = _named(products, listed, datetime_of(asked.clock()).year)
         symbols = {exchange.markets_by_id[symbol][0]["symbol"]: contract for symbol, contract in named.items()}
         sizes = {product.code: product.ratio("lot") for product in products}

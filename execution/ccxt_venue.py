@@ -84,6 +84,7 @@ class CcxtVenue:
         if not self.is_working:
             return
         rules.check_markets(self.exchange, self.code_of, self.lots)
+        await proved(self.exchange)
         start = self.clock() if self.fills_from is None else self.fills_from
         self._since = dict.fromkeys(self.code_of, start // NANOS_PER_MILLISECOND)
         self._jobs = [asyncio.create_task(self._poll())]
@@ -376,8 +377,36 @@ async def loaded(exchange: Any) -> None:
 
     try:
         await exchange.load_markets()
+    except (ccxt.AuthenticationError, ccxt.InvalidNonce) as error:
+        raise await refused(exchange, error) from None
     except ccxt.BaseError as error:
         raise UsageError(f"ccxt:{exchange.id}: no markets came ({type(error).__name__})") from None
+
+
+async def proved(exchange: Any) -> None:
+    """Raises :class:`UsageError` in one line when the venue refuses the keys; one that does not answer proves nothing."""
+    import ccxt
+
+    try:
+        await exchange.fetch_balance()
+    except (ccxt.AuthenticationError, ccxt.InvalidNonce) as error:
+        raise await refused(exchange, error) from None
+    except ccxt.BaseError:
+        pass
+
+
+async def refused(exchange: Any, error: Exception) -> UsageError:
+    """What a refusal of a signed request means. An old timestamp is a clock's fault, so how far the clocks are apart is asked."""
+    import ccxt
+
+    said = " ".join(str(error).split())[:150]
+    if not isinstance(error, ccxt.InvalidNonce):
+        return UsageError(f"ccxt:{exchange.id}: the venue refused the key, secret or passphrase ({said})")
+    gap = ""
+    with contextlib.suppress(ccxt.BaseError):
+        seconds = (await exchange.fetch_time() - exchange.milliseconds()) / 1000
+        gap = f": the venue's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} this machine's"
+    return UsageError(f"ccxt:{exchange.id}: the venue refused the timestamp{gap} ({said})")
 
 
 async def closed(exchange: Any) -> None:

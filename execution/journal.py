@@ -114,6 +114,8 @@ class Journal:
                     self.snapshot_at = seq
             undone.pop_all()
         self.fault: BaseException | None = None
+        self.is_void = False
+        """The run could not begin: nothing was sent, and :meth:`close` leaves nothing."""
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
@@ -145,11 +147,12 @@ class Journal:
             self._queue.put(None)
             self._thread.join()
         self._db.close()
-        if self.seq == 0:
+        is_nothing = self.seq == 0 or self.is_void
+        if is_nothing:
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
                 (self.folder / name).unlink(missing_ok=True)
         self._lock.release()
-        if self.seq == 0 and self._is_own:
+        if is_nothing and self._is_own:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 

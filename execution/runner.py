@@ -131,7 +131,7 @@ class Runner:
     async def _run(self) -> None:
         if self.is_recovery:
             await self._input("word", {"word": "recover", **self.how}, None)
-        await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
+        await self._open()
         jobs = [asyncio.create_task(self._pump_feed()), asyncio.create_task(self._tick())]
         try:
             if not self.is_lockstep:
@@ -150,6 +150,17 @@ class Runner:
                 await self.venue.close()
             if self.watchdog is not None:
                 self.watchdog.close()
+
+    async def _open(self) -> None:
+        """A run that the venue does not let in has sent nothing: its watchdog is told so, and of a new one no journal is left."""
+        try:
+            await self.venue.open(lambda fact: self.inbox.put_nowait(("fact", fact)))
+        except BaseException:
+            if self.watchdog is not None:
+                self.watchdog.close()
+            if not self.is_recovery:
+                self.journal.is_void = True
+            raise
 
     async def reconcile(self) -> None:
         """Orders, positions and cash at the venue against ours; before that nothing is sent."""

@@ -35,7 +35,7 @@ class Watchdog:
     """The runner's side. ``start``: what leads to the venue (:data:`kilohour.execution.door.NAMED`); keys go through a pipe only."""
 
     def __init__(self, folder: Path, start: Mapping[str, Any], keys: Mapping[str, str], seconds: float) -> None:
-        path = folder / FILE
+        path = self._path = folder / FILE
         try:
             path.write_bytes(bytes(mmap.PAGESIZE))
             with path.open("r+b") as file:
@@ -69,6 +69,7 @@ class Watchdog:
             self._process.stdin.close()
         self._process.wait()
         self._memory.close()
+        self._path.unlink(missing_ok=True)
 
     def _has_acted(self) -> int:
         return int(STEP.unpack_from(self._memory)[1])

@@ -80,12 +80,13 @@ def expressed(extension: str) -> dict[str, frozenset[int]]:
 class AxVenue:
     """One account at ``base`` (``http://host``). ``keys``: api_key and api_secret. ``codes``: symbol to contract code.
     ``cancels_on_disconnect``: the venue cancels the account's orders when its last orders socket goes. ``market_time``: how far a
-    venue has come whose time is not the clock's, nanoseconds, such as a replay."""
+    venue has come whose time is not the clock's, nanoseconds, such as a replay. ``account``: whose keys they are, for messages."""
 
     def __init__(self, base: str, keys: Mapping[str, str], codes: Mapping[str, str], clock: Callable[[], int], *, name: str = "ax",
                  can_spread: bool = False, tag: str = "kilohour", cancels_on_disconnect: bool = True,
-                 market_time: Callable[[], int] | None = None) -> None:
+                 market_time: Callable[[], int] | None = None, account: str = "") -> None:
         self.name, self.base, self.clock, self.tag = name, base.rstrip("/"), clock, tag[:10]
+        self._whose = f" of account {account!r}" if account else ""
         self._keys, self.symbols = dict(keys), Symbols(codes)
         self.expresses = {**EXPRESSES, "spreads": frozenset({1, 2} if can_spread else ())}
         self.can_spread, self.cancels_on_disconnect = can_spread, cancels_on_disconnect
@@ -361,7 +362,7 @@ class AxVenue:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise ConnectionError(f"{self.name}: {self.base} does not answer ({type(error).__name__})") from None
         if status in (400, 401, 403):
-            raise UsageError(f"{self.name}: the venue refused the key (status {status})")
+            raise UsageError(f"{self.name}: the venue refused the key{self._whose} (status {status})")
         if not isinstance(body, Mapping) or not isinstance(body.get("token"), str):
             raise ConnectionError(f"{self.name}: no token, status {status}")
         self._token, self._token_at = body["token"], self.clock()
