@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_one_line_says_what_is_wrong_and_nothing_is_left(case, kilohour, here: P
     finally:
         venues.book.skew = 0
     assert (found.code, found.out) == (2, "")
-    assert words in " ".join(found.err.split())
+    assert words in re.sub(r"\b3(59|60)\d s", "3600 s", " ".join(found.err.split()))  # a busy machine asks for the time slowly
     assert (found.err.count("kilohour:"), "Traceback" in found.err) == (1, False)
     assert (contents(here), watched.open) == (set(), 0)
     assert (sent(venues.book), sent(venues.replay)) == (before, [])
