@@ -64,7 +64,7 @@ class Bots:
         self._acted = now
         count = min(int(self._owed), ACTIONS_MOST)
         self._owed -= int(self._owed)
-        listed = [each for each in self._listed() if self.exchange.session(each) in (Session.OPEN, Session.PRE_OPEN)] if count else []
+        listed = [each for each in self._listed() if self.exchange.session(each).takes_orders] if count else []
         weights = np.array([1.0 / (1 + place % 36) for place in range(len(listed))])  # the first months of a product trade most
         for _ in range(count if listed else 0):
             each = listed[int(self._random.choice(len(listed), p=weights / weights.sum()))]

@@ -37,6 +37,8 @@ ACTIONS = {
     "half_open": "sockets of `channel` stay open and send nothing any more",
     "skew": "the venue's clock is `seconds` off",
     "halt": "halts `symbol`",
+    "suspend": "halts `symbol` too, in the state of that name",
+    "closing_auction": "orders in `symbol` rest; `close` then ends it: what crosses trades at one price",
     "resume": "ends the halt of `symbol`",
     "close": "closes `symbol`: cancels only",
     "freeze": "closes `symbol` and takes no cancels either",
@@ -44,6 +46,7 @@ ACTIONS = {
     "expire_tokens": "ends every bearer token",
     "restart": "closes every socket and forgets tokens; with `state` = wipe also orders and books, which is the default keep's opposite",
     "liquidate": "closes the positions of `account` at the market, by orders of the venue's own",
+    "credit": "the credit limit of `account` is `limit` dollars of notional; without a limit there is none",
     "correct_settlement": "the last mark or the final price of `symbol` was `price`",
     "clear": "forgets every rule",
 }

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
 
 SKEW_MOST = 10 * 365 * 86_400
+SESSIONS = {
+    "halt": Session.HALTED, "suspend": Session.SUSPENDED, "close": Session.CLOSED, "freeze": Session.FROZEN,
+    "closing_auction": Session.CLOSING,
+}  # fmt: skip
 
 
 class Control:
@@ -94,6 +98,8 @@ class Control:
             await self.server.restart(wipe=given.get("state", "keep") == "wipe")
         elif do == "liquidate":
             self.server.exchange.liquidate(self._named_account(given))
+        elif do == "credit":
+            self._limit_credit(given)
         else:
             self._on_instrument(str(do), given)
         self.server.publish()
@@ -116,6 +122,15 @@ class Control:
             raise UsageError(f"skew: seconds must be a number of at most {SKEW_MOST}, found {seconds!r}")
         self.server.skew = round(seconds * NANOS_PER_SECOND)
 
+    def _limit_credit(self, given: Mapping[str, Any]) -> None:
+        account, limit = self._named_account(given), micros_of(given.get("limit"))
+        if given.get("limit") is None:
+            self.server.exchange.credit.pop(account, None)
+        elif limit is None or limit < 0:
+            raise UsageError(f"credit: limit must be a decimal of at least 0, or null for none, found {given.get('limit')!r}")
+        else:
+            self.server.exchange.credit[account] = limit
+
     def _on_instrument(self, do: str, given: Mapping[str, Any]) -> None:
         exchange, each = self.server.exchange, self._named(given)
         if do == "expire":
@@ -127,7 +142,7 @@ class Control:
             exchange.correct(each, price)
         else:
             usual = Session.PRE_OPEN if exchange.kind == "replay" else Session.OPEN
-            exchange.set_session(each, {"halt": Session.HALTED, "close": Session.CLOSED, "freeze": Session.FROZEN, "resume": usual}[do])
+            exchange.set_session(each, SESSIONS.get(do, usual))
 
     def _named(self, given: Mapping[str, Any]) -> Instrument:
         listing, symbol = self.server.exchange.listing, given.get("symbol")

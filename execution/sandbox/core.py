@@ -98,6 +98,8 @@ class Exchange(ABC):
         self.changes = Changes()
         self.order_count = self.fill_count = self.trade_count = self.event_count = self.transaction_count = 0
         self.leverage: dict[tuple[str, str], int] = {}
+        self.credit: dict[str, int] = {}
+        """Credit limits by account, micros of notional; an account without one has none."""
 
     # -- what a dialect asks ----------------------------------------------------------------------------------
 
@@ -270,7 +272,33 @@ class Exchange(ABC):
             return Reason.BAND
         if new.client_id and (account, new.client_id) in self.by_client:
             return Reason.DUPLICATE
-        return None
+        return None if new.reduce_only else self.over_credit(account, new.symbol, new.side, new.lots)
+
+    def over_credit(self, account: str, symbol: str, side: int, lots: int, old: Order | None = None) -> Reason | None:
+        """CREDIT for an order (in place of ``old``) with which the account's exposure passes its limit and what it was."""
+        limit = self.credit.get(account)
+        if limit is None or (old is not None and old.reduce_only):
+            return None
+        others = [(o.symbol, o.side * o.left) for o in self.open_orders[account].values() if o is not old and not o.reduce_only]
+        with_it = self._exposure(account, [*others, (symbol, side * max(lots - (old.filled if old is not None else 0), 0))])
+        before = self._exposure(account, others if old is None else [*others, (symbol, side * old.left)])
+        return Reason.CREDIT if with_it > max(limit, before) else None
+
+    def _exposure(self, account: str, working: Sequence[tuple[str, int]]) -> int:
+        """Notional that an account may come to hold, micros: by contract its lots with all buys or all sells, the larger, at the mark."""
+        ways: dict[int, list[int]] = {}
+        for holding in self.statement(account).holdings:
+            ways[self.listing.by_symbol[holding.symbol].row] = [holding.lots, holding.lots]
+        for symbol, lots in working:
+            instrument = self.listing.find(symbol)
+            for row, ratio in instrument.legs if instrument is not None else ():
+                ways.setdefault(row, [0, 0])[ratio * lots < 0] += ratio * lots
+        total = 0
+        for row, (most, least) in ways.items():
+            each = self.listing.outrights[row]
+            price = self.mark_of(each) or self.tickers[each.symbol].last or 0
+            total += max(abs(most), abs(least)) * abs(price) * each.terms.lot_num // each.terms.lot_den
+        return total
 
     def _accept(self, order: Order) -> None:
         order.state = State.ACCEPTED

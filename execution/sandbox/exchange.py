@@ -80,7 +80,7 @@ class BookExchange(Exchange):
         return next((state for state in states if state is not Session.OPEN), Session.OPEN)
 
     def set_session(self, instrument: Instrument, session: Session) -> None:
-        """Halts, closes or opens an instrument; an opening is an auction."""
+        """Halts, closes or opens an instrument; an opening is an auction, and so is the end of a closing auction."""
         for row, _ in instrument.legs:
             self.official.set_session(row, session)
 
@@ -88,8 +88,8 @@ class BookExchange(Exchange):
         """True for a contract that is listed and has not expired."""
         return self.official.is_listed(instrument.row)
 
-    def open_by_auction(self, row: int) -> None:
-        """What crosses after a pre-open trades at one price."""
+    def hold_auction(self, row: int) -> None:
+        """What came to cross while orders rested trades at one price."""
         symbol = self.listing.outrights[row].symbol
         price, lots = self.books.auction_price(row, self.value(row) or 0)
         while lots and (trade := self.books.uncross(row, price)) is not None:
@@ -141,7 +141,7 @@ class BookExchange(Exchange):
         if state is Session.EXPIRED:
             return Reason.NOT_LISTED
         is_immediate = new.life in ("IOC", "FOK") or new.kind == "market"
-        if not state.takes_orders or (state is Session.PRE_OPEN and is_immediate):
+        if not state.takes_orders or (state is not Session.OPEN and is_immediate):
             return Reason.CLOSED
         if new.kind not in TRADABLE or new.group or new.parent or (instrument.is_spread and new.kind not in ("market", "limit")):
             return Reason.ORDER_TYPE
@@ -198,7 +198,7 @@ class BookExchange(Exchange):
             symbol=order.symbol, side=order.side, lots=lots, price=price, kind=order.kind, life=life or order.life, until=order.until,
             trigger=order.trigger, post_only=order.post_only if post_only is None else post_only, reduce_only=order.reduce_only,
             client_id=order.client_id, tag=order.tag)  # fmt: skip
-        reason = self._check_change(order, changed, instrument)
+        reason = self._check_change(order, changed, instrument) or self.over_credit(order.account, order.symbol, order.side, lots, order)
         if reason is not None:
             return reason
         if lots <= order.filled:
@@ -219,8 +219,7 @@ class BookExchange(Exchange):
     def _check_change(self, order: Order, changed: NewOrder, instrument: Instrument) -> Reason | None:
         if order.kind not in ("limit", "stop_limit") or changed.life not in ("GTC", "DAY", order.life):
             return Reason.ORDER_TYPE
-        state = self.session(instrument)
-        if state not in (Session.OPEN, Session.PRE_OPEN):
+        if not self.session(instrument).takes_orders:
             return Reason.CLOSED
         if not 1 <= changed.lots <= 1_000_000 or abs(changed.price or 0) > 10**15:
             return Reason.QUANTITY if not 1 <= changed.lots <= 1_000_000 else Reason.BAND
@@ -379,7 +378,8 @@ class BookExchange(Exchange):
             touched, self.touched_rows = self.touched_rows, {}
             if not touched:
                 return
-            for order in self.triggers.fired({row: self.tickers[self.listing.outrights[row].symbol].last for row in touched}):
+            going = [row for row in touched if self.official.session_of(row) is Session.OPEN]
+            for order in self.triggers.fired({row: self.tickers[self.listing.outrights[row].symbol].last for row in going}):
                 self._fire(order)
             retry_spreads(self, touched)
 

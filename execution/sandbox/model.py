@@ -44,6 +44,10 @@ class Session(Enum):
     OPEN = "open"
     HALTED = "halted"
     """Nothing moves, not even a cancel."""
+    SUSPENDED = "suspended"
+    """As halted, under another name on the wire."""
+    CLOSING = "closing auction"
+    """Orders rest; an auction follows, and then the contract is closed."""
     CLOSED = "closed"
     """Cancels only."""
     FROZEN = "frozen"
@@ -53,12 +57,12 @@ class Session(Enum):
     @property
     def takes_orders(self) -> bool:
         """True while orders come in."""
-        return self in (Session.PRE_OPEN, Session.OPEN)
+        return self in (Session.PRE_OPEN, Session.OPEN, Session.CLOSING)
 
     @property
     def takes_cancels(self) -> bool:
         """True while a user may cancel."""
-        return self not in (Session.HALTED, Session.FROZEN)
+        return self not in (Session.HALTED, Session.SUSPENDED, Session.FROZEN)
 
 
 class Reason(Enum):
@@ -77,6 +81,7 @@ class Reason(Enum):
     CAPACITY = "too many open orders"
     POSITION_LIMIT = "the position limit would be exceeded"
     MARGIN = "insufficient margin"
+    CREDIT = "the credit limit of the account would be exceeded"
     GROUP = "the order is tied to one that is not there"
     DUPLICATE = "the client order id is in use"
     NO_LIQUIDITY = "nothing to trade with"

@@ -194,11 +194,14 @@ class Official:
         return self._states[row] not in (Session.EXPIRED, Session.CLOSED)
 
     def set_session(self, row: int, session: Session) -> None:
-        """Another session for a contract; one that opens begins with an auction."""
+        """Another session for a contract; one that opens begins with an auction, a closing auction that is closed ends with one."""
         was, self._states[row] = self._states[row], session
         self.exchange.changes.books[self.exchange.listing.outrights[row].symbol] = None
         if session is Session.OPEN and was not in (Session.OPEN, Session.EXPIRED):
-            self.exchange.open_by_auction(row)
+            self.exchange.touched_rows[row] = None  # a stop that the price reached while nothing traded wakes now
+            self.exchange.hold_auction(row)
+        elif session is Session.CLOSED and was is Session.CLOSING:
+            self.exchange.hold_auction(row)
 
     def expire(self, row: int, price: int) -> None:
         """The contract's trading is over and it settles at a price, both now."""

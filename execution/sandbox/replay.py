@@ -122,7 +122,7 @@ class ReplayExchange(Exchange):
     def session(self, instrument: Instrument) -> Session:
         """Pre-open between bars and open in one, for every contract that is listed and not halted; a spread is what all its legs are."""
         states = [self._halted.get(row) or self._usual(row) for row, _ in instrument.legs]
-        worst = (Session.EXPIRED, Session.HALTED, Session.FROZEN, Session.CLOSED, Session.PRE_OPEN)
+        worst = (Session.EXPIRED, Session.HALTED, Session.SUSPENDED, Session.FROZEN, Session.CLOSED, Session.PRE_OPEN)
         return next((state for state in worst if state in states), Session.OPEN)
 
     def _usual(self, row: int) -> Session:
@@ -130,6 +130,8 @@ class ReplayExchange(Exchange):
 
     def set_session(self, instrument: Instrument, session: Session) -> None:
         """Halts an instrument, or ends a halt (the control plane's verb). Its bars go on; its orders do not come in."""
+        if session is Session.CLOSING:
+            raise UsageError("closing_auction: only a market with a book has one, this is a replayed tape")
         if session is Session.PRE_OPEN:
             self._halted.pop(instrument.row, None)
         else:
@@ -234,6 +236,8 @@ class ReplayExchange(Exchange):
         lots, price = order.lots if lots is None else lots, order.price if price is None else price
         if not 1 <= lots <= 1_000_000 or (price is not None and abs(price) > 10**15):
             return Reason.QUANTITY if not 1 <= lots <= 1_000_000 else Reason.BAND
+        if (refused := self.over_credit(order.account, order.symbol, order.side, lots, order)) is not None:
+            return refused
         ratio, desk = int(slot["ratio"][0]), engine.desk
         desk["request_kind"][0], desk["request_ticket"][0], desk["request_lots"][0] = r.REQUEST_AMEND, slot["ticket"], lots * ratio
         desk["request_price"][0] = (price or 0) / 1e6 * (ratio * order.side if instrument.is_spread else 1)

@@ -7,7 +7,7 @@ A line is a command, and behind ``->`` what came of it, in order::
     two sell 3 @ 2.40                     -> a2 accepted; a1 +3 @ 2.5 maker; a2 -3 @ 2.5 taker filled
 
 Orders are called a1, a2 ... in the order in which they were placed. A command is an account, buy or sell, lots, and then words: ``@ price``, ``market``, ``ioc``,
-``fok``, ``day``, ``post``, ``reduce``, ``on SYMBOL``; or ``cancel a1``, ``replace a1 lots @ price``, ``halt``, ``resume``, ``preopen``.
+``fok``, ``day``, ``post``, ``reduce``, ``on SYMBOL``; or ``cancel a1``, ``replace a1 lots @ price``, ``halt``, ``suspend``, ``resume``, ``preopen``, ``closing``, ``close``.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Table:
 
     def do(self, words: list[str]) -> list[str]:
         each = self.exchange.listing.by_symbol[NEAR]
-        sessions = {"halt": Session.HALTED, "resume": Session.OPEN, "preopen": Session.PRE_OPEN, "close": Session.CLOSED}
+        sessions = {"halt": Session.HALTED, "resume": Session.OPEN, "preopen": Session.PRE_OPEN, "close": Session.CLOSED,
+                    "closing": Session.CLOSING, "suspend": Session.SUSPENDED}  # fmt: skip
         if words[0] in sessions:
             self.exchange.set_session(each, sessions[words[0]])
             return []

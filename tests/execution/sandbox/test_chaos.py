@@ -13,8 +13,8 @@ import pytest
 from kilohour.execution.sandbox.chaos import ACTIONS, REQUEST_VERBS, STREAM_VERBS, Chaos
 from kilohour.execution.sandbox.model import NewOrder
 from kilohour.execution.sandbox.server import Server
-from tests.execution.sandbox.booking import NEAR
-from tests.execution.sandbox.serving import Client, receive, until
+from tests.execution.sandbox.booking import NEAR, full_exchange
+from tests.execution.sandbox.serving import Client, receive, serving, until
 from tests.execution.sandbox.test_ax import other, play
 
 ORDER: dict[str, Any] = {"s": NEAR, "d": "B", "q": 1, "p": "2.00"}
@@ -131,6 +131,62 @@ def test_instruments_halt_close_expire_and_come_back() -> None:
     play(talk)
 
 
+def test_a_closing_auction_and_a_suspension_on_the_wire() -> None:
+    async def talk(server: Server, client: Client) -> None:
+        socket = await client.orders_socket()
+        await inject(client, do="closing_auction", symbol=NEAR)
+        assert (await client.get("/api/ticker", symbol=NEAR))["ticker"]["i"] == "MATCH_AND_CLOSE_AUCTION"
+        resting = (await client.ask(socket, t="p", cid=1, **ORDER))[0]["res"]["oid"]
+        other(server, -1, 1, 1_990_000)
+        await client.ask(socket, t="p", cid=2, **{**ORDER, "tif": "IOC"})
+        assert (await until(socket, "j"))["r"] == "EXCHANGE_CLOSED"
+        assert server.exchange.orders[resting].filled == 0, "crossed, and nothing trades yet"
+        await inject(client, do="close", symbol=NEAR)
+        assert (await until(socket, "f"))["o"]["oid"] == resting
+        assert (await client.get("/api/instrument", symbol=NEAR))["state"] == "CLOSED"
+        await inject(client, do="resume", symbol=NEAR)
+        staying = (await client.ask(socket, t="p", cid=3, **{**ORDER, "p": "1.90"}))[0]["res"]["oid"]
+        await inject(client, do="suspend", symbol=NEAR)
+        assert (await client.get("/api/instrument", symbol=NEAR))["state"] == "SUSPENDED"
+        await client.ask(socket, t="p", cid=4, **ORDER)
+        assert (await until(socket, "j"))["r"] == "EXCHANGE_CLOSED"
+        await client.ask(socket, t="x", oid=staying)
+        assert (await until(socket, "e"))["r"] == "EXCHANGE_CLOSED"
+
+    play(talk)
+
+
+def test_a_credit_limit_is_of_notional_and_lets_positions_shrink() -> None:
+    """A lot is 730 hours at a mark of 2.00: 1460 dollars, so that 2920 are two lots."""
+
+    async def talk(server: Server, client: Client) -> None:
+        socket = await client.orders_socket()
+        await inject(client, do="credit", account="one", limit="2920")
+        two = {**ORDER, "q": 2, "p": "1.90"}
+        resting = (await client.ask(socket, t="p", cid=1, **two))[0]["res"]["oid"]
+        await client.ask(socket, t="p", cid=2, **ORDER)
+        assert (await until(socket, "j"))["r"] == "INSUFFICIENT_CREDIT_LIMIT"
+        assert "INSUFFICIENT_CREDIT_LIMIT" in (await client.ask(socket, t="r", oid=resting, q=3))[0]["err"]["msg"]
+        await client.ask(socket, t="p", cid=3, **{**two, "d": "S", "p": "2.10"})
+        assert len(server.exchange.open_orders["one"]) == 2, "the other way it is two lots as well"
+        other(server, -1, 2, 1_900_000)
+        await until(socket, "f")
+        await inject(client, do="credit", account="one", limit="0")
+        await client.ask(socket, t="p", cid=4, **ORDER)
+        assert (await until(socket, "j"))["r"] == "INSUFFICIENT_CREDIT_LIMIT"
+        await client.ask(socket, t="p", cid=5, **{**two, "d": "S", "p": "2.20"})
+        assert len(server.exchange.open_orders["one"]) == 2, "long two: to sell four is short two at most"
+        await inject(client, do="credit", account="one", limit=None)
+        await client.ask(socket, t="p", cid=6, **ORDER)
+        assert len(server.exchange.open_orders["one"]) == 3
+
+    async def run() -> None:
+        async with serving(full_exchange()) as (server, client):
+            await talk(server, client)
+
+    asyncio.run(run())
+
+
 def test_a_venue_liquidates() -> None:
     async def talk(server: Server, client: Client) -> None:
         socket = await client.orders_socket()
@@ -198,6 +254,7 @@ def test_the_control_plane_says_what_is_wrong() -> None:
             ({"do": "halt", "symbol": "NOPE"}, "unknown symbol"),
             ({"do": "liquidate", "account": "nobody"}, "unknown account"),
             ({"do": "skew", "seconds": "late"}, "seconds must be a number"),
+            ({"do": "credit", "account": "one", "limit": "much"}, "limit must be a decimal of at least 0"),
             ({"do": "correct_settlement", "symbol": NEAR}, "price must be a decimal"),
         ):
             found = await client.post("/_chaos", rule)

@@ -160,12 +160,12 @@ async def listen(server: Server, client: Client, shown: set[str]) -> None:
         await data_of(socket, channel)
         move(server, number)
         if channel == "instruments":
-            await client.post("/_chaos", {"do": "halt", "symbol": NEAR})
-            await client.post("/_chaos", {"do": "resume", "symbol": NEAR})
+            for verb in ("halt", "resume", "suspend", "closing_auction", "close", "resume"):
+                await client.post("/_chaos", {"do": verb, "symbol": NEAR})
         found = await data_of(socket, channel)
         assert found, f"{channel} was taken and is silent"
         if channel == "instruments":
-            assert [message["data"][0]["state"] for message in found] == ["suspend", "live"]
+            assert [message["data"][0]["state"] for message in found] == ["suspend", "live", "suspend", "preopen", "suspend", "live"]
         await socket.send_json({"op": "unsubscribe", "args": [arg]})
         assert (await receive(socket))["event"] == "unsubscribe"
         move(server, number + 20)

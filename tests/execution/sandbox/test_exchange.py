@@ -10,7 +10,7 @@ from kilohour.errors import UsageError
 from kilohour.execution.sandbox import core
 from kilohour.execution.sandbox.bots import Bots
 from kilohour.execution.sandbox.exchange import BOTS
-from kilohour.execution.sandbox.model import NewOrder, State
+from kilohour.execution.sandbox.model import NewOrder, Session, State
 from kilohour.execution.sandbox.wire import decimal
 from kilohour.units import NANOS_PER_DAY, NANOS_PER_SECOND
 from tests.execution.sandbox.booking import FAR, NEAR, NOON, Table, small_exchange
@@ -71,6 +71,39 @@ def test_an_auction_opens_at_one_price() -> None:
         cancel a5                  -> the session does not take orders now
         close                      ->
         cancel a5                  -> a5 cancelled: cancelled by the user
+    """)
+
+
+def test_a_closing_auction_closes_at_one_price() -> None:
+    """Worked by hand: at 2.03 nine lots each way and none over, at 2.01 six are offered, at 2.05 five are bid for."""
+    exchange = small_exchange()
+    stop = exchange.place("three", NewOrder(symbol=NEAR, side=1, lots=1, kind="stop", trigger=2_030_000))
+    Table(exchange).play("""
+        closing                    ->
+        one   buy  5 @ 2.05        -> a1 accepted
+        one   buy  4 @ 2.04        -> a2 accepted
+        two   sell 6 @ 2.01        -> a3 accepted
+        two   sell 3 @ 2.03        -> a4 accepted
+        two   sell 2 @ 2.06        -> a5 accepted
+        two   sell 2 @ 2.01 ioc    -> a6 refused: the session does not take orders now
+        replace a2 4 @ 2.03        -> a2 replaced
+        close                      -> a1 +5 @ 2.03 taker filled; a3 -5 @ 2.03 taker; a2 +1 @ 2.03 taker; a3 -1 @ 2.03 taker filled; a2 +3 @ 2.03 taker filled; a4 -3 @ 2.03 taker filled
+        one   buy  1 @ 2.00        -> a7 refused: the session does not take orders now
+    """)
+    assert stop.state is State.ACCEPTED, "it sleeps while nothing trades"
+    exchange.set_session(exchange.listing.by_symbol[NEAR], Session.OPEN)
+    assert (stop.state, stop.average) == (State.FILLED, 2_060_000.0)
+
+
+def test_what_is_suspended_stands_still() -> None:
+    Table(small_exchange()).play("""
+        one   buy  5 @ 2.05        -> a1 accepted
+        suspend                    ->
+        two   sell 5 @ 2.05        -> a2 refused: the session does not take orders now
+        cancel a1                  -> the session does not take orders now
+        replace a1 3 @ 2.05        -> the session does not take orders now
+        resume                     ->
+        cancel a1                  -> a1 cancelled: cancelled by the user
     """)
 
 
