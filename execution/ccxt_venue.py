@@ -244,7 +244,8 @@ class CcxtVenue:
             return cid
         if not oid or oid in self._foreign:
             return 0
-        for mine in [cid for cid, at in self._orders.items() if at == symbol and cid not in self._cid_of.values()]:
+        named = set(self._cid_of.values())
+        for mine in [cid for cid, at in self._orders.items() if at == symbol and cid not in named]:
             with contextlib.suppress(ccxt.OrderNotFound):
                 self._cid_of[str((await self._order_of(mine, symbol))["id"])] = mine
         if oid not in self._cid_of:
