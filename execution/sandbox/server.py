@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import web, web_app
 
 from kilohour.errors import KilohourError
 from kilohour.execution.sandbox.accounts import Keyring
@@ -190,6 +190,7 @@ class Server:
             box.abort()
         if self._runner is not None:
             await self._runner.cleanup()
+        forget_handlers()
 
     async def wait(self, seconds: float | None = None) -> None:
         """Serves until the time is over (for ever without one), or a task of its own fails."""
@@ -215,3 +216,11 @@ class Server:
 def _abort(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
+
+
+def forget_handlers() -> None:
+    """aiohttp keeps the last 1,024 handlers of all servers of a process, each with the exchange that it belongs to: a notebook that
+    papers a hundred times would hold a hundred exchanges. Others' servers only build theirs again."""
+    kept = getattr(web_app, "_cached_build_middleware", None)
+    if kept is not None:
+        kept.cache_clear()

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that do not know how to behave: text that is none, and connections that lead nowhere (the rest: test_bad_input.py)."""
+"""Clients that do not know how to behave: text that is none, and connections that lead nowhere (the rest: test_bad_input.py).
+And what is left of a server when it has stopped."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import resource
+import weakref
 from typing import Any
 
 import aiohttp
@@ -142,3 +145,15 @@ def test_a_thousand_half_open_connections_keep_nobody_out() -> None:
                 writer.transport.abort()
 
     play(talk)
+
+
+def test_a_server_that_has_stopped_leaves_nothing_of_its_exchange_in_memory() -> None:
+    seen: list[weakref.ref[Any]] = []
+
+    async def talk(server: Server, client: Client) -> None:
+        assert "instruments" in await client.get("/api/instruments")
+        seen.append(weakref.ref(server.exchange))
+
+    play(talk)
+    gc.collect()
+    assert seen[0]() is None
