@@ -18,6 +18,8 @@ import numpy.typing as npt
 RUN_ROWS = 1 << 20
 BUCKET_ROWS = 1 << 20
 SAMPLE_EVERY = 4_096
+RUNS = "run-*.columns"
+"""Files of runs."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
