@@ -123,7 +123,7 @@ class Held:
     def add(self, page: Sequence[Candle]) -> None:
         """Keeps a page."""
         with self.file.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(candle) + "\n" for candle in page)
+            file.write(json.dumps(page)[1:-1].replace("], [", "]\n[") + "\n")  # one call for all: a candle's own is mostly overhead
 
     def pages(self, count: int) -> Iterator[list[Candle]]:
         """What is held, ``count`` candles at a time."""

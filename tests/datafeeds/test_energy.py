@@ -48,9 +48,9 @@ def write(tmp_path, rows=ROWS, last_trades=LAST_TRADES, dtype="float32"):
     return tmp_path / "strip.parquet", tmp_path / "expiries.csv"
 
 
-def taped(strip, expiries, **options):
+def taped(strip, expiries, out=None, **options):
     """The tape of two files, written beside them."""
-    out = expiries.parent / "tape"
+    out = out or expiries.parent / "tape"
     import_strip(strip, expiries, out, **options)
     return Tape.load(out)
 
@@ -117,8 +117,8 @@ def test_last_trading_days_that_differ_from_the_rule_are_taken_and_counted(tmp_p
 
 
 def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path):
-    import_strip(*write(tmp_path), tmp_path / "a")
-    import_strip(*write(tmp_path, ROWS[::-1]), tmp_path / "b")
+    taped(*write(tmp_path), out=tmp_path / "a")
+    taped(*write(tmp_path, ROWS[::-1]), out=tmp_path / "b")
     for name in ("events.parquet", "manifest.json", "contracts.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -129,7 +129,7 @@ def test_progress_counts_thousandths_of_the_file(tmp_path):
     assert seen == [(428, 1_000), (857, 1_000), (1_000, 1_000)]
 
 
-def many(tmp_path):
+def many():
     """Two years of twenty months of each root, some days missing, in no order; the last month is alive at the end."""
     rng, days = np.random.default_rng(7), pd.bdate_range("2019-01-02", "2020-08-14")
     months = [(root, 201901 + 100 * (k // 12) + k % 12) for root in ("CL", "NG") for k in range(20)]
@@ -142,14 +142,15 @@ def many(tmp_path):
 
 def test_a_streamed_strip_is_the_tape_that_a_builder_makes_in_memory(tmp_path):
     """Contract by contract from a frame, without any of the import's code but the contracts."""
-    rows, ends = many(tmp_path)
+    rows, ends = many()
     tape = taped(*write(tmp_path, rows, ends, "float64"), run_rows=1_000, batch_rows=300)
     builder = TapeBuilder(source="", notes=())
     frame = pd.DataFrame(rows, columns=["root", "date", "contract", "settle"]).sort_values(["root", "contract", "date"])
     sessions = {root: own["date"].max() for root, own in frame.groupby("root")}
     last_trades = {(root, month): day for root, month, day in ends}
     assert len(tape.contracts) == frame.groupby(["root", "contract"]).ngroups
-    for (root, month), own in frame.groupby(["root", "contract"]):
+    for _, own in frame.groupby(["root", "contract"]):
+        root, month = own["root"].iloc[0], int(own["contract"].iloc[0])
         contract = tape.contracts[tape.contract_ref(f"NYMEX:{root}-{month // 100}-{month % 100:02d}")]
         at = pd.to_datetime(own["date"] + " 14:30").dt.tz_localize("America/New_York").dt.tz_convert("UTC")
         ts = np.array([moment.value for moment in at])
@@ -165,8 +166,9 @@ def test_a_streamed_strip_is_the_tape_that_a_builder_makes_in_memory(tmp_path):
 
 
 def test_runs_of_any_size_and_an_interruption_give_the_same_bytes(tmp_path):
-    files = write(tmp_path, *many(tmp_path), "float64")
-    import_strip(*files, tmp_path / "whole")
+    rows, ends = many()
+    strip, expiries = write(tmp_path, rows, ends, "float64")
+    import_strip(strip, expiries, tmp_path / "whole")
     read = []
 
     def stops(done, total):
@@ -174,12 +176,11 @@ def test_runs_of_any_size_and_an_interruption_give_the_same_bytes(tmp_path):
         if len(read) == 12:
             raise KeyboardInterrupt
 
-    cut = {"run_rows": 1_000, "batch_rows": 300}
     with pytest.raises(KeyboardInterrupt):
-        import_strip(*files, tmp_path / "a", progress=stops, **cut)
+        import_strip(strip, expiries, tmp_path / "a", run_rows=1_000, batch_rows=300, progress=stops)
     assert (tmp_path / ".a.import" / "progress.json").is_file()
     assert not (tmp_path / "a").exists()
-    import_strip(*files, tmp_path / "a", **cut)
+    import_strip(strip, expiries, tmp_path / "a", run_rows=1_000, batch_rows=300)
     for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not (tmp_path / ".a.import").exists()
@@ -241,9 +242,7 @@ def test_two_last_trading_days_of_one_contract_are_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    out = tmp_path_factory.mktemp("energy") / "tape"
-    import_strip(STRIP, EXPIRIES, out)
-    return Tape.load(out)
+    return taped(STRIP, EXPIRIES, tmp_path_factory.mktemp("energy") / "tape")
 
 
 @needs_data

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import urllib.parse
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ class Market:
     """Candles of every hour except those in ``without``; refuses the requests whose number is in ``busy``."""
 
     def __init__(self, hours=50, without=(), busy=(), overlap=0):
-        self.candles = [[START + i * HOUR, 2.0 + i / 100, 2.5 + i / 100, 1.5, 2.1 + i / 100, 7.0] for i in range(hours) if i not in without]
+        self.candles: list[list[Any]] = [[START + i * HOUR, 2.0 + i / 100, 2.5 + i / 100, 1.5, 2.1 + i / 100, 7.0] for i in range(hours) if i not in without]
         self.busy, self.overlap, self.asked = set(busy), overlap, []
 
     def fetch_ohlcv(self, symbol, timeframe, since=None, limit=None):
