@@ -117,8 +117,9 @@ def test_last_trading_days_that_differ_from_the_rule_are_taken_and_counted(tmp_p
 
 
 def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path):
-    taped(*write(tmp_path), out=tmp_path / "a")
-    taped(*write(tmp_path, ROWS[::-1]), out=tmp_path / "b")
+    for name, rows in (("a", ROWS), ("b", ROWS[::-1])):
+        strip, expiries = write(tmp_path, rows)
+        taped(strip, expiries, tmp_path / name)
     for name in ("events.parquet", "manifest.json", "contracts.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
