@@ -124,6 +124,13 @@ def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_an_index_that_a_frame_left_in_a_parquet_file_is_not_read(tmp_path):
+    strip, expiries = write(tmp_path)
+    wanted = taped(strip, expiries).sha256
+    pd.read_parquet(strip).iloc[::-1].to_parquet(strip)
+    assert taped(strip, expiries).sha256 == wanted
+
+
 def test_progress_counts_thousandths_of_the_file(tmp_path):
     seen = []
     taped(*write(tmp_path), batch_rows=3, progress=lambda done, total: seen.append((done, total)))
