@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from kilohour.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
     from kilohour.datafeeds.feed import Feed
-    from kilohour.tape import Tape
 
 GROUP = "kilohour.feeds"
 """Entry points of feeds; ours stand there too."""
@@ -43,19 +41,6 @@ BUILT_IN = {
     "chip-facts": "kilohour.datafeeds.sources.chip_facts:FEED",
 }
 """Feed by name, as ``module:attribute``. They are read late, and need no installation of their own."""
-
-IMPORTERS = {
-    "energy-strip": "kilohour.datafeeds.energy:import_strip",
-    "gpu-prices": "kilohour.datafeeds.gpu_prices:import_prices",
-}
-"""Functions that make a tape in memory, by the name of their feed."""
-
-
-def importer(name: str) -> Callable[..., Tape]:
-    """The function behind a feed of tapes. Raises :class:`UnknownName` with the nearest."""
-    if name not in IMPORTERS:
-        raise UnknownName("importer", name, IMPORTERS, where="kilohour data import")
-    return cast("Callable[..., Tape]", _loaded(IMPORTERS[name]))
 
 
 def source_names() -> tuple[str, ...]:

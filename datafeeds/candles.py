@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from kilohour.datafeeds.importing.intake import Paused
 from kilohour.errors import DataError, UsageError
 from kilohour.units import datetime_of
 
@@ -21,6 +22,8 @@ UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 RETRIES = 6
 FIRST_WAIT_SECONDS = 1.0
 NANOS_PER_MILLI = 1_000_000
+TAIL_BYTES = 1 << 16
+"""Far more than a line of a candle has."""
 
 PRICE_MAX = 1e9
 Wait = Callable[[float], None]
@@ -30,7 +33,7 @@ Candle = tuple[int, float, float, float, float, float | None]
 """Opened (milliseconds), open, high, low, close, volume."""
 
 
-class StillRefused(DataError):
+class StillRefused(Paused):
     """An exchange did not answer after all waits: what is fetched so far is kept, and the import can go on later."""
 
 
@@ -95,39 +98,49 @@ def pages(exchange: Exchange, wanted: Wanted, *, wait: Wait, passing: Passing = 
         since = min(later) if later else since + step * wanted.limit
 
 
-def gaps_of(candles: Sequence[Candle], step: int) -> list[Gap]:
-    """The holes between candles."""
-    found = []
-    for before, after in itertools.pairwise(candles):
-        if after[0] - before[0] != step:
-            found.append(Gap(before[0], (after[0] - before[0]) // step - 1))
-    return found
+def gaps_of(opened: Sequence[int], step: int) -> list[Gap]:
+    """The holes between candles that opened at these times."""
+    return [Gap(before, (after - before) // step - 1) for before, after in itertools.pairwise(opened) if after - before != step]
 
 
 class Held:
-    """Candles on the disk while an import goes on: a line each, appended page by page, so that it can go on after an interruption."""
+    """Candles on the disk while an import goes on: a line each, appended page by page, so that it can go on after an interruption.
+
+    Candles of another market, or from another beginning, are thrown away.
+    """
 
     def __init__(self, file: Path, wanted: Wanted, exchange: str) -> None:
         self.file = file
         key = [exchange, wanted.symbol, wanted.timeframe, wanted.since]
-        self.candles = self._read(key)
-        if not self.candles:
-            file.write_text(json.dumps(key) + "\n", encoding="utf-8")
+        _mend(file)
+        with file.open("a+", encoding="utf-8") as lines:
+            lines.seek(0)
+            first = lines.readline()
+            if not first or json.loads(first) != key:
+                lines.truncate(0)
+                lines.write(json.dumps(key) + "\n")
 
     def add(self, page: Sequence[Candle]) -> None:
         """Keeps a page."""
         with self.file.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(candle) + "\n" for candle in page)
-        self.candles += page
+            file.write(json.dumps(page)[1:-1].replace("], [", "]\n[") + "\n")  # one call for all: a candle's own is mostly overhead
 
-    def _read(self, key: list[Any]) -> list[Candle]:
-        text = self.file.read_text(encoding="utf-8") if self.file.is_file() else ""
-        lines = text[: text.rfind("\n") + 1].splitlines()
-        if not lines or json.loads(lines[0]) != key:
-            return []
-        if len(text) > text.rfind("\n") + 1:  # a line torn by a crash
-            self.file.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-        return [tuple(json.loads(line)) for line in lines[1:]]
+    def pages(self, count: int) -> Iterator[list[Candle]]:
+        """What is held, ``count`` candles at a time."""
+        with self.file.open(encoding="utf-8") as file:
+            file.readline()
+            while lines := list(itertools.islice(file, count)):
+                yield [tuple(candle) for candle in json.loads(f"[{','.join(lines)}]")]
+
+
+def _mend(file: Path) -> None:
+    """Cuts off a line that was torn by a crash."""
+    file.touch()
+    with file.open("r+b") as bytes_:
+        size = bytes_.seek(0, 2)
+        start = max(size - TAIL_BYTES, 0)
+        bytes_.seek(start)
+        bytes_.truncate(start + bytes_.read().rfind(b"\n") + 1)
 
 
 def _asked(exchange: Exchange, wanted: Wanted, since: int, wait: Wait, passing: Passing) -> list[list[Any]]:
@@ -152,11 +165,12 @@ def _checked(wanted: Wanted, rows: Sequence[Sequence[Any]]) -> Iterator[Candle]:
             found = str(list(row))[:120]
             raise DataError(f"{wanted.symbol}: a candle must be [time, open, high, low, close, volume] in numbers, found {found}")
         if row[0] <= last:
-            raise DataError(f"{wanted.symbol}: candles must come in order, found {_time(row[0])} after {_time(last)}")
+            raise DataError(f"{wanted.symbol}: candles must come in order, found {shown(row[0])} after {shown(last)}")
         last = int(row[0])
         first, high, low, close = (float(value) for value in prices)
         yield last, first, high, low, close, None if len(row) < 6 or row[5] is None else float(row[5])
 
 
-def _time(millis: int) -> str:
+def shown(millis: int) -> str:
+    """A time in words."""
     return f"{datetime_of(millis * NANOS_PER_MILLI):%Y-%m-%d %H:%M}"

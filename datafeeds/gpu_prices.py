@@ -11,9 +11,10 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +22,28 @@ import numpy.typing as npt
 from kilohour.contracts import Contract, Product, Registry
 from kilohour.datafeeds.adoption import add_adoption
 from kilohour.datafeeds.commitments import Commitments, Curve, years_between
-from kilohour.datafeeds.reading import Progress, count_of, read_table, refuse_first
+from kilohour.datafeeds.importing.intake import Columns, Intake
+from kilohour.datafeeds.importing.names import Names
+from kilohour.datafeeds.importing.refusals import Refusals
+from kilohour.datafeeds.importing.spool import RUN_ROWS
+from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch, fingerprint
+from kilohour.datafeeds.importing.tape_import import Taped, import_tape
+from kilohour.datafeeds.reading import Progress, count_of, refuse_first, tables
 from kilohour.errors import DataError, UnknownName
 from kilohour.tape import Index, Tape, TapeBuilder
+from kilohour.tape.events import Events
 from kilohour.units import MICROS, MISSING, NANOS_PER_DAY, date_of
 
 Ints = npt.NDArray[np.int64]
+Series = dict[str, dict[str, dict[int, float]]]
+"""Segment, chip, day in order: price."""
 
+SOURCE = "gpu-prices"
 PRODUCTS = Path(__file__).with_name("gpu_products.toml")
 CHIPS = ("A100-40", "H100")
 CARRY = ("refuse", "last")
 ON_DEMAND, ONE_YEAR, THREE_YEARS = "gcp_ondemand_us", "gcp_cud_1y_us", "gcp_cud_3y_us"
+COMMITTED = (ON_DEMAND, ONE_YEAR, THREE_YEARS)
 FLAT_DAYS_MIN = 20
 """Days without any change that a note speaks of."""
 
@@ -43,30 +55,96 @@ SEGMENT_NOTES = {
 """What a trader should know of a segment."""
 
 
-def import_prices(prices_csv: str | Path, adoption_csv: str | Path | None = None, *, segment: str = "aws_spot_us",
-                  carry: str = "refuse", release_lag_days: int = 45, progress: Progress | None = None) -> Tape:
-    """A tape of ``DATA:A100-40`` and ``DATA:H100`` over the stretch in which ``segment`` has both.
+def import_prices(prices_csv: str | Path, out: str | Path, adoption_csv: str | Path | None = None, *, segment: str = "aws_spot_us",
+                  carry: str = "refuse", release_lag_days: int = 45, run_rows: int = RUN_ROWS, batch_rows: int = BATCH_ROWS,
+                  progress: Progress | None = None) -> Taped:
+    """Writes a tape of ``DATA:A100-40`` and ``DATA:H100`` over the stretch in which ``segment`` has both to the folder ``out``.
 
     ``prices_csv`` holds ``date``, ``chip``, ``segment``, ``median`` (USD per GPU-hour). A day's median is known at
     midnight UTC after it; a bar and a mark at each business day's close use what is known then. Contracts are the
     months whose every fixing day lies after the start. ``carry`` says what a business day without a price does:
     ``refuse`` stops the import, ``last`` repeats the last price, and a note says how often. With ``adoption_csv``
     (``date``, ``metric``, ``value``, ``verification``) the tape carries adoption as known ``release_lag_days`` after
-    its date. The products come with the tape. ``progress`` is called with contracts (done, total).
+    its date. The products come with the tape. ``progress`` is called with thousandths (done, total).
 
     Raises :class:`DataError` with file, column, row or day; :class:`UnknownName` for a segment or carry rule.
     """
     if carry not in CARRY:
         raise UnknownName("carry rule", carry, CARRY)
-    name = Path(prices_csv).name
-    series = _read_prices(prices_csv, segment)
+    prices = Path(prices_csv)
+    adoption = None if adoption_csv is None else Path(adoption_csv)
+    reader = _PriceReader(prices.name, adoption, segment, carry, release_lag_days, batch_rows)
+    key = {"inputs": fingerprint([prices, *([adoption] if adoption else [])]), "segment": segment, "carry": carry,
+           "release_lag_days": release_lag_days, "batch_rows": batch_rows}
+    return import_tape(SOURCE, reader, [prices], Path(out), key=key, run_rows=run_rows, progress=progress)
+
+
+class _PriceReader:
+    """Spools every row, for each must say something else than the others; of the prices in use there are few."""
+
+    words: Sequence[str] = ("chip", "segment")
+    time = "day"
+    dtypes: Mapping[str, npt.DTypeLike] = {"day": np.int64, "median": np.float64, "row": np.int64, "chip": np.int32, "segment": np.int32}
+
+    def __init__(self, name: str, adoption: Path | None, segment: str, carry: str, release_lag_days: int, batch_rows: int) -> None:
+        self.name, self.adoption, self.segment, self.carry = name, adoption, segment, carry
+        self.release_lag_days, self.batch_rows = release_lag_days, batch_rows
+        self.memory: dict[str, Any] = {}
+
+    def open(self, path: Path) -> Iterator[Batch]:
+        return tables(path, {"date": "day", "chip": "text", "segment": "text", "median": "number or empty"}, batch_rows=self.batch_rows)
+
+    def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:  # noqa: ARG002
+        import pandas as pd
+
+        chip, segment, median = (batch.columns[name] for name in ("chip", "segment", "median"))
+        used = chip.isin(CHIPS) & segment.isin([self.segment, *COMMITTED])
+        bad = used & ~((median > 0) & (median <= 1000))
+        refuse_first(bad.to_numpy(), batch.file, "median", median, "must be above 0 and at most 1000 dollars")
+        found: Columns = {"day": batch.columns["date"].to_numpy(), "median": median.to_numpy(np.float64),
+                          "row": batch.first + np.arange(batch.rows)}
+        for name in self.words:
+            place, known = pd.factorize(batch.columns[name])
+            found[name] = np.array([names.code(name, str(word)) for word in known], np.int32)[place]
+        return found
+
+    def tape(self, intake: Intake, files: Sequence[str]) -> tuple[Iterator[Events], Callable[[], Tape]]:  # noqa: ARG002
+        tape = _tape(self.name, self._series(intake), self.adoption, self.segment, self.carry, self.release_lag_days)
+        return iter([tape.events]), lambda: tape
+
+    def _series(self, intake: Intake) -> Series:
+        words = intake.names.words()
+        chips, segments = words["chip"], words["segment"]
+        known = sorted(segments)
+        series: Series = {segment: {chip: {} for chip in CHIPS} for segment in known}
+        is_chip, is_segment = np.isin(chips, CHIPS), np.isin(segments, [self.segment, *COMMITTED])
+        for bucket in intake.spool.buckets():
+            order = np.lexsort((bucket["row"], bucket["segment"], bucket["chip"], bucket["day"]))
+            rows = {name: column[order] for name, column in bucket.items()}
+            same = np.all([rows[name][1:] == rows[name][:-1] for name in ("day", "chip", "segment")], axis=0)
+            if same.any():
+                again = np.flatnonzero(same) + 1
+                place = again[np.argmin(rows["row"][again])]
+                raise DataError(f"{self.name}: row {rows['row'][place]}, column 'date': must have one price a date, chip and segment, "
+                                f"found {str(date_of(rows['day'][place]))!r}")
+            for place in np.flatnonzero(is_chip[rows["chip"]] & is_segment[rows["segment"]]):
+                series[segments[rows["segment"][place]]][chips[rows["chip"][place]]][int(rows["day"][place])] = float(rows["median"][place])
+        if self.segment not in known:
+            raise UnknownName("segment", self.segment, known, where=f"{self.name}, column 'segment'")
+        for needed in COMMITTED:
+            if needed not in series:
+                raise DataError(f"{self.name}: column 'segment': must have {needed!r} for the forwards, "
+                                f"found {', '.join(known)}")
+        return series
+
+
+def _tape(name: str, series: Series, adoption: Path | None, segment: str, carry: str, release_lag_days: int) -> Tape:
     registry = Registry.shipped(PRODUCTS)
     products = [registry.product(f"DATA:{chip}") for chip in CHIPS]
     first, last = _stretch(name, segment, series)
     commitments = {chip: _commitments(chip, series) for chip in CHIPS}
-    builder = TapeBuilder(source=f"gpu-prices: {name}, segment {segment}", days_per_year=252, products=products)
+    builder = TapeBuilder(source=f"{SOURCE}: {name}, segment {segment}", days_per_year=252, products=products)
     lives = [_contracts(product, first, last) for product in products]
-    total, done = sum(map(len, lives)), 0
     builder.notes.append(f"prices are observed daily medians of segment {segment}, {date_of(first)} to "
                          f"{date_of(last)}, the stretch in which {' and '.join(CHIPS)} are both there; contracts, "
                          "forwards, fees, spread and margin are ours")
@@ -82,12 +160,9 @@ def import_prices(prices_csv: str | Path, adoption_csv: str | Path | None = None
         curves = _curves(product, commitments, chip, first, last)
         for contract in contracts:
             _add_contract(builder, product, contract, spot, curves.by_day)
-            done += 1
-            if progress is not None:
-                progress(done, total)
         builder.notes += [*notes, curves.note]
-    if adoption_csv is not None:
-        builder.notes += add_adoption(builder, adoption_csv, release_lag_days=release_lag_days,
+    if adoption is not None:
+        builder.notes += add_adoption(builder, adoption, release_lag_days=release_lag_days,
                                       bar_days=_bar_days(products[0], first, last), end=(last + 1) * NANOS_PER_DAY)
     builder.notes += MODEL
     return builder.build()
@@ -105,34 +180,6 @@ MODEL = (
     "forwards are modelled, so profit on this tape is no evidence",
 )
 """The last notes of every tape of GPU prices."""
-
-Series = dict[str, dict[str, dict[int, float]]]
-"""Segment, chip, day: price."""
-
-
-def _read_prices(path: str | Path, segment: str) -> Series:
-    name = Path(path).name
-    table = read_table(path, {"date": "day", "chip": "text", "segment": "text", "median": "number or empty"})
-    again = table.duplicated(["date", "chip", "segment"]).to_numpy()
-    refuse_first(again, name, "date", table["date"].map(date_of),
-                 "must have one price a date, chip and segment")
-    used = table["chip"].isin(CHIPS) & table["segment"].isin([segment, ON_DEMAND, ONE_YEAR, THREE_YEARS])
-    bad = used & ~((table["median"] > 0) & (table["median"] <= 1000))
-    refuse_first(bad.to_numpy(), name, "median", table["median"], "must be above 0 and at most 1000 dollars")
-    known = sorted(set(table["segment"]))
-    if segment not in known:
-        raise UnknownName("segment", segment, known, where=f"{name}, column 'segment'")
-    series: Series = {known_segment: {chip: {} for chip in CHIPS} for known_segment in known}
-    table = table[used].sort_values("date")
-    columns = (table[column].tolist() for column in ("date", "chip", "segment", "median"))
-    for day, chip, of, median in zip(*columns, strict=True):
-        series[of][chip][day] = median
-    for needed in (ON_DEMAND, ONE_YEAR, THREE_YEARS):
-        if needed not in series:
-            raise DataError(f"{name}: column 'segment': must have {needed!r} for the forwards, "
-                            f"found {', '.join(known)}")
-    return series
-
 
 def _stretch(name: str, segment: str, series: Series) -> tuple[int, int]:
     spans = []
@@ -207,7 +254,7 @@ def _bar_days(product: Product, first: int, last: int) -> list[int]:
 
 
 def _commitments(chip: str, series: Series) -> Commitments:
-    on_demand, one, three = (series[name][chip] for name in (ON_DEMAND, ONE_YEAR, THREE_YEARS))
+    on_demand, one, three = (series[name][chip] for name in COMMITTED)
     days = [day for day in on_demand if day in one and day in three]
     ratios = tuple((one[day] / on_demand[day], three[day] / on_demand[day]) for day in days)
     return Commitments(chip, tuple(days), ratios)

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch
 from kilohour.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,38 +24,80 @@ Days = npt.NDArray[np.int64]
 
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The columns ``kinds`` names, of a CSV or Parquet file.
+    """All rows of a small table, as :func:`tables` reads them."""
+    import pandas as pd
+
+    return pd.concat([pd.DataFrame(batch.columns) for batch in tables(path, kinds)])
+
+
+def tables(path: str | Path, kinds: Mapping[str, str], *, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+    """The columns ``kinds`` names, of a CSV or Parquet file, some rows at a time: series whose index is the row in the file.
 
     A kind is ``text``, ``day``, ``whole``, ``number`` or ``number or empty``.
     Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from
     0, the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
     missing, an empty cell, a value of another kind, a number that is not finite.
     """
-    import pandas as pd
-
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: must be a file, found {'a folder' if path.is_dir() else 'nothing there'}")
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        line = (str(error).splitlines() or ["nothing"])[0]
-        raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
-    if path.suffix != ".parquet":
-        _check_whole(path)
-    for name in kinds:
-        if name not in table.columns:
-            raise DataError(f"{path.name}: column {name!r} is missing, found {', '.join(map(str, table.columns))}")
-    if len(table) == 0:
+    parts = (_parquet if path.suffix == ".parquet" else _csv)(path, kinds, batch_rows)
+    first = 0
+    while True:
+        try:
+            part, done, total = next(parts)
+        except StopIteration:
+            break
+        except (ValueError, OSError, csv.Error) as error:
+            line = (str(error).splitlines() or ["nothing"])[0]
+            raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
+        if len(part):
+            part.index = range(first, first + len(part))
+            columns = {name: _READ[kind](path.name, name, part[name]) for name, kind in kinds.items()}
+            yield Batch(path.name, first, columns, len(part), done, total)
+            first += len(part)
+    if not first:
         raise DataError(f"{path.name}: needs at least one row, found none")
-    return pd.DataFrame({name: _READ[kind](path.name, name, table[name]) for name, kind in kinds.items()})
 
 
 def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.Series, rule: str) -> None:
-    """Raises :class:`DataError` at the first row where ``bad`` holds."""
+    """Raises :class:`DataError` at the first row where ``bad`` holds; the index of ``values`` says which row of the file it is."""
     if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{file}: row {row}, column {column!r}: {rule}, found {str(values.iloc[row])!r}")
+        place = int(np.argmax(bad))
+        raise DataError(f"{file}: row {values.index[place]}, column {column!r}: {rule}, found {str(values.iloc[place])!r}")
+
+
+Part = tuple[Any, int, int]
+"""Rows as a frame; how far the file is read, and of how much."""
+
+
+def _parquet(path: Path, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Part]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        _check_columns(path, kinds, file.schema_arrow.names)
+        done, total = 0, file.metadata.num_rows
+        for batch in file.iter_batches(batch_size=batch_rows, columns=list(kinds), use_threads=False):
+            done += batch.num_rows
+            yield batch.to_pandas(), done, total
+
+
+def _csv(path: Path, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Part]:
+    import pandas as pd
+
+    texts = {name: "str" for name, kind in kinds.items() if kind == "text"}
+    with path.open("rb") as file, pd.read_csv(file, chunksize=batch_rows, dtype=texts) as parts:
+        _check_whole(path)
+        total = path.stat().st_size
+        for part in parts:  # a header alone is one of them
+            _check_columns(path, kinds, part.columns)
+            yield part, file.tell(), total
+
+
+def _check_columns(path: Path, kinds: Mapping[str, str], found: Collection[object]) -> None:
+    for name in kinds:
+        if name not in found:
+            raise DataError(f"{path.name}: column {name!r} is missing, found {', '.join(map(str, found))}")
 
 
 def _check_whole(path: Path) -> None:
@@ -85,7 +128,7 @@ def _number(file: str, name: str, column: pd.Series) -> pd.Series:
     import pandas as pd
 
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        column = pd.Series(column.to_numpy(dtype=object))
+        column = pd.Series(column.to_numpy(dtype=object), column.index)
         parsed = pd.to_numeric(column, errors="coerce")
         refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a number")
         column = parsed
@@ -95,8 +138,11 @@ def _number(file: str, name: str, column: pd.Series) -> pd.Series:
 
 
 def _number_or_empty(file: str, name: str, column: pd.Series) -> pd.Series:
-    numbers = column.astype(object).where(column.notna(), 0.0)
-    return _number(file, name, numbers).where(column.notna())
+    import pandas as pd
+
+    there = column.notna()
+    cells = column if pd.api.types.is_numeric_dtype(column) else column.astype(object)
+    return _number(file, name, cells.where(there, 0.0)).where(there)
 
 
 def _whole(file: str, name: str, column: pd.Series) -> pd.Series:
@@ -109,14 +155,14 @@ def _day(file: str, name: str, column: pd.Series) -> pd.Series:
     import pandas as pd
 
     if not pd.api.types.is_datetime64_any_dtype(column):
-        column = pd.Series(column.to_numpy(dtype=object))
+        column = pd.Series(column.to_numpy(dtype=object), column.index)
         parsed = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
         refuse_first(parsed.isna().to_numpy(), file, name, column, "must be a date like 2020-04-20")
         column = parsed
     refuse_first(column.isna().to_numpy(), file, name, column, "must be a date")
     clock = (column != column.dt.normalize()).to_numpy()
     refuse_first(clock, file, name, column, "must be a date without a time of day")
-    return pd.Series(column.dt.tz_localize(None).to_numpy("datetime64[D]").astype(np.int64))
+    return pd.Series(column.dt.tz_localize(None).to_numpy("datetime64[D]").astype(np.int64), column.index)
 
 
 _READ: Mapping[str, Callable[[str, str, pd.Series], pd.Series]] = {

@@ -27,11 +27,13 @@ Ints = npt.NDArray[np.int64]
 BAR = ("ts", *PRICES, "volume")
 DTYPES: Mapping[str, npt.DTypeLike] = {**dict.fromkeys((*BAR, "row"), np.int64), "contract": np.int32}
 """Of bars in a spool, ``contract`` being a code; a column ``settle`` or ``interest`` may stand beside them."""
+SETTLES: Mapping[str, npt.DTypeLike] = {name: DTYPES[name] for name in ("ts", "close", "row", "contract")}
+"""Of settlements, each a bar of one price without volume, and a mark."""
 
 
 @dataclass(slots=True, kw_only=True)
 class BarStream:
-    """Makes blocks of bars; a bar whose contract and time another has is put aside, whichever came later."""
+    """Makes blocks of bars, or of settlements; a bar whose contract and time another has is put aside, whichever came later."""
 
     spool: Spool
     refs: npt.NDArray[np.int32]
@@ -71,16 +73,21 @@ class BarStream:
         again = np.flatnonzero(first != np.arange(len(order)))
         if not len(again):
             return bars
-        same = np.all([bars[name][again] == bars[name][first[again]] for name in bars if name != "row"], axis=0)
+        self._refuse(bars, again, first[again])
+        return {name: column[begins] for name, column in bars.items()}
+
+    def _refuse(self, bars: Columns, again: npt.NDArray[np.intp], first: npt.NDArray[np.intp]) -> None:
+        """Puts aside the bars at the places ``again``, each of the contract and time of the one at its place ``first``."""
+        same = np.all([bars[name][again] == bars[name][first] for name in bars if name != "row"], axis=0)
         for place, is_same in zip(again.tolist(), same.tolist(), strict=True):
             row = int(bars["row"][place])
             reason = "the same bar twice" if is_same else "another bar of the same contract and time"
             self.refusals.add(self.files[row // FILE_ROWS], np.array([row % FILE_ROWS]), "close", [bars["close"][place] / 1e6], reason)
-        return {name: column[begins] for name, column in bars.items()}
 
     def _block(self, bars: Columns) -> Events:
         ts, ref = bars["ts"], bars["ref"]
-        made = [_events(Kind.BAR, ts, ref, **{name: bars[name] for name in (*PRICES, "volume")})]
+        settles = dict.fromkeys(PRICES, bars["close"])
+        made = [_events(Kind.BAR, ts, ref, **{name: bars[name] for name in (*PRICES, "volume")} if "open" in bars else settles)]
         self._closes[ref] = bars["close"]  # of several rows of a contract the last one, the latest, stays
         rows = np.empty(0, np.intp)
         price = bars["close"]
@@ -89,6 +96,8 @@ class BarStream:
         elif "settle" in bars:
             price = bars["settle"]
             rows = np.flatnonzero(price != MISSING)
+        elif "open" not in bars:
+            rows = np.arange(len(ts))
         made.append(_events(Kind.MARK, ts[rows], ref[rows], close=price[rows]))
         self._marks[ref[rows]] = price[rows]
         if "interest" in bars:

@@ -2,7 +2,7 @@
 """An import that goes on: what is read, coded, spooled and refused so far, saved as it goes, so that an interrupted one goes on.
 
 While it goes on, what it has lies in a folder beside its target, ``.NAME.import``. An import that was interrupted leaves it there and the
-next one of the same input goes on; one that fails removes it.
+next one of the same input goes on; one that fails removes it, unless it raises :class:`Paused`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from kilohour.datafeeds.importing.names import Names, Used
 from kilohour.datafeeds.importing.refusals import Refusals
-from kilohour.datafeeds.importing.spool import Spool
+from kilohour.datafeeds.importing.spool import RUNS, Spool
 from kilohour.datafeeds.importing.stream import Batch
 from kilohour.datafeeds.reading import Progress
-from kilohour.errors import KilohourError
+from kilohour.errors import DataError, KilohourError
 from kilohour.tape.manifest import REJECTED
 
 PROGRESS = "progress.json"
@@ -30,6 +30,10 @@ FILE_ROWS = 1 << 40
 """Row numbers of the second input begin here, of the third at twice that."""
 
 Columns = dict[str, npt.NDArray[Any]]
+
+
+class Paused(DataError):
+    """An import came to a stop and can go on later: what it has is kept."""
 
 
 class Reader(Protocol):
@@ -82,8 +86,8 @@ class Intake:
         with contextlib.suppress(OSError, ValueError):
             saved = json.loads((work / PROGRESS).read_text(encoding="utf-8"))
         if saved.get("key") != key:  # nothing of another import may be left for its own resumption: its runs are written over
-            shutil.rmtree(work)
-            work.mkdir()
+            for path in (work / PROGRESS, work / REJECTED, *work.glob(RUNS)):
+                path.unlink(missing_ok=True)
             saved = {}
         return cls(work, key, reader, saved, run_rows)
 
@@ -128,13 +132,19 @@ class Intake:
 
 @contextlib.contextmanager
 def workshop(out: Path) -> Iterator[Path]:
-    """The folder of an import that goes on: gone when it is done or failed, kept when it was interrupted."""
+    """The folder of an import that goes on: gone when it is done or failed, kept when it was interrupted or :class:`Paused`."""
     work = out.parent / f".{out.name}.import"
+    made = [folder for folder in (out.parent, *out.parent.parents) if not folder.exists()]
     work.mkdir(parents=True, exist_ok=True)
     try:
         yield work
+    except Paused:
+        raise
     except (KilohourError, OSError):
         shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not empty: others put something there
+            for folder in made:
+                folder.rmdir()
         raise
     shutil.rmtree(work, ignore_errors=True)
 

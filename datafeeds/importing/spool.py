@@ -18,6 +18,8 @@ import numpy.typing as npt
 RUN_ROWS = 1 << 20
 BUCKET_ROWS = 1 << 20
 SAMPLE_EVERY = 4_096
+RUNS = "run-*.columns"
+"""Files of runs."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -75,19 +77,18 @@ class Spool:
                 yield self._taken()
             return
         self.spill()
-        cuts = [-(2**63), *self._cuts()]
-        times = [self._times(run) for run in range(len(self.runs))]
-        for at, first in enumerate(cuts):
-            ends = [len(column) if at + 1 == len(cuts) else int(np.searchsorted(column, cuts[at + 1])) for column in times]
-            starts = [int(np.searchsorted(column, first)) for column in times]
-            parts = [self._slice(run, start, end) for run, (start, end) in enumerate(zip(starts, ends, strict=True)) if end > start]
+        cuts = self._cuts()
+        bounds = [[0, *np.searchsorted(self._whole_times(run), cuts).tolist(), rows] for run, rows in enumerate(self.runs)]
+        for at in range(len(cuts) + 1):
+            parts = [self._slice(run, its[at], its[at + 1]) for run, its in enumerate(bounds) if its[at + 1] > its[at]]
             if parts:
                 yield {name: np.concatenate([part[name] for part in parts]) for name in self.dtypes}
 
     def between(self, after: int, before: int, column: str) -> Iterator[npt.NDArray[Any]]:
         """The column of rows on disk whose time lies between the two, both excluded, some rows at a time and in no order."""
         for run in range(len(self.runs)):
-            times = self._times(run)
+            # Mapped, not read: a search touches a few pages. What is mapped counts as memory of ours, so not for long.
+            times = np.memmap(self._path(run), np.int64, "r", self._offset(run, self.time), (self.runs[run],))
             first, end = int(np.searchsorted(times, after, side="right")), int(np.searchsorted(times, before))
             for start in range(first, end, self.bucket_rows):
                 yield self._column(run, column, start, min(start + self.bucket_rows, end))
@@ -101,9 +102,8 @@ class Spool:
     def _path(self, run: int) -> Path:
         return self.folder / f"run-{run:05d}.columns"
 
-    def _times(self, run: int) -> npt.NDArray[np.int64]:
-        # Mapped, not read: a search for a cut touches a few pages.
-        return np.memmap(self._path(run), np.int64, "r", self._offset(run, self.time), (self.runs[run],))
+    def _whole_times(self, run: int) -> npt.NDArray[np.int64]:
+        return self._column(run, self.time, 0, self.runs[run])
 
     def _offset(self, run: int, wanted: str) -> int:
         widths = [dtype.itemsize for name, dtype in self.dtypes.items()]
@@ -117,6 +117,6 @@ class Spool:
         return np.fromfile(self._path(run), self.dtypes[name], end - start, offset=offset)
 
     def _cuts(self) -> list[int]:
-        samples = np.sort(np.concatenate([np.array(self._times(run)[::SAMPLE_EVERY]) for run in range(len(self.runs))]))
+        samples = np.sort(np.concatenate([self._whole_times(run)[::SAMPLE_EVERY].copy() for run in range(len(self.runs))]))
         step = max(self.bucket_rows // SAMPLE_EVERY, 1)
         return [int(cut) for cut in np.unique(samples[step::step])]

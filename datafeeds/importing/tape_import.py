@@ -48,7 +48,7 @@ class Taped:
     def told(self) -> list[str]:
         """Lines for whoever ran it."""
         return [
-            f"{self.tape.source}: {self.bars:,} bars of {len(self.tape.contracts)} contracts",
+            f"{self.tape.source}: {self.bars:,} bars of {count_of(len(self.tape.contracts), 'contract')}",
             *(f"  - {note}" for note in self.tape.notes),
             *([f"refused, each with its reason: {self.folder / REJECTED}"] if self.refused else []),
             f"tape: {self.folder}",

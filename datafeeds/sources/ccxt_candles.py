@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilohour.datafeeds.candles import NANOS_PER_MILLI, Candle, Exchange, Gap, Held, StillRefused, Wanted, gaps_of, pages, step_of
+from kilohour.datafeeds.candles import Candle, Exchange, Wanted, pages, shown, step_of
 from kilohour.datafeeds.feed import Feed
 from kilohour.datafeeds.importing.feeds import columns
-from kilohour.datafeeds.reading import Progress, count_of
-from kilohour.errors import DataError, KilohourError, UnknownName, UsageError
-from kilohour.units import datetime_of
+from kilohour.datafeeds.reading import Progress
+from kilohour.errors import UnknownName, UsageError
 
 if TYPE_CHECKING:
-    from kilohour.tape import Tape
+    from kilohour.contracts import Product
 
 VOLUMES = ("unknown", "contracts")
 GAPS = ("keep", "refuse")
@@ -52,102 +50,39 @@ def fetch(
     ``volume``: ``contracts`` when the exchange counts whole lots, else unknown, and fills are not limited by it. ``gaps``: ``refuse`` ends
     the import at a hole, ``keep`` notes how many candles are missing: on a thin market no candle means no trade.
     """
+    from kilohour.datafeeds.importing.candle_import import Market, import_candles
     from kilohour.tape.store import check_replaceable
 
     for what, value, known in (("volume", volume, VOLUMES), ("gaps", gaps, GAPS)):
         if value not in known:
             raise UnknownName(f"{what} rule", value, known)
     check_replaceable(out)
-    _check_product(product, assume)
+    terms = _perpetual(product, assume)
     step = step_of(wanted.timeframe)
     clock = getattr(exchange, "milliseconds", None)  # ccxt's; the candle that is forming now looks like any other
     if clock is not None and wanted.until > clock():
-        raise UsageError(f"until must not lie in the future, for the last candle would not have ended: found {_shown(wanted.until)}, "
-                         f"and it is {_shown(clock())}")  # fmt: skip
+        raise UsageError(f"until must not lie in the future, for the last candle would not have ended: found {shown(wanted.until)}, "
+                         f"and it is {shown(clock())}")  # fmt: skip
     if wanted.until - wanted.since < step:
-        raise UsageError(f"from {_shown(wanted.since)} to {_shown(wanted.until)} there is no whole candle of {wanted.timeframe}")
-    work = out.parent / f".{out.name}.import"
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        candles = _fetched(exchange, name, wanted, Held(work / "candles.jsonl", wanted, name), wait, passing, progress)
-        holes = gaps_of(candles, step)
-        if holes and gaps == "refuse":
-            raise DataError(f"{wanted.symbol}: {_told(holes[0])}; gaps=keep takes it as it is")
-        tape = tape_of(
-            candles, step, product=product, source=f"{name} {wanted.symbol} {wanted.timeframe}", volume=volume, assume=assume, holes=holes
-        )
-        tape = tape.save(out)
-    except StillRefused:
-        raise
-    except KilohourError:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
-    shutil.rmtree(work)
-    return [f"{tape.source}: {tape.bars:,} bars", *(f"  - {note}" for note in tape.notes), f"tape: {out}"]
+        raise UsageError(f"from {shown(wanted.since)} to {shown(wanted.until)} there is no whole candle of {wanted.timeframe}")
+    market = Market(
+        exchange=name, product=terms, assume=tuple(assume), counts_lots=volume == "contracts", refuses_gaps=gaps == "refuse"
+    )
+
+    def asked(its: Wanted) -> Iterator[list[Candle]]:
+        return pages(exchange, its, wait=wait, passing=passing)
+
+    return import_candles(asked, market, wanted, out, progress=progress).told()
 
 
-def tape_of(
-    candles: Sequence[Candle], step: int, *, product: str, source: str, volume: str, assume: Sequence[str], holes: Sequence[Gap]
-) -> Tape:
-    """Candles as bars of the product's perpetual, each seen when it ends."""
-    import dataclasses
-
-    import pandas as pd
-
-    from kilohour.contracts.codes import contract_code
-    from kilohour.contracts.contract import PERPETUAL
-    from kilohour.tape import Tape
-
-    frame = pd.DataFrame(candles, columns=["opened", "open", "high", "low", "close", "volume"])
-    frame["time"] = pd.to_datetime(frame.pop("opened") + step, unit="ms", utc=True)
-    frame["contract"] = contract_code(product, PERPETUAL)
-    if volume == "unknown":
-        frame["volume"] = float("nan")
-    else:
-        frame["volume"] = frame["volume"].astype("float64").fillna(0.0)
-    tape = Tape.from_bars(frame, product=product, assume=assume)
-    notes = [*tape.notes, *_notes(holes)]
-    return dataclasses.replace(tape, source=source, notes=tuple(notes), sha256="")
-
-
-def _fetched(
-    exchange: Exchange, name: str, wanted: Wanted, held: Held, wait: Callable[[float], None], passing: tuple[type[Exception], ...],
-    progress: Progress | None,
-) -> list[Candle]:  # fmt: skip
-    import dataclasses
-
-    step = step_of(wanted.timeframe)
-    since = held.candles[-1][0] + step if held.candles else wanted.since
-    for page in pages(exchange, dataclasses.replace(wanted, since=since), wait=wait, passing=passing):
-        held.add(page)
-        if progress is not None:
-            progress(page[-1][0] + step - wanted.since, wanted.until - wanted.since)
-    if not held.candles:
-        raise DataError(f"{name}: must have candles of {wanted.symbol} in the range, found none")
-    return held.candles
-
-
-def _notes(holes: Sequence[Gap]) -> Iterator[str]:
-    if holes:
-        worst = max(holes, key=lambda one: one.count)
-        missing = sum(one.count for one in holes)
-        yield f"{count_of(missing, 'candle')} missing in {count_of(len(holes), 'gap')}, the longest: {_told(worst)}; nothing was filled in"
-
-
-def _told(gap: Gap) -> str:
-    return f"{count_of(gap.count, 'candle')} missing after {_shown(gap.after)}"
-
-
-def _check_product(code: str, assume: Sequence[str]) -> None:
-    """Before anything is fetched."""
+def _perpetual(code: str, assume: Sequence[str]) -> Product:
+    """The product, looked up before anything is fetched."""
     from kilohour.contracts import Assumptions, Registry
 
-    if not Registry.shipped().assuming(*map(Assumptions.load, assume)).product(code).is_perpetual:
+    product = Registry.shipped().assuming(*map(Assumptions.load, assume)).product(code)
+    if not product.is_perpetual:
         raise UsageError(f"product must be a perpetual, found {code}, which has delivery months")
-
-
-def _shown(millis: int) -> str:
-    return f"{datetime_of(millis * NANOS_PER_MILLI):%Y-%m-%d %H:%M}"
+    return product
 
 
 def _library() -> Any:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from kilohour.datafeeds.feed import Feed
 from kilohour.datafeeds.importing.feeds import columns
-from kilohour.datafeeds.importing.taping import save_tape
 from kilohour.datafeeds.reading import Progress
 
 
@@ -16,7 +15,7 @@ def run(inputs: Sequence[Path], out: Path, *, expiries: Path, progress: Progress
     """Makes the tape."""
     from kilohour.datafeeds.energy import import_strip
 
-    return save_tape(lambda: import_strip(inputs[0], Path(expiries), progress=progress), out)
+    return import_strip(inputs[0], expiries, out, progress=progress).told()
 
 
 FEED = Feed(

@@ -9,7 +9,6 @@ from typing import Any
 
 from kilohour.datafeeds.feed import Feed
 from kilohour.datafeeds.importing.feeds import columns
-from kilohour.datafeeds.importing.taping import save_tape
 from kilohour.datafeeds.reading import Progress
 from kilohour.errors import UsageError
 
@@ -30,7 +29,7 @@ def run(
     if not str(release_lag).isdigit():
         raise UsageError(f"release-lag must be whole days, found {release_lag!r}")
     given: dict[str, Any] = {"segment": segment, "carry": carry, "release_lag_days": int(release_lag)}
-    return save_tape(lambda: import_prices(inputs[0], adoption, progress=progress, **given), out)
+    return import_prices(inputs[0], out, adoption, progress=progress, **given).told()
 
 
 FEED = Feed(

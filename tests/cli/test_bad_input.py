@@ -183,7 +183,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, tape, tape_folder):
     """A folder with good and bad tapes, strategies and tables."""
-    from kilohour.datafeeds import importer
+    from kilohour.datafeeds.energy import import_strip
 
     folder = tmp_path_factory.mktemp("bad")
     for name, text in FILES.items():
@@ -199,8 +199,8 @@ def prepared(tmp_path_factory, tape, tape_folder):
     place = events.schema.get_field_index("close")
     pq.write_table(events.set_column(place, "close", [close]), folder / "changed" / "events.parquet")
     without_print(tape).save(folder / "no-print")
-    energy = importer("energy-strip")(folder / "strip.csv", folder / "expiries.csv")
-    energy.save(folder / "energy")
+    import_strip(folder / "strip.csv", folder / "expiries.csv", folder / "energy")
+    energy = Tape.load(folder / "energy")
     dataclasses.replace(energy, assumptions=(), sha256="").save(folder / "unassumed")
     return folder
 

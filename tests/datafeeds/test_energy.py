@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kilohour.datafeeds import importer
 from kilohour.datafeeds.energy import ASSUMPTIONS, import_strip
-from kilohour.errors import DataError, KilohourError, UnknownName
-from kilohour.tape import Kind
+from kilohour.errors import DataError, UnknownName
+from kilohour.tape import Kind, Tape, TapeBuilder
 from kilohour.tape.check import check
 from kilohour.tape.doubts import doubts
 from kilohour.units import MISSING, nanos_of
@@ -49,6 +48,13 @@ def write(tmp_path, rows=ROWS, last_trades=LAST_TRADES, dtype="float32"):
     return tmp_path / "strip.parquet", tmp_path / "expiries.csv"
 
 
+def taped(strip, expiries, out=None, **options):
+    """The tape of two files, written beside them."""
+    out = out or expiries.parent / "tape"
+    import_strip(strip, expiries, out, **options)
+    return Tape.load(out)
+
+
 def events(tape, kind, code=None):
     keep = tape.events["kind"] == kind
     if code is not None:
@@ -57,7 +63,7 @@ def events(tape, kind, code=None):
 
 
 def test_settlements_become_bars_and_marks_at_half_past_two_in_new_york(tmp_path):
-    tape = import_strip(*write(tmp_path))
+    tape = taped(*write(tmp_path))
     found = events(tape, Kind.BAR, "NYMEX:CL-2020-05")
     assert found["ts"] == [utc(2020, 4, day, 18, 30) for day in (17, 20, 21)]
     for name in ("open", "high", "low", "close"):
@@ -68,7 +74,7 @@ def test_settlements_become_bars_and_marks_at_half_past_two_in_new_york(tmp_path
 
 
 def test_a_contract_ends_in_cash_at_the_settlement_of_its_last_day(tmp_path):
-    tape = import_strip(*write(tmp_path))
+    tape = taped(*write(tmp_path))
     final = events(tape, Kind.FINAL)
     assert final["ts"] == [utc(2020, 4, 21, 18, 30)]
     assert final["close"] == [10_010_000]
@@ -79,7 +85,7 @@ def test_a_contract_ends_in_cash_at_the_settlement_of_its_last_day(tmp_path):
 
 
 def test_notes_count_what_was_done(tmp_path):
-    notes = "\n".join(import_strip(*write(tmp_path)).notes)
+    notes = "\n".join(taped(*write(tmp_path)).notes)
     assert "NYMEX:CL: 6 settlements of 2 contracts, 2020-04-17 to 2020-04-22; each was snapped to the tick of 0.01 " \
            "USD, 0 of them were off it" in notes
     assert "NYMEX:CL: 1 settlement at zero or below, the lowest -37.63 on 2020-04-20" in notes
@@ -90,38 +96,102 @@ def test_notes_count_what_was_done(tmp_path):
 
 def test_a_settle_off_the_tick_is_snapped_and_counted(tmp_path):
     rows = [(*row[:3], 18.2749) if i == 0 else row for i, row in enumerate(ROWS)]
-    tape = import_strip(*write(tmp_path, rows))
+    tape = taped(*write(tmp_path, rows))
     assert events(tape, Kind.BAR, "NYMEX:CL-2020-05")["close"][0] == 18_270_000
     words = "1 of them were off it by more than the file's precision, the worst by 0.0049"
     assert any(words in note for note in tape.notes)
 
 
 def test_without_a_row_on_the_last_day_the_last_settlement_seen_is_final_and_counted(tmp_path):
-    tape = import_strip(*write(tmp_path, [row for row in ROWS if row[1] != "2020-04-21"]))
+    tape = taped(*write(tmp_path, [row for row in ROWS if row[1] != "2020-04-21"]))
     assert events(tape, Kind.FINAL)["close"] == [-37_630_000]
     assert any("1 contract without a settlement on the last trading day" in note for note in tape.notes)
 
 
 def test_last_trading_days_that_differ_from_the_rule_are_taken_and_counted(tmp_path):
     last_trades = [("CL", 202005, "2020-04-22"), *LAST_TRADES[1:]]
-    tape = import_strip(*write(tmp_path, last_trades=last_trades))
+    tape = taped(*write(tmp_path, last_trades=last_trades))
     assert events(tape, Kind.FINAL)["ts"] == [utc(2020, 4, 22, 18, 30)]
     words = "1 last trading day not as by the registry's rule (first NYMEX:CL-2020-05: 2020-04-22, by rule 2020-04-21)"
     assert any(words in note for note in tape.notes)
 
 
 def test_the_same_input_gives_the_same_bytes_in_any_order_of_rows(tmp_path):
-    first = import_strip(*write(tmp_path)).save(tmp_path / "a")
-    again = import_strip(*write(tmp_path, ROWS[::-1])).save(tmp_path / "b")
-    assert first.sha256 == again.sha256
+    for name, rows in (("a", ROWS), ("b", ROWS[::-1])):
+        strip, expiries = write(tmp_path, rows)
+        taped(strip, expiries, tmp_path / name)
     for name in ("events.parquet", "manifest.json", "contracts.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_progress_counts_contracts(tmp_path):
+def test_an_index_that_a_frame_left_in_a_parquet_file_is_not_read(tmp_path):
+    strip, expiries = write(tmp_path)
+    wanted = taped(strip, expiries).sha256
+    pd.read_parquet(strip).iloc[::-1].to_parquet(strip)
+    assert taped(strip, expiries).sha256 == wanted
+
+
+def test_progress_counts_thousandths_of_the_file(tmp_path):
     seen = []
-    import_strip(*write(tmp_path), progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    taped(*write(tmp_path), batch_rows=3, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(428, 1_000), (857, 1_000), (1_000, 1_000)]
+
+
+def many():
+    """Two years of twenty months of each root, some days missing, in no order; the last month is alive at the end."""
+    rng, days = np.random.default_rng(7), pd.bdate_range("2019-01-02", "2020-08-14")
+    months = [(root, 201901 + 100 * (k // 12) + k % 12) for root in ("CL", "NG") for k in range(20)]
+    ends = {one: pd.bdate_range(end=f"{one[1] // 100}-{one[1] % 100:02d}-01", periods=6)[0] for one in months}
+    rows = [(root, f"{day:%Y-%m-%d}", month, round(float(rng.normal(20, 9)), 2)) for root, month in months
+            for day in days[days <= ends[root, month]] if rng.random() > 0.05]
+    alive = {one: end for one, end in ends.items() if any(row[0] == one[0] and row[2] == one[1] for row in rows)}
+    return [rows[i] for i in rng.permutation(len(rows))], [(*one, f"{end:%Y-%m-%d}") for one, end in alive.items()]
+
+
+def test_a_streamed_strip_is_the_tape_that_a_builder_makes_in_memory(tmp_path):
+    """Contract by contract from a frame, without any of the import's code but the contracts."""
+    rows, ends = many()
+    tape = taped(*write(tmp_path, rows, ends, "float64"), run_rows=1_000, batch_rows=300)
+    builder = TapeBuilder(source="", notes=())
+    frame = pd.DataFrame(rows, columns=["root", "date", "contract", "settle"]).sort_values(["root", "contract", "date"])
+    sessions = {root: own["date"].max() for root, own in frame.groupby("root")}
+    last_trades = {(root, month): day for root, month, day in ends}
+    assert len(tape.contracts) == frame.groupby(["root", "contract"]).ngroups
+    for _, own in frame.groupby(["root", "contract"]):
+        root, month = own["root"].iloc[0], int(own["contract"].iloc[0])
+        contract = tape.contracts[tape.contract_ref(f"NYMEX:{root}-{month // 100}-{month % 100:02d}")]
+        at = pd.to_datetime(own["date"] + " 14:30").dt.tz_localize("America/New_York").dt.tz_convert("UTC")
+        ts = np.array([moment.value for moment in at])
+        price = np.array([round(settle * 100) * 10_000 if root == "CL" else round(settle * 1000) * 1_000 for settle in own["settle"]])
+        ref = builder.contract(contract)
+        assert contract.listed_at == ts[0]
+        builder.bars(ref, ts, price, price, price, price, np.full(len(ts), MISSING))
+        builder.marks(ref, ts, price)
+        if last_trades[root, month] <= sessions[root]:
+            builder.finals(ref, contract.settlement_at, int(price[-1]))
+    for name, column in builder.build().events.items():
+        np.testing.assert_array_equal(tape.events[name], column, err_msg=name)
+
+
+def test_runs_of_any_size_and_an_interruption_give_the_same_bytes(tmp_path):
+    rows, ends = many()
+    strip, expiries = write(tmp_path, rows, ends, "float64")
+    import_strip(strip, expiries, tmp_path / "whole")
+    read = []
+
+    def stops(done, total):
+        read.append(done)
+        if len(read) == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_strip(strip, expiries, tmp_path / "a", run_rows=1_000, batch_rows=300, progress=stops)
+    assert (tmp_path / ".a.import" / "progress.json").is_file()
+    assert not (tmp_path / "a").exists()
+    import_strip(strip, expiries, tmp_path / "a", run_rows=1_000, batch_rows=300)
+    for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / ".a.import").exists()
 
 
 def replaced(row, column, value):
@@ -146,14 +216,14 @@ REFUSED = [
 @pytest.mark.parametrize(("rows", "row", "column", "words"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
 def test_a_fault_is_refused_with_file_row_and_column(tmp_path, rows, row, column, words):
     with pytest.raises(DataError) as error:
-        import_strip(*write(tmp_path, rows))
+        taped(*write(tmp_path, rows))
     assert f"strip.parquet: row {row}, column {column!r}: {words}" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_root_we_do_not_know_is_refused(tmp_path):
     with pytest.raises(UnknownName, match=r"unknown root 'HO' in strip.parquet, row 6, column 'root'"):
-        import_strip(*write(tmp_path, replaced(6, 0, "HO")))
+        taped(*write(tmp_path, replaced(6, 0, "HO")))
 
 
 def test_a_text_settle_and_a_missing_column_and_file_are_refused(tmp_path):
@@ -162,31 +232,25 @@ def test_a_text_settle_and_a_missing_column_and_file_are_refused(tmp_path):
     text.loc[3, "settle"] = "n/a"
     text.to_csv(tmp_path / "text.csv", index=False)
     with pytest.raises(DataError, match=r"text.csv: row 3, column 'settle': must be a (finite )?number, found 'nan'"):
-        import_strip(tmp_path / "text.csv", expiries)
+        taped(tmp_path / "text.csv", expiries)
     text.drop(columns="settle").to_csv(tmp_path / "less.csv", index=False)
     with pytest.raises(DataError, match=r"less.csv: column 'settle' is missing, found root, date, contract"):
-        import_strip(tmp_path / "less.csv", expiries)
+        taped(tmp_path / "less.csv", expiries)
     with pytest.raises(DataError, match=r"nowhere.csv: must be a file, found nothing there"):
-        import_strip(strip, tmp_path / "nowhere.csv")
+        taped(strip, tmp_path / "nowhere.csv")
     (tmp_path / "broken.parquet").write_text("not parquet")
     with pytest.raises(DataError, match=r"broken.parquet: must be a CSV or Parquet table, found"):
-        import_strip(tmp_path / "broken.parquet", expiries)
+        taped(tmp_path / "broken.parquet", expiries)
 
 
 def test_two_last_trading_days_of_one_contract_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"expiries.csv: row 3, column 'contract': must have one row a contract"):
-        import_strip(*write(tmp_path, last_trades=[*LAST_TRADES, LAST_TRADES[0]]))
-
-
-def test_importers_are_found_by_name():
-    assert importer("energy-strip") is import_strip
-    with pytest.raises(KilohourError, match="did you mean 'energy-strip'"):
-        importer("energy-strips")
+        taped(*write(tmp_path, last_trades=[*LAST_TRADES, LAST_TRADES[0]]))
 
 
 @pytest.fixture(scope="module")
-def real():
-    return import_strip(STRIP, EXPIRIES)
+def real(tmp_path_factory):
+    return taped(STRIP, EXPIRIES, tmp_path_factory.mktemp("energy") / "tape")
 
 
 @needs_data

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from kilohour.contracts import engine_terms
-from kilohour.datafeeds import importer
 from kilohour.datafeeds.gpu_prices import MODEL, import_prices
 from kilohour.errors import DataError, KilohourError, UnknownName, UsageError
 from kilohour.tape import Kind, Tape
@@ -67,6 +66,13 @@ def write_adoption(tmp_path, rows=ADOPTION_ROWS):
     return tmp_path / "adoption.csv"
 
 
+def taped(prices, adoption=None, out=None, **options):
+    """The tape of one file or two, written beside the first."""
+    out = out or prices.parent / "tape"
+    import_prices(prices, out, adoption, **options)
+    return Tape.load(out)
+
+
 def events(tape, kind, code=None):
     keep = tape.events["kind"] == kind
     if code is not None:
@@ -76,10 +82,9 @@ def events(tape, kind, code=None):
 
 
 def test_the_products_come_with_the_tape_and_have_costs(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows())).save(tmp_path / "tape")
-    loaded = Tape.load(tmp_path / "tape")
-    assert [product.code for product in loaded.products] == ["DATA:A100-40", "DATA:H100"]
-    for product in loaded.products:
+    tape = taped(write(tmp_path, price_rows()))
+    assert [product.code for product in tape.products] == ["DATA:A100-40", "DATA:H100"]
+    for product in tape.products:
         terms = engine_terms(product)
         assert (terms.lot_num, terms.lot_den, terms.tick_micros) == (730, 1, 1_000)
         assert terms.fee_per_lot_micros > 0
@@ -89,7 +94,7 @@ def test_the_products_come_with_the_tape_and_have_costs(tmp_path):
 
 
 def test_a_days_median_is_known_at_midnight_after_it(tmp_path):
-    prints = events(import_prices(write(tmp_path, price_rows())), Kind.PRINT, "DATA-H100")
+    prints = events(taped(write(tmp_path, price_rows())), Kind.PRINT, "DATA-H100")
     assert prints["ts_event"][0] == utc(2024, 1, 10)
     assert prints["ts"][0] == utc(2024, 1, 11)
     assert len(prints["ts"]) == (dt.date(2024, 4, 30) - dt.date(2024, 1, 10)).days + 1
@@ -97,7 +102,7 @@ def test_a_days_median_is_known_at_midnight_after_it(tmp_path):
 
 
 def test_only_months_that_begin_inside_the_stretch_have_a_contract(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows()))
+    tape = taped(write(tmp_path, price_rows()))
     months = sorted(c.month for c in tape.contracts if c.product == "DATA:H100")
     assert months[:2] == [202402, 202403]
     assert months[-1] == 202503  # on 30 April 2024, its last trade, April is the first of twelve
@@ -105,7 +110,7 @@ def test_only_months_that_begin_inside_the_stretch_have_a_contract(tmp_path):
 
 
 def test_bars_are_at_nine_in_the_evening_utc_on_business_days_with_unknown_volume(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows()))
+    tape = taped(write(tmp_path, price_rows()))
     bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
     assert bars["ts"][0] == utc(2024, 1, 11, 21)
     assert bars["ts"][-1] == utc(2024, 3, 28, 21)  # Good Friday is the 29th
@@ -126,7 +131,7 @@ def reference_curve():
 
 
 def test_a_price_before_the_window_is_spot_times_the_mean_forward_of_its_fixing_days(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows()))
+    tape = taped(write(tmp_path, price_rows()))
     bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
     fixing = [d for d in range(day("2024-03-01"), day("2024-03-29") + 1)
               if dt.date.fromordinal(d + 719_163).weekday() < 5 and d != day("2024-03-29")]
@@ -139,7 +144,7 @@ def test_a_price_before_the_window_is_spot_times_the_mean_forward_of_its_fixing_
 
 def test_inside_the_window_known_prints_count_as_they_are(tmp_path):
     rows = [(d, c, s, 6.0 if c == "H100" and d >= "2024-03-11" else v) for d, c, s, v in price_rows()]
-    tape = import_prices(write(tmp_path, rows))
+    tape = taped(write(tmp_path, rows))
     bars = events(tape, Kind.BAR, "DATA:H100-2024-03")
     price = dict(zip(bars["ts"], bars["close"], strict=True))
     # At the close of the 28th, 19 of 20 days are fixed: six at 8, thirteen at 6; the last counts as the newest print.
@@ -149,11 +154,11 @@ def test_inside_the_window_known_prints_count_as_they_are(tmp_path):
 
 
 def test_changing_the_future_changes_no_earlier_price(tmp_path):
-    first = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path))
+    first = taped(write(tmp_path, price_rows()), write_adoption(tmp_path))
     rows = [(d, c, s, v * 3 if d >= "2024-03-15" else v) for d, c, s, v in price_rows()]
     rows += [("2024-03-15", "H100", name, value) for name, value in
              (("gcp_ondemand_us", 10.0), ("gcp_cud_1y_us", 7.0), ("gcp_cud_3y_us", 4.5))]
-    other = import_prices(write(tmp_path, rows, "other.csv"), write_adoption(tmp_path))
+    other = taped(write(tmp_path, rows, "other.csv"), write_adoption(tmp_path))
     cut = utc(2024, 3, 16)
     early = first.events["ts"] < cut
     same = other.events["ts"] < cut
@@ -165,7 +170,7 @@ def test_changing_the_future_changes_no_earlier_price(tmp_path):
 def test_own_commitments_are_used_from_the_day_after_they_are_there(tmp_path):
     rows = price_rows() + [("2024-02-15", "H100", name, value) for name, value in
                            (("gcp_ondemand_us", 10.0), ("gcp_cud_1y_us", 8.0), ("gcp_cud_3y_us", 6.0))]
-    tape = import_prices(write(tmp_path, rows))
+    tape = taped(write(tmp_path, rows))
     bars = events(tape, Kind.BAR, "DATA:H100-2024-12")
     price = dict(zip(bars["ts"], bars["close"], strict=True))
     assert price[utc(2024, 2, 16, 21)] > price[utc(2024, 2, 15, 21)] * 1.2
@@ -177,7 +182,7 @@ def test_own_commitments_are_used_from_the_day_after_they_are_there(tmp_path):
 def test_a_gap_is_refused_by_default_and_named(tmp_path):
     rows = [row for row in price_rows() if row[:2] != ("2024-03-12", "H100")]
     with pytest.raises(DataError) as error:
-        import_prices(write(tmp_path, rows))
+        taped(write(tmp_path, rows))
     assert "prices.csv: column 'date', segment 'aws_spot_us', chip 'H100': must have a price on 2024-03-12, for it " \
            "fixes DATA:H100-2024-03, found none; carry='last'" in str(error.value)
     assert "\n" not in str(error.value)
@@ -185,12 +190,12 @@ def test_a_gap_is_refused_by_default_and_named(tmp_path):
 
 def test_a_gap_on_a_weekend_is_none(tmp_path):
     rows = [row for row in price_rows() if row[0] != "2024-03-10"]
-    tape = import_prices(write(tmp_path, rows))
+    tape = taped(write(tmp_path, rows))
     assert utc(2024, 3, 10) not in events(tape, Kind.PRINT, "DATA-H100")["ts_event"]
 
 
 def test_carrying_the_last_price_says_how_often_and_how_old(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows(every=7)), carry="last")
+    tape = taped(write(tmp_path, price_rows(every=7)), carry="last")
     note = next(note for note in tape.notes if note.startswith("DATA-H100: 16 days observed"))
     # 10 January to 24 April 2024, sixteen Wednesdays: 76 weekdays, three holidays, sixteen observed.
     assert "57 business days carried from the last price, at most 6 days old" in note
@@ -199,7 +204,7 @@ def test_carrying_the_last_price_says_how_often_and_how_old(tmp_path):
 
 
 def test_adoption_is_known_a_lag_after_its_date(tmp_path):
-    tape = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=45)
+    tape = taped(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=45)
     users = events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")
     start = utc(2024, 1, 11)
     assert list(zip(users["ts"], users["close"], strict=True)) == [
@@ -211,30 +216,54 @@ def test_adoption_is_known_a_lag_after_its_date(tmp_path):
     assert "6 of 10 rows are recalled from memory" in notes
     assert "ADOPTION-CHATGPT-USERS: 3 prints known by the end of the tape, 1 recalled, 2 known before its start and " \
            "given late, one a bar; 1 later ones left out" in notes
-    later = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=10)
+    later = taped(write(tmp_path, price_rows()), write_adoption(tmp_path), release_lag_days=10)
     assert len(events(later, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 4
 
 
 def test_the_last_notes_say_what_is_modelled(tmp_path):
-    notes = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path)).notes
+    notes = taped(write(tmp_path, price_rows()), write_adoption(tmp_path)).notes
     assert notes[-len(MODEL):] == MODEL
     assert notes[-1] == "forwards are modelled, so profit on this tape is no evidence"
     assert any(note.startswith("no volume: fills are not limited") for note in notes)
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path):
-    first = import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path)).save(tmp_path / "a")
-    rows = price_rows()[::-1]
-    again = import_prices(write(tmp_path, rows), write_adoption(tmp_path, ADOPTION_ROWS[::-1])).save(tmp_path / "b")
-    assert first.sha256 == again.sha256
+    taped(write(tmp_path, price_rows()), write_adoption(tmp_path), tmp_path / "a")
+    taped(write(tmp_path, price_rows()[::-1]), write_adoption(tmp_path, ADOPTION_ROWS[::-1]), tmp_path / "b")
     for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_progress_counts_contracts(tmp_path):
+def test_runs_of_any_size_and_an_interruption_give_the_same_bytes(tmp_path):
+    """Ten thousand prices of other chips and segments stand between those in use."""
+    others = [(f"{d:%Y-%m-%d}", f"CHIP-{k % 10}", f"other-{k // 10}", 1.0) for d in pd.date_range("2024-01-01", periods=100) for k in range(100)]
+    rows = [*price_rows(), *others]
+    files = write(tmp_path, [rows[i] for i in np.random.default_rng(2).permutation(len(rows))]), tmp_path / "whole", write_adoption(tmp_path)
+    import_prices(*files)
+    read = []
+
+    def stops(done, total):
+        read.append(done)
+        if len(read) == 12:
+            raise KeyboardInterrupt
+
+    cut = {"run_rows": 2_000, "batch_rows": 500}
+    with pytest.raises(KeyboardInterrupt):
+        import_prices(files[0], tmp_path / "a", files[2], progress=stops, **cut)
+    assert (tmp_path / ".a.import" / "progress.json").is_file()
+    import_prices(files[0], tmp_path / "a", files[2], **cut)
+    for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    few = taped(write(tmp_path, price_rows(), "few.csv"), write_adoption(tmp_path))
+    for name, column in Tape.load(tmp_path / "a").events.items():
+        np.testing.assert_array_equal(few.events[name], column, err_msg=name)
+
+
+def test_progress_counts_thousandths_of_the_file(tmp_path):
     seen = []
-    tape = import_prices(write(tmp_path, price_rows()), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (len(tape.contracts), len(tape.contracts))
+    taped(write(tmp_path, price_rows()), batch_rows=50, progress=lambda done, total: seen.append((done, total)))
+    assert len(seen) == 5
+    assert seen[-1] == (1_000, 1_000)
 
 
 def with_row(row, column, value):
@@ -264,7 +293,7 @@ REFUSED = [
 @pytest.mark.parametrize(("rows", "words"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
 def test_a_fault_is_refused_in_one_line(tmp_path, rows, words):
     with pytest.raises(DataError) as error:
-        import_prices(write(tmp_path, rows))
+        taped(write(tmp_path, rows))
     assert words in str(error.value)
     assert "prices.csv: " in str(error.value) or "commitment" in words
     assert "\n" not in str(error.value)
@@ -273,11 +302,11 @@ def test_a_fault_is_refused_in_one_line(tmp_path, rows, words):
 def test_names_and_lags_that_are_wrong_are_refused(tmp_path):
     path = write(tmp_path, price_rows())
     with pytest.raises(UnknownName, match="did you mean 'aws_spot_us'"):
-        import_prices(path, segment="aws_spot")
+        taped(path, segment="aws_spot")
     with pytest.raises(UnknownName, match=r"unknown carry rule 'next' \(known: last, refuse\)"):
-        import_prices(path, carry="next")
+        taped(path, carry="next")
     with pytest.raises(UsageError, match="release_lag_days must be a whole number from 0 to 3650, found -1"):
-        import_prices(path, write_adoption(tmp_path), release_lag_days=-1)
+        taped(path, write_adoption(tmp_path), release_lag_days=-1)
 
 
 @pytest.mark.parametrize(("rows", "words"), [
@@ -287,18 +316,13 @@ def test_names_and_lags_that_are_wrong_are_refused(tmp_path):
 ])
 def test_faults_of_adoption_are_refused(tmp_path, rows, words):
     with pytest.raises(DataError) as error:
-        import_prices(write(tmp_path, price_rows()), write_adoption(tmp_path, rows))
+        taped(write(tmp_path, price_rows()), write_adoption(tmp_path, rows))
     assert words in str(error.value)
 
 
 @pytest.fixture(scope="module")
-def real():
-    return import_prices(PRICES, ADOPTION)
-
-
-@needs_data
-def test_the_importer_is_found_by_name():
-    assert importer("gpu-prices") is import_prices
+def real(tmp_path_factory):
+    return taped(PRICES, ADOPTION, tmp_path_factory.mktemp("gpu") / "tape")
 
 
 @needs_data
@@ -339,10 +363,10 @@ def test_real_forwards_are_never_spot(real):
 
 
 @needs_data
-def test_a_segment_with_weekly_prices_needs_the_carry_rule():
+def test_a_segment_with_weekly_prices_needs_the_carry_rule(tmp_path):
     with pytest.raises(KilohourError, match="carry='last'"):
-        import_prices(PRICES, segment="gcp_spot_us")
-    tape = import_prices(PRICES, ADOPTION, segment="gcp_spot_us", carry="last")
+        taped(PRICES, out=tmp_path / "tape", segment="gcp_spot_us")
+    tape = taped(PRICES, ADOPTION, tmp_path / "tape", segment="gcp_spot_us", carry="last")
     assert any("440 business days carried from the last price, at most 20 days old" in note for note in tape.notes)
     assert len(events(tape, Kind.PRINT, "ADOPTION-CHATGPT-USERS")["ts"]) == 8
 

@@ -136,10 +136,11 @@ def test_in_a_deep_market_the_pair_is_left_in_one_bar_by_one_order_of_four_legs(
 
 
 @pytest.mark.skipif(not STRIP.exists(), reason="the real WTI strip is not here; set KILOHOUR_DATA")
-def test_eighteen_years_of_oil_with_its_negative_price():
+def test_eighteen_years_of_oil_with_its_negative_price(tmp_path):
     from kilohour.datafeeds.energy import import_strip
 
-    run = kh.backtest(CalendarSpread, import_strip(STRIP, EXPIRIES), product="NYMEX:CL", assume=["energy"])
+    import_strip(STRIP, EXPIRIES, tmp_path / "wti")
+    run = kh.backtest(CalendarSpread, tmp_path / "wti", product="NYMEX:CL", assume=["energy"])
     share, longest = outside_the_pair(run)
     assert run.result["settlements"] == 0
     assert run.result["margin_calls"] == 0

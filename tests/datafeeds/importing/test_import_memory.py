@@ -128,6 +128,97 @@ done = import_dbn([path], Path(sys.argv[1]) / "t", product="NYMEX:CL", assume=["
 print(json.dumps([done.read, done.bars, peak_bytes()]))
 """
 
+STRIP = """
+import datetime as dt, json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.contracts import Registry
+from kilohour.datafeeds.energy import ROOTS, import_strip
+from kilohour.units import day_of
+folder, rows, rng = Path(sys.argv[1]), int(sys.argv[2]), np.random.default_rng(3)
+months = [100 * year + month for year in range(1991, 2049) for month in range(1, 13)]
+ends = {(root, month): Registry.shipped().product(code).last_trade_day(month) for root, code in ROOTS.items() for month in months}
+first = min(ends.values())
+while sum(end - first + 1 for end in ends.values()) < rows:
+    first -= 365
+schema = pa.schema([("root", pa.string()), ("date", pa.timestamp("s")), ("contract", pa.int32()), ("settle", pa.float32())])
+made = 0
+with pq.ParquetWriter(folder / "in.parquet", schema) as writer:
+    for (root, month), end in ends.items():
+        days = np.arange(end, first - 1, -1)
+        columns = [pa.array([root] * len(days)), pa.array(86_400 * days, pa.timestamp("s")), pa.array(np.full(len(days), month, np.int32)),
+                   pa.array((5_000 + rng.integers(-50, 50, len(days))).astype(np.float32) / 100)]
+        writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+        made += len(days)
+lines = [f"{root},{month},{dt.date(1970, 1, 1) + dt.timedelta(days=int(end))}" for (root, month), end in ends.items()]
+(folder / "ends.csv").write_text("root,contract,last_trade\\n" + "\\n".join(lines) + "\\n")
+done = import_strip(folder / "in.parquet", folder / "ends.csv", folder / "t")
+assert done.read == made
+print(json.dumps([done.read, done.bars, peak_bytes()]))
+"""
+GPU_PRICES = """
+import json, sys
+from pathlib import Path
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds.gpu_prices import CHIPS, COMMITTED, import_prices
+folder, rows, rng = Path(sys.argv[1]), int(sys.argv[2]), np.random.default_rng(3)
+segments = ["aws_spot_us", *COMMITTED, *(f"segment-{k}" for k in range(96))]
+chips = [*CHIPS, *(f"chip-{k}" for k in range(123))]
+names = [(chip, segment) for chip in chips for segment in segments]
+share = np.array([dict(zip(COMMITTED, (1.0, 0.6245, 0.3514))).get(segment, 0.9) for _, segment in names])
+chip, segment = (pa.array([name[k] for name in names]) for k in (0, 1))
+schema = pa.schema([("date", pa.timestamp("s")), ("chip", pa.string()), ("segment", pa.string()), ("median", pa.float64())])
+count, last = rows // len(names), 20_000
+with pq.ParquetWriter(folder / "in.parquet", schema) as writer:
+    for day in range(last, last - count, -1):
+        at = pa.array(np.full(len(names), 86_400 * day), pa.timestamp("s"))
+        writer.write_table(pa.Table.from_arrays([at, chip, segment, pa.array(share * (8 + rng.integers(0, 90) / 100))], schema=schema))
+done = import_prices(folder / "in.parquet", folder / "t")
+print(json.dumps([done.read, done.bars, peak_bytes()]))
+"""
+CANDLES = """
+import functools, json, sys
+from pathlib import Path
+import numpy as np
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.contracts import Registry
+from kilohour.datafeeds.candles import Wanted, pages
+from kilohour.datafeeds.importing.candle_import import Market, import_candles
+folder, rows, start = Path(sys.argv[1]), int(sys.argv[2]), 1_767_225_600_000
+class Exchange:
+    def fetch_ohlcv(self, symbol, timeframe, since, limit):
+        number = np.arange((since - start) // 1_000, min((since - start) // 1_000 + limit, rows))
+        price = (200 + number % 97) / 100
+        columns = (start + 1_000 * number, price, price + 0.05, price - 0.05, price + 0.01, (number % 90).astype(float))
+        return [list(row) for row in zip(*(column.tolist() for column in columns))]
+wanted = Wanted(symbol="H100/USDT:USDT", timeframe="1s", since=start, until=start + 1_000 * rows, limit=5_000)
+market = Market(exchange="fake", product=Registry.shipped().product("GATE:H100"), assume=(), counts_lots=True, refuses_gaps=True)
+done = import_candles(functools.partial(pages, Exchange(), wait=lambda _: None), market, wanted, folder / "t")
+print(json.dumps([done.read, done.bars, peak_bytes()]))
+"""
+
+SPOT_HISTORY = """
+import json, sys
+from pathlib import Path
+from kilohour.backtests.bench.timing import peak_bytes
+from kilohour.datafeeds import source
+folder, rows = Path(sys.argv[1]), int(sys.argv[2])
+file = folder / f"{rows}.json"
+with file.open("w") as out:
+    out.write('{"SpotPriceHistory": [')
+    for k in range(rows):
+        second = k // 60
+        at = f"2026-{1 + second // 2_419_200:02d}-{1 + second // 86_400 % 28:02d}T{second // 3_600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}+00:00"
+        out.write((", " if k else "") + json.dumps({"AvailabilityZone": f"us-east-1{'abcdef'[k % 6]}", "InstanceType": "p4d.24xlarge", "SpotPrice":
+                  f"{8 + k % 977 / 100:.4f}", "ProductDescription": "Linux/UNIX", "Timestamp": at, "AvailabilityZoneId": f"use1-az{k % 60}"}))
+    out.write("]}")
+told = list(source("aws-cli").run([file], folder / f"q{rows}"))
+read, kept = (int(told[0].split()[place].replace(",", "")) for place in (0, 3))
+print(json.dumps([read, kept, peak_bytes()]))
+"""
+
 
 def imported(folder, *numbers):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -193,3 +284,37 @@ def test_fifty_million_bars_of_databento_take_less_than_two_gigabytes(tmp_path):
     read, bars, peak = played(DBN, tmp_path, [50_000_000])
     assert (read, bars) == (50_000_000, 50_000_000)
     assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_fifty_million_settlements_take_less_than_two_gigabytes(tmp_path):
+    """1,392 contracts, the last day first: as many as the calendars know, each for about a century."""
+    read, bars, peak = played(STRIP, tmp_path, [50_000_000])
+    assert read == bars >= 50_000_000
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_fifty_million_prices_take_less_than_two_gigabytes(tmp_path):
+    """Eleven years of 12,500 prices a day, the last day first, of which a tape of two chips needs eight."""
+    read, bars, peak = played(GPU_PRICES, tmp_path, [50_000_000])
+    assert read == 50_000_000
+    assert bars > 50_000
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_fifty_million_candles_take_less_than_two_gigabytes(tmp_path):
+    """A candle a second of more than a year and a half, in pages of five thousand."""
+    read, bars, peak = played(CANDLES, tmp_path, [50_000_000])
+    assert read == bars == 50_000_000
+    assert peak < 2e9
+
+
+@pytest.mark.soak
+def test_four_times_the_answers_of_a_command_line_need_hardly_more_memory(tmp_path):
+    """Fifty million would be 12 GB of JSON: the peak must not grow once a run is full, at a million rows."""
+    few, many = (played(SPOT_HISTORY, tmp_path, [rows]) for rows in (1_500_000, 6_000_000))
+    assert (few[:2], many[:2]) == ((1_500_000, 1_500_000), (6_000_000, 6_000_000))
+    assert many[2] < 2e9
+    assert many[2] - few[2] < 250e6

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candles page by page: a fake exchange for the hazards, and ccxt's own Gate class against a local server."""
 
+import functools
 import http.server
 import json
 import subprocess
 import sys
 import threading
 import urllib.parse
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from kilohour.contracts import Registry
 from kilohour.datafeeds.candles import StillRefused, Wanted, gaps_of, pages, step_of
+from kilohour.datafeeds.importing.candle_import import Market as Taking
+from kilohour.datafeeds.importing.candle_import import import_candles
 from kilohour.datafeeds.sources.ccxt_candles import fetch
 from kilohour.errors import DataError, UnknownName, UsageError
 from kilohour.tape import Kind, Tape
@@ -27,7 +34,7 @@ class Market:
     """Candles of every hour except those in ``without``; refuses the requests whose number is in ``busy``."""
 
     def __init__(self, hours=50, without=(), busy=(), overlap=0):
-        self.candles = [[START + i * HOUR, 2.0 + i / 100, 2.5 + i / 100, 1.5, 2.1 + i / 100, 7.0] for i in range(hours) if i not in without]
+        self.candles: list[list[Any]] = [[START + i * HOUR, 2.0 + i / 100, 2.5 + i / 100, 1.5, 2.1 + i / 100, 7.0] for i in range(hours) if i not in without]
         self.busy, self.overlap, self.asked = set(busy), overlap, []
 
     def fetch_ohlcv(self, symbol, timeframe, since=None, limit=None):
@@ -73,7 +80,7 @@ def test_a_busy_exchange_is_waited_for_twice_as_long_each_time():
 def test_empty_stretches_are_passed_and_holes_are_counted():
     found, _ = collected(Market(without=range(10, 45)), limit=5)
     assert len(found) == 15
-    (hole,) = gaps_of(found, HOUR)
+    (hole,) = gaps_of([candle[0] for candle in found], HOUR)
     assert (hole.after, hole.count) == (START + 9 * HOUR, 35)
 
 
@@ -134,6 +141,65 @@ def test_what_an_exchange_refused_for_good_can_go_on_later(tmp_path):
     again = Market()
     fetched(again, tmp_path / "t")
     assert again.asked[0] == START + 20 * HOUR
+
+
+class Restless(Market):
+    """Nine days of quarter-hours with prices of many decimals, volume that is sometimes unknown, and gaps."""
+
+    def __init__(self, **how):
+        super().__init__(0, **how)
+        rng = np.random.default_rng(11)
+        for i in np.flatnonzero(rng.random(9 * 96) > 0.03).tolist():
+            first, last = rng.normal(2.0, 0.4, 2).tolist()
+            volume = None if rng.random() < 0.1 else float(rng.integers(0, 90))
+            self.candles.append([START + i * HOUR // 4, first, max(first, last) + 0.25, min(first, last) - 1 / 3, last, volume])
+
+
+def streamed(market, out, limit=20, until=START + 9 * 24 * HOUR, run_rows=1 << 20, **changes):
+    its = wanted(timeframe="15m", until=until, limit=limit)
+    taking = {"exchange": "fake", "product": Registry.shipped().product("GATE:H100"), "assume": (), "counts_lots": True, "refuses_gaps": False}
+    asked = functools.partial(pages, market, wait=lambda _: None, passing=(Busy,))
+    return import_candles(asked, Taking(**{**taking, **changes}), its, out, run_rows=run_rows)
+
+
+@pytest.mark.parametrize("lots", [True, False])
+def test_streamed_candles_are_the_tape_of_a_frame(tmp_path, lots):
+    """In runs of a hundred candles, so that days and months are cut apart, beside one frame in memory."""
+    market = Restless()
+    streamed(market, tmp_path / "t", run_rows=100, counts_lots=lots)
+    frame = pd.DataFrame(market.candles, columns=["opened", "open", "high", "low", "close", "volume"])
+    frame = frame.assign(time=pd.to_datetime(frame.pop("opened") + HOUR // 4, unit="ms", utc=True), contract="GATE:H100-PERP")
+    frame["volume"] = frame["volume"].fillna(0.0) if lots else np.nan
+    by_frame, tape = Tape.from_bars(frame, product="GATE:H100"), Tape.load(tmp_path / "t")
+    assert tape.contracts == by_frame.contracts
+    assert tape.notes[: len(by_frame.notes)] == by_frame.notes
+    for name, column in by_frame.events.items():
+        np.testing.assert_array_equal(tape.events[name], column, err_msg=name)
+    holes = gaps_of([candle[0] for candle in market.candles], HOUR // 4)
+    assert f"{sum(hole.count for hole in holes)} candles missing in {len(holes)} gaps, the longest" in tape.notes[-1]
+
+
+def test_what_is_spooled_and_what_is_held_are_both_taken_up(tmp_path):
+    """Refused for good after 500 candles, of which 400 lie in runs; the rest is asked for, in another rhythm of pages."""
+    streamed(Restless(), tmp_path / "whole")
+    with pytest.raises(StillRefused):
+        streamed(Restless(busy=range(25, 99)), tmp_path / "t", run_rows=200)
+    assert json.loads((tmp_path / ".t.import" / "progress.json").read_text())["rows"] == 400
+    again = Restless(overlap=1)
+    streamed(again, tmp_path / "t", run_rows=200)
+    assert again.asked[0] == again.candles[499][0] + HOUR // 4
+    for name in ("events.parquet", "manifest.json", "contracts.parquet", "indices.parquet"):
+        assert (tmp_path / "t" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / ".t.import").exists()
+
+
+def test_of_candles_held_only_those_by_the_end_that_is_asked_for_are_taken(tmp_path):
+    with pytest.raises(StillRefused):
+        streamed(Restless(busy=range(25, 99)), tmp_path / "t")
+    market = Restless()
+    done = streamed(market, tmp_path / "t", until=START + 24 * HOUR)
+    assert market.asked == []
+    assert done.bars == sum(candle[0] < START + 24 * HOUR for candle in market.candles)
 
 
 def test_gaps_are_noted_or_refused(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from kilohour.contracts.contract import Contract
 from kilohour.datafeeds import BUILT_IN, source
 from kilohour.datafeeds.candles import Wanted
+from kilohour.datafeeds.importing.intake import Intake
 from kilohour.datafeeds.recording import Recording
 from kilohour.datafeeds.sources.ccxt_candles import fetch
 from kilohour.tape import Kind
@@ -405,6 +406,26 @@ def test_the_table_is_complete_over_all_sources():
                 assert cell.why
             else:
                 assert sources_of(cell) == set(plain.CHIPS if isinstance(cells, tuple) else plain.HAND), kind
+
+
+def test_every_source_streams(tmp_path, monkeypatch):
+    """The rows of each go through one intake: to runs on the disk. No source reads a file whole, or builds its table or tape in memory."""
+    pytest.importorskip("databento_dbn", reason="the extra kilohour[databento] is not installed")
+    read, went_on = [], Intake.read
+
+    def noted(intake, inputs, progress):
+        read.append(intake)
+        went_on(intake, inputs, progress)
+
+    monkeypatch.setattr(Intake, "read", noted)
+    for number, shape in enumerate(SHAPES.values(), 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        shape.write(folder, shape.rows)
+        shape.run(folder, folder / "out")
+        assert len(read) == number, shape.source
+    makers = {source(name).run.__module__ for name in plain.HAND}
+    assert makers == {"kilohour.datafeeds.importing.feeds"}, "quotes and prints by mapping: the intake of my-file's, two of the shapes"
 
 
 @pytest.mark.parametrize(("name", "kind", "place"), CELLS)
