@@ -30,15 +30,15 @@ backtest: $(STAMP)
 paper: $(STAMP)
 	$(BIN)/kilohour paper calendar-spread --from 2026-01-02 --to 2026-06-30 --set window=20 --set entry=1
 
-# mypy and the kernels without their compiler keep one core busy; pytest gets what is left of it from the start, and a worker more than
-# there are cores, for tests of sockets wait.
+# One core types and lints; the other first collects without running: that leaves every module's and test's bytecode behind, which each
+# worker would otherwise compile for itself. A worker more than there are cores, for tests of sockets wait.
 test: $(STAMP)
 	$(BIN)/ruff check .
-	$(BIN)/lint-imports
-	@{ $(BIN)/mypy && NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -p no:cacheprovider tests/kernels; } > $(VENV)/beside.out 2>&1 & beside=$$!; \
+	@{ $(BIN)/lint-imports && $(BIN)/mypy && NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -p no:cacheprovider tests/kernels; } > $(VENV)/beside.out 2>&1 & beside=$$!; \
+	$(BIN)/python -m pytest --collect-only -qq > $(VENV)/collected.out 2>&1; \
 	$(BIN)/python -m pytest --numprocesses $$(( $$(nproc) + 1 )) --dist loadfile --no-loadscope-reorder; status=$$?; \
 	wait $$beside || status=1; \
-	echo "mypy, and the kernels without a compiler:"; cat $(VENV)/beside.out; exit $$status
+	echo "imports, types, and the kernels without a compiler:"; cat $(VENV)/beside.out; exit $$status
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"
