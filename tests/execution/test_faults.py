@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -21,6 +22,7 @@ from kilohour.execution.runner import INBOX_MOST, MOMENTS_MOST, Moment, Runner
 from kilohour.limits import RiskLimits
 from tests.execution.invariants import OpenRisk, check_invariants
 from tests.execution.papers import CASH, SPREAD, hastened, short
+from tests.execution.storming import BASE, an_hour, played, shrunk
 
 ONE = RiskLimits(open_orders=1, position_lots=10)
 """The strategy works one spread of ten lots at a time: an order that is sent again while another may live breaks both."""
@@ -213,15 +215,6 @@ def failure(folder, rules, **asked):
     return ""
 
 
-def shrunk(rules, fails):
-    """The faults that are needed: one after another is left out while the rest still fails."""
-    for rule in list(rules):
-        rest = [other for other in rules if other is not rule]
-        if fails(rest):
-            rules = rest
-    return rules
-
-
 def weather(seed, folder, **asked):
     """One storm; when it does harm, its seed and the least of its faults that do the same are told."""
     rules, tries = storm(seed), count()
@@ -239,6 +232,15 @@ def test_a_storm_leaves_the_invariants(seed, tmp_path):
 @pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2000, 2100))])
 def test_a_storm_over_orders_of_every_kind_leaves_the_invariants(seed, tmp_path):
     weather(seed, tmp_path, strategy=RANDOM, parameters={"seed": seed}, cash=10 * CASH, interpreted=True)
+
+
+@pytest.mark.soak
+def test_an_hour_of_storms_leaves_the_invariants_and_the_process_as_it_was(tmp_path):
+    """For ``KILOHOUR_SOAK_MINUTES``; how to call it: tests/execution/storming.py."""
+    minutes, base = float(os.environ.get("KILOHOUR_SOAK_MINUTES", "2")), int(os.environ.get("KILOHOUR_SOAK_SEED", str(BASE)))
+    tally = an_hour(tmp_path, minutes, base, played)
+    assert not tally.failures, "\n".join(tally.failures)
+    tally.check_held()
 
 
 @pytest.mark.soak
