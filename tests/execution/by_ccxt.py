@@ -24,6 +24,14 @@ PACE_SECONDS = 3.0
 """Between two timestamps: the adapter asks once a second."""
 
 
+MONTHS = 6
+"""Of each product: the adapter asks for every contract by itself."""
+
+
+async def unthrottled(_cost: float) -> None:
+    """The sandbox has no limit."""
+
+
 class Paced:
     """The sandbox's feed with so much time between two timestamps that what a bar led to is known before the next one, if the venue
     answers; if it does not, the market goes on all the same."""
@@ -41,19 +49,21 @@ class Paced:
         """The exchange is told by the clock."""
 
 
-async def _trade(asked: dict[str, Any], folder: Path, loop: Loop, server: Any) -> Runner:
+async def _trade(asked: dict[str, Any], folder: Path, loop: Loop, server: Any, inject: Any) -> Runner:
     from kilohour.execution.ccxt_venue import CcxtVenue, closed, exchange_of, loaded
 
     held = next(each for each in server.keyring.all if each.account == ACCOUNT)
     keys = {"api_key": held.api_key, "api_secret": held.api_secret, "passphrase": held.passphrase}
     feed, journal = SandboxFeed(f"http://127.0.0.1:{server.port}", is_lockstep=True, account=ACCOUNT), Journal(folder)
     exchange = exchange_of("okx", keys, server.addresses["okx_rest"])
-    exchange.enableRateLimit, exchange.milliseconds = False, lambda: loop.now() // 10**6
+    exchange.throttle, exchange.milliseconds = unthrottled, lambda: loop.now() // 10**6
     exchange.options |= {"defaultType": "future", "fetchMarkets": {"types": ["future"]}}
     try:
-        await loaded(exchange)
+        await loaded(exchange)  # without markets no run begins
+        await inject(server)
         hello = dict(await feed.open())
-        hello["contracts"] = [each for each in hello["contracts"] if each["okx"] in exchange.markets_by_id]  # the venue shows no others yet
+        shown = [each for each in hello["contracts"] if each["okx"] in exchange.markets_by_id]  # the venue shows no others yet
+        hello["contracts"] = [each for code in hello["products"] for each in [one for one in shown if one["product"] == code][:MONTHS]]
         tape = tape_of(hello)
         codes = {exchange.markets_by_id[each["okx"]][0]["symbol"]: each["code"] for each in hello["contracts"]}
         sizes = {code: Registry.shipped().product(code).ratio("lot") for code in tape.product_codes}
@@ -78,12 +88,11 @@ async def _trade(asked: dict[str, Any], folder: Path, loop: Loop, server: Any) -
 
 
 def ran_by_ccxt(folder: Path, tape: Tape, strategy: str, *, inject: Any, cash: float = CASH, **asked: Any) -> Runner:
-    """The counterpart of :func:`tests.execution.papers.hastened`; ``inject(server)`` is awaited before it begins."""
+    """The counterpart of :func:`tests.execution.papers.hastened`; ``inject(server)`` is awaited before it trades."""
     wanted = {"parameters": {}, "interpreted": False, "risk": None, **asked, "strategy": strategy, "cash": cash}
 
     async def go(loop: Loop) -> Runner:
         async with sandbox(tape, clock=loop.now, cash=cash) as (_, _, server):
-            await inject(server)
-            return await _trade(wanted, folder, loop, server)
+            return await _trade(wanted, folder, loop, server, inject)
 
     return hasty(go, 7200.0)

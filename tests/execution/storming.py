@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import functools
 import gc
@@ -22,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -35,10 +37,14 @@ from kilohour.execution.sandbox.chaos import CHANNELS
 from kilohour.limits import RiskLimits
 from kilohour.tape import Tape
 from kilohour.tape.select import select
+from tests.execution import papers
+from tests.execution.by_ccxt import ran_by_ccxt
 from tests.execution.invariants import check_invariants
 from tests.execution.papers import ACCOUNT, CASH, SPREAD, hastened
 
 BASE = 20_261_127
+SEED = 7
+"""Of the market that other tests have too."""
 STORM_SECONDS = 240
 """The longest that one may take: one that takes more hangs."""
 FAILURES_MOST = 5
@@ -72,6 +78,8 @@ SCENES: dict[str, dict[str, Any]] = {
 @functools.lru_cache(maxsize=3)
 def market(seed: int) -> Tape:
     """Ten months of the embedded market."""
+    if seed == SEED:
+        return papers.market()
     return EmbeddedMarket(seed=seed, config=MarketConfig(first=dt.date(2025, 9, 1), last=dt.date(2026, 6, 30))).tape()
 
 
@@ -91,6 +99,8 @@ class Storm:
     tape: tuple[Any, ...]
     asked: dict[str, Any]
     faults: list[dict[str, Any]]
+    is_ccxt: bool = False
+    """By ccxt's okx class on the other dialect."""
     kills: int = 0
     """How often the runner is killed, at points of killing.py."""
 
@@ -144,8 +154,8 @@ def megabytes() -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
-def drawn(seed: int, *, can_kill: bool = True) -> Storm:
-    """The storm of a seed: a scene, some weeks of one of three markets, two to seven faults, now and then kills."""
+def drawn(seed: int) -> Storm:
+    """The storm of a seed: a scene, some weeks of one of three markets, two to seven faults; now and then kills, or ccxt."""
     rng = np.random.default_rng(seed)
     name = list(SCENES)[int(rng.integers(len(SCENES)))]
     scene = dict(SCENES[name])
@@ -155,11 +165,17 @@ def drawn(seed: int, *, can_kill: bool = True) -> Storm:
         scene["parameters"] = {draws: int(rng.integers(1000))}
     asked = {"plain": bool(rng.integers(2)), "snapshot_every": int(rng.choice([10, 60, 5000])), **scene}
     faults = [fault(rng) for _ in range(int(rng.integers(2, 8)))]
-    kills = int(rng.integers(1, 5)) if can_kill and rng.integers(16) == 0 else 0
+    manner = int(rng.integers(16))
+    kills, is_ccxt = int(rng.integers(1, 5)) if manner == 0 else 0, manner == 1 and find_spec("ccxt") is not None
     if kills:
         asked.pop("risk", None)  # what goes to another process goes as JSON
-    tape = (7 + int(rng.integers(3)), products, first.isoformat(), (first + dt.timedelta(days=days)).isoformat())
-    return Storm(seed, name, tape, asked, faults, kills)
+    elif is_ccxt:
+        del asked["plain"], asked["snapshot_every"]
+        if "risk" in asked:  # without spread books each leg is an order of the venue
+            asked["risk"] = dataclasses.replace(asked["risk"], open_orders=0)
+        days = min(days, 28)  # it asks for every contract once a second
+    tape = (SEED + int(rng.integers(3)), products, first.isoformat(), (first + dt.timedelta(days=days)).isoformat())
+    return Storm(seed, name, tape, asked, faults, is_ccxt, kills)
 
 
 def fault(rng: np.random.Generator) -> dict[str, Any]:
@@ -244,8 +260,11 @@ def played(folder: Path, storm: Storm, faults: list[dict[str, Any]]) -> Counter[
     if storm.kills:
         return killed(folder, storm, faults)
     asked = dict(storm.asked)
-    hastened(folder, window(*storm.tape), asked.pop("strategy"), inject=inject, **asked)
-    return settled(folder, found["server"])
+    run = ran_by_ccxt if storm.is_ccxt else hastened
+    run(folder, window(*storm.tape), asked.pop("strategy"), inject=inject, **asked)
+    counts = settled(folder, found["server"])
+    counts[" runs by ccxt"] = int(storm.is_ccxt)
+    return counts
 
 
 def killed(folder: Path, storm: Storm, faults: list[dict[str, Any]]) -> Counter[str]:
@@ -269,7 +288,9 @@ def killed(folder: Path, storm: Storm, faults: list[dict[str, Any]]) -> Counter[
             return server, json.loads(out)
 
     server, hits = asyncio.run(go())
-    return settled(folder, server) + Counter({" kills": sum(hits.values())})
+    counts = settled(folder, server)
+    counts[" kills"] = sum(hits.values())
+    return counts
 
 
 def settled(folder: Path, server: Any) -> Counter[str]:
@@ -327,7 +348,8 @@ def weathered(folder: Path, storm: Storm, play: Callable[..., Counter[str]]) -> 
     if not why:
         return counts, ""
     least = shrunk(storm.faults, harm)
-    return Counter(), f"storm of seed {storm.seed} over {storm.scene} with {storm.kills} kills: {why}\nit takes no more than {least}\n"
+    which = f"seed {storm.seed} over {storm.scene}, {storm.kills} kills, by {'ccxt' if storm.is_ccxt else 'AX'}"
+    return Counter(), f"storm of {which}: {why}\nit takes no more than {least}\n"
 
 
 def an_hour(folder: Path, minutes: float, base: int, play: Callable[..., Counter[str]], draw: Callable[[int], Storm] = drawn) -> Tally:

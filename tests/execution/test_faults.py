@@ -22,7 +22,7 @@ from kilohour.execution.runner import INBOX_MOST, MOMENTS_MOST, Moment, Runner
 from kilohour.limits import RiskLimits
 from tests.execution.invariants import OpenRisk, check_invariants
 from tests.execution.papers import CASH, SPREAD, hastened, short
-from tests.execution.storming import BASE, an_hour, played, shrunk
+from tests.execution.storming import BASE, HANDLES_MORE, WARM_STORMS, Storm, an_hour, drawn, played, shrunk, weathered
 
 ONE = RiskLimits(open_orders=1, position_lots=10)
 """The strategy works one spread of ten lots at a time: an order that is sent again while another may live breaks both."""
@@ -232,6 +232,40 @@ def test_a_storm_leaves_the_invariants(seed, tmp_path):
 @pytest.mark.parametrize("seed", [11, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2000, 2100))])
 def test_a_storm_over_orders_of_every_kind_leaves_the_invariants(seed, tmp_path):
     weather(seed, tmp_path, strategy=RANDOM, parameters={"seed": seed}, cash=10 * CASH, interpreted=True)
+
+
+@pytest.mark.parametrize("seed", [20_261_131, 20_261_149, 20_261_150])
+def test_a_storm_drawn_wide_leaves_the_invariants(seed, tmp_path):
+    _, harm = weathered(tmp_path, drawn(seed), played)
+    assert not harm
+
+
+def test_an_hour_tells_the_seed_that_does_harm_and_the_least_it_takes(tmp_path, capsys):
+    def harmful(folder, storm, faults):
+        if storm.seed == 12 and {"b", "d"} <= {fault["do"] for fault in faults}:
+            raise KilohourError("broken")
+        return Counter({"lost": 1, " fills": 2})
+
+    def three(seed):
+        return Storm(seed, "calm", (), {}, [{"do": name} for name in "abcde"])
+
+    tally = an_hour(tmp_path, 0.004, 12, harmful, three)
+    told = capsys.readouterr().out
+    assert len(tally.failures) == 1
+    assert tally.failures[0] == ("storm of seed 12 over calm, 0 kills, by AX: KilohourError: broken\n"
+                                 "it takes no more than [{'do': 'b'}, {'do': 'd'}]\n")
+    assert tally.failures[0] in told
+    assert tally.storms > 1
+    assert f"| storms | {tally.storms:,} |" in told
+    assert (tally.faults["lost"], tally.totals["fills"]) == (tally.storms - 1, 2 * tally.storms - 2)
+    tally.check_held()
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(HANDLES_MORE + 1)]
+    for _ in range(2 * WARM_STORMS):
+        tally.hold()
+    for each in kept:
+        os.close(each)
+    with pytest.raises(AssertionError, match="3 file handles and threads more than after 24 storms"):
+        tally.check_held()
 
 
 @pytest.mark.soak
