@@ -352,9 +352,10 @@ def weathered(folder: Path, storm: Storm, play: Callable[..., Counter[str]]) -> 
     return Counter(), f"storm of {which}: {why}\nit takes no more than {least}\n"
 
 
-def an_hour(folder: Path, minutes: float, base: int, play: Callable[..., Counter[str]], draw: Callable[[int], Storm] = drawn) -> Tally:
+def an_hour(folder: Path, minutes: float, base: int, play: Callable[..., Counter[str]], draw: Callable[[int], Storm] = drawn, *,
+            now: Callable[[], float] = time.monotonic) -> Tally:
     """Plays seed after seed until the time is over; says once a minute where it is, and what does harm when it does."""
-    began, tally, said = time.monotonic(), Tally(), 0.0
+    began, tally, said = now(), Tally(), 0
     sys.stdout.write(f"\nstorms from seed {base} on, for {minutes:g} minutes\n")
     for seed in count(base):
         here = folder / f"storm-{seed}"
@@ -370,7 +371,7 @@ def an_hour(folder: Path, minutes: float, base: int, play: Callable[..., Counter
         else:
             shutil.rmtree(here, ignore_errors=True)
         tally.hold()
-        passed = (time.monotonic() - began) / 60
+        passed = (now() - began) / 60
         if int(passed) > said or passed >= minutes:
             said = int(passed)
             sys.stdout.write(tally.line(passed) + "\n")
