@@ -22,7 +22,7 @@ from kilohour.execution.runner import INBOX_MOST, MOMENTS_MOST, Moment, Runner
 from kilohour.limits import RiskLimits
 from tests.execution.invariants import OpenRisk, check_invariants
 from tests.execution.papers import CASH, SPREAD, hastened, short
-from tests.execution.storming import BASE, HANDLES_MORE, WARM_STORMS, Storm, an_hour, drawn, played, shrunk, weathered
+from tests.execution.storming import BASE, HANDLES_MORE, WARM_STORMS, Storm, Tally, an_hour, drawn, played, shrunk, weathered
 
 ONE = RiskLimits(open_orders=1, position_lots=10)
 """The strategy works one spread of ten lots at a time: an order that is sent again while another may live breaks both."""
@@ -258,14 +258,15 @@ def test_an_hour_tells_the_seed_that_does_harm_and_the_least_it_takes(tmp_path, 
     assert tally.storms == 6, "one a second"
     assert "| storms | 6 |" in told
     assert (tally.faults["lost"], tally.totals["fills"]) == (5, 10)
-    tally.check_held()
-    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(HANDLES_MORE + 1)]
-    for _ in range(2 * WARM_STORMS):
-        tally.hold()
-    for each in kept:
-        os.close(each)
+
+
+def test_what_an_hour_leaves_behind_is_found():
+    warm, handles = [400.0] * (WARM_STORMS + 1), [30] * (WARM_STORMS + 1)
+    Tally(megabytes=[*warm, 459.0], handles=[*handles, 30 + HANDLES_MORE]).check_held()
     with pytest.raises(AssertionError, match="3 file handles and threads more than after 24 storms"):
-        tally.check_held()
+        Tally(megabytes=[*warm, 400.0], handles=[*handles, 31 + HANDLES_MORE]).check_held()
+    with pytest.raises(AssertionError, match="61 MB more than after 24 storms"):
+        Tally(megabytes=[*warm, 461.0], handles=[*handles, 30]).check_held()
 
 
 @pytest.mark.soak
