@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from aiohttp import web_app
 
 from kilohour.backtests.backtest import between
 from kilohour.backtests.paper import sandbox
@@ -48,7 +49,7 @@ SEED = 7
 STORM_SECONDS = 240
 """The longest that one may take: one that takes more hangs."""
 FAILURES_MOST = 5
-WARM_STORMS = 24
+WARM_STORMS = 100
 """What is compiled, imported and kept for the next one is there after so many."""
 HANDLES_MORE, MEGABYTES_MORE = 2, 60.0
 """What the process may hold at the end beyond what it held when it was warm."""
@@ -119,6 +120,7 @@ class Tally:
 
     def hold(self) -> None:
         """Notes what the process holds now: after a storm, when all of it should be gone."""
+        web_app._cached_build_middleware.cache_clear()  # of aiohttp: keeps the last 1,024 applications, and a sandbox with each
         gc.collect()
         self.megabytes.append(megabytes())
         self.handles.append(len(os.listdir("/proc/self/fd")) + threading.active_count())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections import Counter
 from itertools import count
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kilohour.backtests import paper as papers
 from kilohour.errors import KilohourError
 from kilohour.execution.journal import read
 from kilohour.execution.port import Absent, CancelAll
@@ -165,6 +167,16 @@ def test_a_fault_leaves_nothing_double_lost_or_unknown(row, tmp_path):
     check_invariants(tmp_path / "run", exchange)
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.split()[0] in ("1", "2", "12")])
+def test_where_a_venue_keeps_the_orders_of_a_lost_line_they_are_ours_all_the_same(row, tmp_path, monkeypatch):
+    """No cancel by the venue hides what a runner makes of a lost answer: an order that it gave up would live there."""
+    monkeypatch.setattr(papers, "AxVenue", functools.partial(papers.AxVenue, cancels_on_disconnect=False))
+    runner, exchange, hits = stormed(tmp_path / "run", [ROWS[row]], RANDOM, parameters={"seed": 5}, cash=10 * CASH, interpreted=True)
+    assert hits[ROWS[row]["do"]] == 2
+    assert not runner.fault
+    check_invariants(tmp_path / "run", exchange)
+
+
 @pytest.mark.parametrize("row", AMENDED)
 def test_an_amendment_that_fails_leaves_nothing_double_lost_or_unknown(row, tmp_path):
     _, exchange, hits = stormed(tmp_path / "run", [AMENDED[row]], RANDOM.replace("AsksAtRandom", "Amends"), cash=10 * CASH)
@@ -263,9 +275,9 @@ def test_an_hour_tells_the_seed_that_does_harm_and_the_least_it_takes(tmp_path, 
 def test_what_an_hour_leaves_behind_is_found():
     warm, handles = [400.0] * (WARM_STORMS + 1), [30] * (WARM_STORMS + 1)
     Tally(megabytes=[*warm, 459.0], handles=[*handles, 30 + HANDLES_MORE]).check_held()
-    with pytest.raises(AssertionError, match="3 file handles and threads more than after 24 storms"):
+    with pytest.raises(AssertionError, match="3 file handles and threads more than after 100 storms"):
         Tally(megabytes=[*warm, 400.0], handles=[*handles, 31 + HANDLES_MORE]).check_held()
-    with pytest.raises(AssertionError, match="61 MB more than after 24 storms"):
+    with pytest.raises(AssertionError, match="61 MB more than after 100 storms"):
         Tally(megabytes=[*warm, 461.0], handles=[*handles, 30]).check_held()
 
 
