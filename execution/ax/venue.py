@@ -347,7 +347,7 @@ class AxVenue:
         self.inbox(Linked(is_up=False, why=why[:200]))
         for command in waiting.values():
             if isinstance(command, Place):
-                self.inbox(Rejected(cid=command.cid, reason="lost", ts=0))
+                self.inbox(Unsure(cid=command.cid, why="the connection was lost before the answer"))
             elif isinstance(command, Cancel):
                 self.inbox(CancelRefused(cid=command.cid, reason="the connection was lost before the answer"))
             elif isinstance(command, Amend):
