@@ -171,7 +171,7 @@ def test_a_fault_leaves_nothing_double_lost_or_unknown(row, tmp_path):
 def test_where_a_venue_keeps_the_orders_of_a_lost_line_they_are_ours_all_the_same(row, tmp_path, monkeypatch):
     """No cancel by the venue hides what a runner makes of a lost answer: an order that it gave up would live there."""
     monkeypatch.setattr(papers, "AxVenue", functools.partial(papers.AxVenue, cancels_on_disconnect=False))
-    runner, exchange, hits = stormed(tmp_path / "run", [ROWS[row]], RANDOM, parameters={"seed": 5}, cash=10 * CASH, interpreted=True)
+    runner, exchange, hits = stormed(tmp_path / "run", [ROWS[row]], QUOTES, plain=True)
     assert hits[ROWS[row]["do"]] == 2
     assert not runner.fault
     check_invariants(tmp_path / "run", exchange)
