@@ -5,19 +5,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from kilohour.errors import DataError
+from kilohour.backtests.real import Real, live
+from kilohour.contracts import Registry
+from kilohour.errors import DataError, UsageError
 from kilohour.execution import port
+from kilohour.execution.ax.instruments import check_terms
 from kilohour.execution.ax.market import AxFeed, Bars
 from kilohour.execution.ax.venue import AxVenue
 from kilohour.execution.ax.wire import event_facts
+from kilohour.execution.keys import variable
 from kilohour.tape.schema import Kind
 from tests.backtests.tapes import sim_tape
+from tests.execution.sandbox.booking import small_exchange
+from tests.execution.sandbox.serving import serving
 from tests.execution.test_ax_wire import AT, NEAR, ORDER, SYMBOLS
 
 WRONG: tuple[Any, ...] = (None, True, -1.5, "x", "９" * 5_000, [], {}, [{}])
@@ -154,3 +161,41 @@ def test_an_answer_that_cannot_be_read_is_as_good_as_none_and_told_once(read):
     reasons = [fact.why for fact in facts if isinstance(fact, port.Linked)]
     assert len(reasons) == len(set(reasons)) <= 4
     assert not [fact for fact in facts if not isinstance(fact, port.Linked)]
+
+
+def test_a_message_that_is_passed_over_is_noticed_by_its_number():
+    """The second never came, the first comes again: one gap, and the account tells what was in it."""
+    heartbeats = [json.dumps({"t": "h", **AT, "eid": str(number)}) for number in (4, 5, 7, 5, 8)]
+    venue, facts = AxVenue("http://127.0.0.1:1", {}, SYMBOLS.code_of, lambda: 0), list[port.Fact]()
+    venue.inbox = facts.append
+    for text in heartbeats:
+        venue._hear(text)
+    assert facts == [port.Linked(is_up=True, why="messages are missing")]
+    assert venue.messages == 8
+
+
+@pytest.mark.parametrize(("name", "found"), [("multiplier", "1000"), ("multiplier", None), ("tick_size", "0.01"), ("tick_size", "x"), ("tick_size", 0.001)])
+def test_a_contract_whose_terms_have_changed_at_the_venue_is_refused(name, found):
+    """Row 35: 730 hours and a tenth of a cent, as the venue listed them in September 2026."""
+    product, row = Registry.shipped().product("AX:NVDA-H100"), {"multiplier": "730", "tick_size": "0.001"}
+    check_terms("NVDA-H100-2026-DEC", row, product)
+    check_terms("NVDA-H100-2026-DEC", {"multiplier": 730, "tick_size": "0.0010"}, product)
+    with pytest.raises(UsageError, match=f"^NVDA-H100-2026-DEC: {name} must be .* in the registry, found {found!r}$"):
+        check_terms("NVDA-H100-2026-DEC", {**row, name: found}, product)
+
+
+def test_a_run_does_not_begin_at_a_venue_whose_contracts_have_changed(tmp_path, monkeypatch):
+    async def go() -> None:
+        async with serving(small_exchange()) as (server, client):
+            monkeypatch.setenv(variable("ax", "api_key"), client.keys.api_key)
+            monkeypatch.setenv(variable("ax", "api_secret"), client.keys.api_secret)
+            asked = Real(strategy="calendar-spread", venue="ax", account="one", folder=tmp_path / "run", clock=lambda: server.exchange.now,
+                         parameters={"product": "SIM:H100"}, url=client.base, seconds=0.2)
+            await live(asked)
+            each = server.exchange.listing.outrights[0]
+            monkeypatch.setattr(type(each), "multiplier", property(lambda _: "1000"))
+            with pytest.raises(UsageError, match="multiplier must be 730"):
+                await live(dataclasses.replace(asked, folder=tmp_path / "again"))
+
+    asyncio.run(asyncio.wait_for(go(), 30))
+    assert not (tmp_path / "again").exists()
