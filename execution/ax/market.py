@@ -18,6 +18,7 @@ import aiohttp
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.ax.wire import UNREADABLE, micros_of, object_of, time_of, whole
 from kilohour.execution.runner import Moment
+from kilohour.execution.sane import Sane
 from kilohour.live import Event
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
@@ -83,7 +84,7 @@ class AxFeed:
         self.url, self._headers, self.tape = base.rstrip("/").replace("http", "ws", 1) + "/md/ws", headers, tape
         rows = {contract.code: row for row, contract in enumerate(tape.contracts)}
         self.symbols = {symbol: rows[code] for symbol, code in symbols.items() if code in rows}
-        self.bars = Bars(self.symbols, width)
+        self.bars, self.sane = Bars(self.symbols, width), Sane()
         self._last = 0
 
     async def moments(self) -> AsyncIterator[Moment]:
@@ -113,7 +114,7 @@ class AxFeed:
             for events in self.bars.hear(body) if "t" in body else ():
                 if events[0].ts > self._last:  # what is not later than the last was seen, or came too late
                     self._last = events[0].ts
-                    found.append(Moment(tuple(events)))
+                    found += [Moment(tuple(taken))] if (taken := self.sane.taken(events)) else []
         except UNREADABLE as error:
             raise DataError(f"a message cannot be read ({type(error).__name__}): {text[:60]!r}") from None
         return found

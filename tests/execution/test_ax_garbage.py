@@ -32,7 +32,7 @@ XS = {"tid": "T1", "s": ORDER["s"], "q": 1, "p": "2.814", "d": "B", "agg": False
 EVENTS = [{"t": "f", **AT, "eid": "7", "o": ORDER, "xs": XS}, {"t": "n", **AT, "eid": "7", "o": ORDER},
           {"t": "c", **AT, "o": ORDER, "xr": "USER"}, {"t": "r", **AT, "o": ORDER, "ro": ORDER, "no": {**ORDER, "oid": "O-2"}},
           {"t": "e", **AT, "o": ORDER}]  # fmt: skip
-CANDLE = {"t": "c", "symbol": ORDER["s"], "width": "1m", "open": "2", "high": "2", "low": "2", "close": "2", "volume": 3, **AT}
+CANDLE: dict[str, Any] = {"t": "c", "symbol": ORDER["s"], "width": "1m", "open": "2", "high": "2", "low": "2", "close": "2", "volume": 3, **AT}
 GARBAGE = {
     "no JSON": '{"t":', "a page": "<html>", "deep": "[" * 100_000, "a list": "[1]", "a number": "7", "a fill without its block": json.dumps({"t": "f", **AT, "o": ORDER}),
     "an endless number": '{"t": "h", "ts": ' + "9" * 5_000 + "}", "an endless count": json.dumps({"t": "h", **AT, "eid": "9" * 5_000}),
@@ -67,11 +67,11 @@ def test_no_field_of_an_event_is_more_than_data_that_cannot_be_read(event):
 def test_no_field_of_a_candle_is_more_than_data_that_cannot_be_read():
     """The candle after it is a bar all the same."""
     tape = sim_tape(days=2)
-    later = {**CANDLE, "ts": AT["ts"] + 600}
+    later = {**CANDLE, "ts": int(AT["ts"]) + 600}
     for bad in spoiled(CANDLE):
-        feed = AxFeed("http://127.0.0.1:1", dict, tape, {ORDER["s"]: tape.contracts[0].code}, width="1m")
+        feed = AxFeed("http://127.0.0.1:1", dict, tape, {str(ORDER["s"]): tape.contracts[0].code}, width="1m")
         feed._last = 1
-        for message in (bad, {"t": "h", "ts": AT["ts"] + 300}, later):
+        for message in (bad, {"t": "h", "ts": int(AT["ts"]) + 300}, later):
             with contextlib.suppress(DataError):
                 feed._heard(json.dumps(message))
         moments = feed._heard(json.dumps({"t": "h", "ts": later["ts"] + 90}))
@@ -136,6 +136,24 @@ def test_garbage_on_the_orders_socket_is_a_lost_line_with_a_reason_and_an_order_
     assert why.startswith("DataError: ")
     assert "\n" not in why
     assert len(facts) == 4
+
+
+def test_a_line_that_falls_silent_is_lost_and_opened_again(monkeypatch):
+    """Row 15: TCP says nothing, and neither does the venue, which owes a heartbeat."""
+    monkeypatch.setattr("kilohour.execution.ax.venue.HEARTBEAT_SECONDS", 0.05)
+    speaks = Speaks()
+
+    async def story(venue, facts):
+        await venue.do(PLACE)
+        for _ in range(400):
+            if speaks.lines >= 2 and [fact for fact in facts if isinstance(fact, port.Unsure)]:
+                break
+            await asyncio.sleep(0.01)
+
+    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 20))
+    assert [fact.is_up for fact in facts if isinstance(fact, port.Linked)][:2] == [True, False]
+    assert [fact.cid for fact in facts if isinstance(fact, port.Unsure)] == [77]
+    assert speaks.lines >= 2
 
 
 @pytest.mark.parametrize("read", ["<html>", "[" * 100_000, "[]", "{}", '{"status": {"state": "STRANGE"}, "fills": [{"order_id": 1}], "positions": [{}]}',
