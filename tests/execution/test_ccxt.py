@@ -149,6 +149,7 @@ def test_h3_a_fill_that_the_stream_dropped_is_asked_for():
 
     async def story(venue):
         await venue.do(BUY)
+        await asyncio.sleep(0.02)  # what our own order was a reason to ask has been asked
         exchange.trade("1", 8)  # and nobody is told
 
     facts = played(exchange, story)
