@@ -46,7 +46,7 @@ from tests.execution.papers import ACCOUNT, CASH, SPREAD, hastened
 BASE = 20_261_127
 SEED = 7
 """Of the market that other tests have too."""
-STORM_SECONDS = 240
+STORM_SECONDS = 600
 """The longest that one may take: one that takes more hangs."""
 FAILURES_MOST = 5
 WARM_STORMS = 100
