@@ -76,13 +76,16 @@ async def live(asked: Real) -> Runner:
 
 
 async def _ax(asked: Real) -> Runner:
-    from kilohour.execution.ax.instruments import symbols_at
+    from kilohour.execution.ax.instruments import check_terms, symbols_at
     from kilohour.execution.ax.market import AxFeed
     from kilohour.execution.ax.venue import AxVenue
 
     base, keys = (asked.url or HOSTS[asked.venue]).rstrip("/"), keys_of(asked.venue, asked.account)
     products = traded_products(asked)
-    symbols = _named(products, await symbols_at(base), datetime_of(asked.clock()).year)
+    listed = await symbols_at(base)
+    symbols = _named(products, listed, datetime_of(asked.clock()).year)
+    for symbol, contract in symbols.items():
+        check_terms(symbol, listed[symbol], next(product for product in products if product.code == contract.product))
     tape = tape_of(asked.venue, products, list(symbols.values()))
     codes = {symbol: contract.code for symbol, contract in symbols.items()}
     venue = AxVenue(base, keys, codes, asked.clock, name=asked.venue, cancels_on_disconnect=not asked.is_dry,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from kilohour.execution.runner import Moment
+from kilohour.execution.sane import Sane
 from kilohour.live import Event
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
@@ -25,7 +26,7 @@ class CcxtFeed:
         self.exchange, self.clock, self.width, self.start = exchange, clock, width, start
         self.symbols = {symbol: rows[code] for symbol, code in symbols.items() if code in rows}
         self.nanos = exchange.parse_timeframe(width) * 1_000_000_000
-        self._last = start
+        self._last, self.sane = start, Sane()
 
     async def moments(self) -> AsyncIterator[Moment]:
         """Listings first, then the bars of each timestamp, once all contracts were asked."""
@@ -33,7 +34,8 @@ class CcxtFeed:
         while True:
             for events in await self.fresh():
                 self._last = events[0].ts
-                yield Moment(tuple(events))
+                if taken := self.sane.taken(events):
+                    yield Moment(tuple(taken))
             await asyncio.sleep(POLL_SECONDS)
 
     async def fresh(self) -> list[list[Event]]:

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
+from kilohour.contracts import Product
 from kilohour.errors import UsageError
 
 
@@ -19,3 +22,22 @@ async def symbols_at(base: str) -> dict[str, dict[str, Any]]:
             return {str(row["symbol"]): row for row in body["instruments"]}
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{base}: no list of instruments came ({type(error).__name__})") from None
+
+
+def check_terms(symbol: str, row: Mapping[str, Any], product: Product) -> None:
+    """The venue's contract is the product's: a size or a tick that has changed would make another order of every order.
+
+    ``row``: the venue's words on ``symbol``. Raises :class:`UsageError`.
+    """
+    for name, ours, unit in (("multiplier", product.ratio("lot"), "units a lot"), ("tick_size", product.ratio("tick"), "dollars a tick")):
+        found = row.get(name)
+        if isinstance(found, bool) or not isinstance(found, str | int) or not is_equal(found, ours):
+            raise UsageError(f"{symbol}: {name} must be {float(ours):g}, the {unit} of {product.code} in the registry, found {found!r}")
+
+
+def is_equal(text: str | int, number: Fraction) -> bool:
+    """True when a decimal says the number."""
+    try:
+        return Fraction(text) == number
+    except (ValueError, ZeroDivisionError):
+        return False

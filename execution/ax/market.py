@@ -15,9 +15,10 @@ from typing import Any
 
 import aiohttp
 
-from kilohour.errors import UsageError
-from kilohour.execution.ax.wire import micros_of, time_of, whole
+from kilohour.errors import DataError, UsageError
+from kilohour.execution.ax.wire import UNREADABLE, micros_of, object_of, time_of, whole
 from kilohour.execution.runner import Moment
+from kilohour.execution.sane import Sane
 from kilohour.live import Event
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
@@ -83,30 +84,40 @@ class AxFeed:
         self.url, self._headers, self.tape = base.rstrip("/").replace("http", "ws", 1) + "/md/ws", headers, tape
         rows = {contract.code: row for row, contract in enumerate(tape.contracts)}
         self.symbols = {symbol: rows[code] for symbol, code in symbols.items() if code in rows}
-        self.bars = Bars(self.symbols, width)
+        self.bars, self.sane = Bars(self.symbols, width), Sane()
         self._last = 0
 
     async def moments(self) -> AsyncIterator[Moment]:
         """Listings at the time of the venue's first message, then every timestamp; after a lost line it goes on, and the feed's
         age tells of the gap."""
         while True:
-            with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError, DataError):
                 async with aiohttp.ClientSession() as session, session.ws_connect(self.url, headers=self._headers()) as socket:
                     await self._subscribe(socket)
                     while True:
                         message = await socket.receive(SILENCE_SECONDS)
                         if message.type != aiohttp.WSMsgType.TEXT:
                             raise ConnectionError("the market data socket closed")
-                        body = json.loads(message.data)
-                        if self._last == 0 and time_of(body):
-                            self._last = at = time_of(body)
-                            rows = sorted(self.symbols.values())
-                            yield Moment(tuple(Event(at, at, int(Kind.LISTING), row, *[MISSING] * 5) for row in rows))
-                        for events in self.bars.hear(body) if "t" in body else ():
-                            if events[0].ts > self._last:  # what is not later than the last was seen, or came too late
-                                self._last = events[0].ts
-                                yield Moment(tuple(events))
+                        for moment in self._heard(message.data):
+                            yield moment
             await asyncio.sleep(1)
+
+    def _heard(self, text: str) -> list[Moment]:
+        """What one message completes. Raises :class:`DataError` for one that cannot be read: the line is as good as lost."""
+        found: list[Moment] = []
+        try:
+            body = object_of(text)
+            if self._last == 0 and time_of(body):
+                self._last = at = time_of(body)
+                rows = sorted(self.symbols.values())
+                found.append(Moment(tuple(Event(at, at, int(Kind.LISTING), row, *[MISSING] * 5) for row in rows)))
+            for events in self.bars.hear(body) if "t" in body else ():
+                if events[0].ts > self._last:  # what is not later than the last was seen, or came too late
+                    self._last = events[0].ts
+                    found += [Moment(tuple(taken))] if (taken := self.sane.taken(events)) else []
+        except UNREADABLE as error:
+            raise DataError(f"a message cannot be read ({type(error).__name__}): {text[:60]!r}") from None
+        return found
 
     async def _subscribe(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         for rid, symbol in enumerate(self.symbols, 1):

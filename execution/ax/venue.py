@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
 
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.ax.wire import (
+    UNREADABLE,
     Symbols,
     amend_message,
     cid_of,
@@ -26,6 +27,7 @@ from kilohour.execution.ax.wire import (
     found_order,
     is_definite,
     micros_of,
+    object_of,
     place_message,
     time_of,
     whole,
@@ -105,6 +107,8 @@ class AxVenue:
         self._jobs: list[asyncio.Task[None]] = []
         self._up = asyncio.Event()
         self._is_closing = False
+        self._unread: set[str] = set()
+        """What was said of answers that cannot be read."""
 
     async def open(self, inbox: Inbox) -> None:
         """Logs in and opens the orders socket, which is kept open from then on. Raises :class:`UsageError` for a wrong key."""
@@ -139,7 +143,7 @@ class AxVenue:
                     continue
                 except TimeoutError:
                     pass
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError), self._reading("fills"):
                 await self.look_up_fills()
                 self._is_gap, self.messages = False, messages
                 self.inbox(Linked(is_up=True, why="messages are missing"))
@@ -156,9 +160,11 @@ class AxVenue:
         elif isinstance(command, CancelAll):
             await self.cancel_all()
         elif isinstance(command, LookUp):
-            await self.look_up(command.cid)
+            with self._reading("an order"):
+                await self.look_up(command.cid)
         elif isinstance(command, LookUpFills):
-            await self.look_up_fills()
+            with self._reading("fills"):
+                await self.look_up_fills()
 
     async def cancel_all(self) -> None:
         """By the socket and by REST: one of them may be gone."""
@@ -220,17 +226,19 @@ class AxVenue:
 
     async def account(self) -> Account:
         """Positions, cash and open orders. Raises ConnectionError while the venue does not answer."""
-        positions = (await self._wanted("/api/positions", {}))["positions"]
-        balances = (await self._wanted("/api/balances", {}))["balances"]
-        orders = await self._open_orders()
-        code = self.symbols.code_of
-        held = {code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]}
-        cash = sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD")
-        return Account(positions=held, cash=cash, open_orders=tuple(orders), ts=self.clock())
+        with self._reading("the account"):
+            positions = (await self._wanted("/api/positions", {}))["positions"]
+            balances = (await self._wanted("/api/balances", {}))["balances"]
+            orders = await self._open_orders()
+            code = self.symbols.code_of
+            held = {code.get(p["symbol"], p["symbol"]): whole(p["signed_quantity"]) for p in positions if p["signed_quantity"]}
+            cash = sum(micros_of(b["amount"]) for b in balances if b["symbol"] == "USD")
+            return Account(positions=held, cash=cash, open_orders=tuple(orders), ts=self.clock())
 
     async def open_orders(self) -> int:
         """How many orders are open. Raises ConnectionError while the venue does not answer."""
-        return len(await self._open_orders())
+        with self._reading("open orders"):
+            return len(await self._open_orders())
 
     async def _open_orders(self) -> list[Found]:
         orders: list[Found] = []
@@ -277,7 +285,10 @@ class AxVenue:
                     message = await socket.receive(HEARTBEAT_SECONDS)
                     if message.type != aiohttp.WSMsgType.TEXT:
                         raise ConnectionError(f"the orders socket closed ({socket.close_code})")
-                    self._hear(message.data)
+                    try:
+                        self._hear(message.data)
+                    except UNREADABLE as error:
+                        raise DataError(f"a message cannot be read ({type(error).__name__}): {message.data[:60]!r}") from None
         except aiohttp.WSServerHandshakeError as error:
             if error.status == 401:
                 await self._login()
@@ -286,12 +297,7 @@ class AxVenue:
             self._socket = None
 
     def _hear(self, text: str) -> None:
-        try:
-            body = json.loads(text)
-        except ValueError:
-            raise DataError(f"the orders socket sent what is no JSON: {text[:60]!r}") from None
-        if not isinstance(body, Mapping):
-            raise DataError(f"the orders socket sent what is no object: {text[:60]!r}")
+        body = object_of(text)
         if "rid" in body:
             self._answered(body)
             return
@@ -317,7 +323,7 @@ class AxVenue:
             self._up.set()
             self.inbox(Linked(is_up=True))
             return
-        command = self._waiting.pop(body["rid"], None)
+        command = self._waiting.pop(whole(body["rid"]), None)
         error = body.get("err")
         if error is None:
             if isinstance(command, Place) and isinstance(body.get("res"), Mapping):
@@ -347,6 +353,18 @@ class AxVenue:
             elif isinstance(command, Amend):
                 self.inbox(AmendRefused(cid=command.cid, reason="the connection was lost before the answer"))
 
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """An answer that cannot be read is as good as none: it is asked for again. What it was is told once."""
+        try:
+            yield
+        except (DataError, *UNREADABLE) as error:
+            why = f"{what}: the answer cannot be read ({type(error).__name__}: {str(error)[:100]})"
+            if why not in self._unread:
+                self._unread.add(why)
+                self.inbox(Linked(is_up=self._socket is not None, why=why))
+            raise ConnectionError(f"{self.name}: {why}") from None
+
     # --- REST -----------------------------------------------------------------------------------------------------------
 
     def headers(self) -> dict[str, str]:
@@ -359,7 +377,7 @@ class AxVenue:
         try:
             async with self._session.post(f"{self.base}/api/authenticate", json=asked) as answer:
                 status, body = answer.status, await answer.json(content_type=None) if answer.status == 200 else {}
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             raise ConnectionError(f"{self.name}: {self.base} does not answer ({type(error).__name__})") from None
         if status in (400, 401, 403):
             raise UsageError(f"{self.name}: the venue refused the key{self._whose} (status {status})")
@@ -391,6 +409,6 @@ class AxVenue:
                     text = await answer.text()
                     body = json.loads(text)
                     return answer.status, body if isinstance(body, Mapping) else {}
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             raise ConnectionError(f"{self.name}: {path}: {type(error).__name__}") from None
         raise ConnectionError(f"{self.name}: {path}: the token is refused")

@@ -6,6 +6,7 @@ Prices are decimal strings, quantities whole contracts, ``ts`` seconds and ``tn`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from kilohour.errors import DataError
 from kilohour.execution.port import Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
 from kilohour.units import MICROS, NANOS_PER_SECOND
 
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What a message raises where something is missing, is of another type, or is nested without end."""
 ENDS = {"FILLED": "filled", "CANCELED": "canceled", "REJECTED": "rejected", "EXPIRED": "expired", "REPLACED": "canceled",
         "DONE_FOR_DAY": "expired"}
 LIVES = {"fok": "IOC", "gtd": "GTC"}
@@ -125,8 +128,26 @@ def cid_of(order: Mapping[str, Any]) -> int:
     return int(cid) if isinstance(cid, int | str) and str(cid).isdecimal() else 0
 
 
+def object_of(text: str) -> Mapping[str, Any]:
+    """A message's object. Raises :class:`DataError` for what is none: no JSON, JSON nested without end, a list."""
+    try:
+        body = json.loads(text)
+    except UNREADABLE as error:
+        raise DataError(f"a message must be JSON ({type(error).__name__}), found {text[:60]!r}") from None
+    if not isinstance(body, Mapping):
+        raise DataError(f"a message must be an object, found {text[:60]!r}")
+    return body
+
+
 def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     """What a message of the orders socket says. Raises :class:`DataError` for one that cannot be read."""
+    try:
+        return _facts(body, symbols)
+    except UNREADABLE as error:
+        raise DataError(f"an event cannot be read ({type(error).__name__}: {error}): {str(body)[:120]}") from None
+
+
+def _facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     from kilohour.execution.port import Acknowledged
 
     kind, ts = body.get("t"), time_of(body)

@@ -15,8 +15,8 @@ from kilohour.execution.sandbox.model import State as Venue
 from tests.execution.papers import ACCOUNT
 
 
-def check_invariants(folder: Path, exchange) -> None:
-    """Orders, fills, positions, cash and the journal of a run that has come to rest."""
+def check_invariants(folder: Path, exchange) -> Any:
+    """Orders, fills, positions, cash and the journal of a run that has come to rest; the trader of its replay."""
     trader, apart = replayed(folder)
     assert apart is None, apart                                                    # replaying the journal gives the same state
     orders = [order for order in exchange.history(ACCOUNT) if order.client_id and order.state is not Venue.REPLACED]  # it goes on by itself
@@ -38,6 +38,7 @@ def check_invariants(folder: Path, exchange) -> None:
             assert intents[record.body["cid"]] < record.seq
     check_risk(folder)
     check_committed(trader)
+    return trader
 
 
 def check_committed(trader) -> None:

@@ -66,7 +66,7 @@ def warm(asked: dict) -> None:
     prepared = prepare(face, tape_of(hello), parameters=asked["parameters"], cash=asked["cash"], venue=TABLE, live_from=hello["start"])
     memory = np.zeros(1, dtype_of(face))
     fill_state(face, memory, prepared.parameters, prepared.market)
-    LiveSession(prepared.market, face, memory, prepared.cash_micros).warm_up()
+    LiveSession(prepared.market, face, memory, prepared.cash_micros, interpreted=prepared.interpreted).warm_up()
 
 
 def main() -> None:

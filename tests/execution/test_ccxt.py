@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from fractions import Fraction
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -26,6 +27,7 @@ from kilohour.execution.ccxt_rules import (
 from kilohour.execution.orders import Trades
 
 ccxt = pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+from kilohour.execution import ccxt_venue  # noqa: E402
 from kilohour.execution.ccxt_venue import CcxtVenue, unrepeated_session  # noqa: E402
 from tests.execution.wild import SYMBOL, Wild  # noqa: E402
 
@@ -48,13 +50,11 @@ def played(exchange: Wild, story):
     async def go():
         await venue.open(facts.append)
         await story(venue)
-        for _ in range(20):
-            await asyncio.sleep(0)
-            venue._news.set()
-            await asyncio.sleep(0.002)
+        await asyncio.sleep(0.05)
         await venue.close()
 
-    asyncio.run(go())
+    with patch.object(ccxt_venue, "POLL_SECONDS", 0.002):  # by itself: nobody says that it is time to ask
+        asyncio.run(go())
     return facts
 
 
@@ -149,6 +149,7 @@ def test_h3_a_fill_that_the_stream_dropped_is_asked_for():
 
     async def story(venue):
         await venue.do(BUY)
+        await asyncio.sleep(0.02)  # what our own order was a reason to ask has been asked
         exchange.trade("1", 8)  # and nobody is told
 
     facts = played(exchange, story)
@@ -199,9 +200,10 @@ def test_h9_no_stream_of_books_is_read():
     """A book that keeps ghosts after a reconnect prices nothing here: the adapter has no way to a stream of books."""
     import inspect
 
-    from kilohour.execution import ccxt_venue
+    from kilohour.execution import ccxt_feed
 
-    assert "order_book" not in inspect.getsource(ccxt_venue)
+    assert "order_book" not in inspect.getsource(ccxt_venue) + inspect.getsource(ccxt_feed)
+    assert "watch_" not in inspect.getsource(ccxt_feed)
 
 
 def test_h10_an_amount_that_the_class_would_cut_is_refused():

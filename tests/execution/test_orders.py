@@ -88,3 +88,15 @@ def test_a_trade_counts_once_by_contract_number_and_side():
     assert trades.new_legs(fill(buy, sell)) == [buy, sell]
     assert trades.new_legs(fill(buy, other)) == [other]
     assert trades.new_legs(fill(buy, sell, other)) == []
+
+
+def test_an_amended_order_goes_on_under_its_new_number_with_what_has_filled():
+    """Row 13: 4 of 10 filled, made 6 in all: 2 may still fill, and a cancel that was sent in between stays due."""
+    order = order_after("sent ack fill:4")
+    order.amend_sent(5, 1, 2, 6)
+    assert order.lots_at_risk == {"A": 6}, "until the answer the larger one counts"
+    order.amended("O-2", 6)
+    assert (order.oid, order.place.units, order.lots_at_risk, order.pending_cancel) == ("O-2", 6, {"A": 2}, False)
+    order.cancel_sent(6, 1)
+    order.amended("O-3", 4)
+    assert (order.oid, order.state, order.pending_cancel) == ("O-3", State.FILLED, True)

@@ -218,6 +218,24 @@ def test_a_difference_that_stays_is_reduce_only():
     assert [first, table.trader.risk.trading] == [Trading.ACTIVE, Trading.REDUCE_ONLY]
 
 
+def test_a_resting_order_that_the_account_does_not_show_is_asked_for_and_counts_until_it_is_known_to_be_gone():
+    """Rows 16 and 31: the venue cancelled it, or forgot it, while nobody listened; the strategy never touches it again."""
+    table = Table(what=3)
+    (bid,) = places(table.bar())
+    table.ack(bid)
+    order = table.trader.orders[bid.cid]
+    shown = port.Found(cid=bid.cid, oid=order.oid, state="live", filled=0, ts=START)
+    table.now += SECOND
+    table.fact(port.Account(positions={}, cash=None, open_orders=(shown,), ts=table.now))
+    assert order.state == State.LIVE
+    table.fact(table.account())
+    assert (order.state, order.lots_at_risk) == (State.UNKNOWN, {NEAR: 4})
+    assert table.trader.take_time(table.now) == [port.LookUp(cid=bid.cid)]
+    table.fact(port.Found(cid=bid.cid, oid=order.oid, state="canceled", filled=0, ts=START))
+    assert table.trader.open_orders() == []
+    assert table.trader.session.working() == []
+
+
 def test_legs_go_one_by_one_where_the_venue_takes_no_spread_and_whole_units_count():
     table = Table(what=2, can_spread=False)
     near, far = places(table.bar())
