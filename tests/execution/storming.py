@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aiohttp import web_app
 
 from kilohour.backtests.backtest import between
 from kilohour.backtests.paper import sandbox
@@ -120,7 +119,6 @@ class Tally:
 
     def hold(self) -> None:
         """Notes what the process holds now: after a storm, when all of it should be gone."""
-        web_app._cached_build_middleware.cache_clear()  # of aiohttp: keeps the last 1,024 applications, and a sandbox with each
         gc.collect()
         self.megabytes.append(megabytes())
         self.handles.append(len(os.listdir("/proc/self/fd")) + threading.active_count())
