@@ -86,7 +86,7 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
         return
     progress = trader.progress_of(wanted)
     left = units_wanted(trader, wanted)
-    if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
+    if left <= 0 or wanted.kind in HELD_BACK or is_blocked(trader, wanted):
         return
     limit = limit_of(wanted)
     life = LIVES[wanted.life] if limit is not None or wanted.life == r.FOK else "ioc"
@@ -260,15 +260,13 @@ def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
         if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1 or is_native(trader, wanted):
             continue
         bar = bars.get(wanted.contracts[0])
-        progress = trader.progress.get(wanted.number)
-        if bar is None or (progress is not None and progress.is_triggered):
-            continue
-        if progress is None:  # accepted in this step: it looks from the next bar on
+        if bar is None or wanted.number not in trader.progress:  # accepted in this step: it looks from the next bar on
             continue
         rises = (wanted.ratios[0] > 0) != (wanted.kind == r.MARKET_IF_TOUCHED)
         level = trader.session.trigger_of(wanted.number)
-        progress.is_triggered = bar.high >= level if rises else bar.low <= level
-        if wanted.kind == r.TRAILING_STOP and not progress.is_triggered:
+        if bar.high >= level if rises else bar.low <= level:
+            trader.session.trigger(wanted.number)
+        elif wanted.kind == r.TRAILING_STOP:
             follows = min(level, bar.low + wanted.distance) if rises else max(level, bar.high - wanted.distance)
             trader.session.set_trigger(wanted.number, follows)
 

@@ -53,7 +53,6 @@ class Progress:
     """Step in which an immediate order was last sent for it: one that met the market and found nothing waits for the next."""
     tries: int = 0
     """How often in that step: one that was cancelled before it met the market goes out again."""
-    is_triggered: bool = False
     version: int = 0
     """How often the engine's order was amended."""
     is_alone: bool = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -174,7 +175,7 @@ class AxVenue:
             self.inbox(Absent(cid=cid))
         elif status == 200 and isinstance(body.get("status"), Mapping):
             found = found_order(body["status"])
-            self.inbox(Found(cid=cid, oid=found.oid, state=found.state, filled=found.filled, ts=self.clock()))
+            self.inbox(dataclasses.replace(found, cid=cid, ts=self.clock()))
 
     async def look_up_fills(self) -> None:
         """Every fill since shortly before the last one known up to the venue's own time: those that were not told, and fees.

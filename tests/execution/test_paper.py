@@ -129,6 +129,23 @@ def equal_in_paper(folder, tape, strategy, wanted, **asked):
     assert again.fingerprint() == runner.trader.fingerprint()
 
 
+WOKEN = {("market", "size"): 12, ("limit", "tick"): 2, ("limit", "price"): 2, ("limit", "collar"): 2, ("limit", "size"): 4}
+"""Refusals of two rounds: three of the four kinds are market orders once woken, which have no price to be wrong; all have a size."""
+
+
+def test_an_amendment_of_an_order_that_a_price_has_woken_is_refused_in_the_words_of_the_backtest(tmp_path):
+    tape, limits = short("SIM:H100"), RiskLimits(collar_percent=20.0)
+    strategy, cash = f"{Path(__file__).with_name('refused.py')}:AmendsWoken", 100 * CASH
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, interpreted=True, limits=limits)
+    rows = wanted.tables["orders"].to_pylist()
+    assert Counter((row["kind"], row["code"]) for row in rows if row["code"]) == WOKEN
+    ends = Counter((row["kind"], row["status"]) for row in rows if not row["code"])
+    assert ends == {(kind, status): n for kind in ("stop", "stop_limit", "market_if_touched", "trailing_stop")
+                    for status, n in (("cancelled", 2), ("working", 1))}
+    assert all(0 < abs(row["filled_lots"]) < abs(row["lots"]) for row in rows if not row["code"]), "none is a stop any more"
+    equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits)
+
+
 WRONG = """
 market        3        filled
 market        0        refused  size
