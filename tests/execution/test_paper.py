@@ -127,6 +127,7 @@ def equal_in_paper(folder, tape, strategy, wanted, **asked):
     again, apart = replayed(folder)
     assert apart is None
     assert again.fingerprint() == runner.trader.fingerprint()
+    return run
 
 
 WOKEN = {("market", "size"): 12, ("limit", "tick"): 2, ("limit", "price"): 2, ("limit", "collar"): 2, ("limit", "size"): 4}
@@ -146,6 +147,20 @@ def test_an_amendment_of_an_order_that_a_price_has_woken_is_refused_in_the_words
     equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits)
 
 
+@pytest.mark.parametrize("seed", [114, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(200, 400))])
+def test_wrong_orders_and_amendments_drawn_by_lot_are_refused_in_the_words_of_the_backtest(seed, tmp_path):
+    tape, strategy = short("SIM:H100", first="2026-03-02", last="2026-05-08"), f"{Path(__file__).with_name('refused.py')}:WrongAtRandom"
+    limits, cash = WRONG_UNDER[seed % len(WRONG_UNDER)], 20 * CASH
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, seed=seed, limits=limits)
+    assert len(wanted.manifest["refused"]) >= 6
+    run = equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits, parameters={"seed": seed})
+    assert run.manifest["refused"] == wanted.manifest["refused"]
+
+
+WRONG_UNDER = (None, RiskLimits(collar_percent=10.0, order_lots=50), RiskLimits(open_orders=6, self_match=True),
+               RiskLimits(position_lots=60, duplicate_ms=1_000.0, order_notional=2e6),
+               RiskLimits(loss_drawdown=20_000.0, product_net=3e6, open_notional=8e6),
+               RiskLimits(orders_per_minute=4, fills_most=20, fills_within_ms=864e6))
 WRONG = """
 market        3        filled
 market        0        refused  size
