@@ -236,7 +236,8 @@ class Account:
     ts: int
 
 
-Fact = Acknowledged | Triggered | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked | Account
+Fact = (Acknowledged | Triggered | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked
+        | Account)
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
     Acknowledged, Triggered, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
