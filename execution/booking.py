@@ -118,7 +118,7 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
         end_engine(trader, order.number, int(r.MARGIN_CALL))
         return
     refused = order.state in (State.REJECTED, State.DENIED)
-    if order.state == State.REJECTED and order.place.native is not None and order.place.native.parent:
+    if order.state == State.REJECTED and not order.was_live and order.place.native is not None and order.place.native.parent:
         progress = trader.progress[order.number]  # the parent may have ended on the way: from now on it is sent as that has filled
         progress.is_alone, progress.tries = True, progress.tries + 1
         return
