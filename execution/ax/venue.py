@@ -56,8 +56,10 @@ HEARTBEAT_SECONDS = 15.0
 CLOSE_SECONDS = 0.5
 """A line that broke answers no farewell."""
 TOKEN_SECONDS = 3600
-GAP_SECONDS = 0.5
-"""In lock-step, how long to wait for a message that the exchange says it has sent."""
+GAP_SECONDS = 0.1
+"""In lock-step, how long to wait for a message that the exchange says it has sent, and how often: a wait may end while a step of our own
+holds the loop and the message lies there unread, two in a row may not."""
+GAP_LOOKS, GAP_LOOKS_RECONNECTED = 5, 2
 PAGE = 100
 FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
@@ -133,17 +135,23 @@ class AxVenue:
     async def caught_up(self, messages: int) -> None:
         """Returns when so many events of the account have come (their ``eid``). What a broken line swallowed comes by REST."""
         while self.messages < messages:
-            if not self._is_gap:
-                self._told.clear()
-                try:
-                    await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
-                    continue
-                except TimeoutError:
-                    pass
+            if await self._is_told():
+                continue
             with contextlib.suppress(ConnectionError):
                 await self.look_up_fills()
                 self._is_gap, self.messages = False, messages
                 self.inbox(Linked(is_up=True, why="messages are missing"))
+
+    async def _is_told(self) -> bool:
+        """Waits for the next message; False when none comes."""
+        known = self.messages
+        for _ in range(GAP_LOOKS_RECONNECTED if self._is_gap else GAP_LOOKS):
+            self._told.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
+            if self._told.is_set() or self.messages > known:
+                return True
+        return False
 
     async def do(self, command: Command) -> None:
         """Sends one command; reads are answered as facts."""
