@@ -102,6 +102,8 @@ class AxVenue:
         self.market_time, self._heard = market_time, 0
         self.fills_from: int | None = None
         """The venue's time of the last fill known, nanoseconds; None until :meth:`open`: what traded before it is not asked for."""
+        self.is_own_time = False
+        """It is by our own clock, until the first message tells how far the venue's is from it."""
         self._token, self._token_at = "", 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -113,7 +115,7 @@ class AxVenue:
         """Logs in and opens the orders socket, which is kept open from then on. Raises :class:`UsageError` for a wrong key."""
         self.inbox = inbox
         if self.fills_from is None:
-            self.fills_from = self.clock()
+            self.fills_from, self.is_own_time = self.clock(), True
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), auto_decompress=True)
         try:
             await self._login()
@@ -208,7 +210,8 @@ class AxVenue:
                     cid = await self._cid_named(str(row["order_id"]))
                     called = cid == 0 and str(row["trade_id"]) in await self._liquidations()
                     self.inbox(fill_fact(row, cid, self.symbols, is_liquidation=called))
-                    self.fills_from = max(self.fills_from or 0, fill_time(row))
+                    self.fills_from = fill_time(row) if self.is_own_time else max(self.fills_from or 0, fill_time(row))
+                    self.is_own_time = False
             if not body.get("next_cursor"):
                 return
             query["cursor"] = str(body["next_cursor"])
@@ -306,11 +309,16 @@ class AxVenue:
             return
         if isinstance(body.get("o"), Mapping) and cid_of(body["o"]):
             self._cid_of[str(body["o"].get("oid", ""))] = cid_of(body["o"])
-        self._heard = max(self._heard, time_of(body))
+        self._hear_time(time_of(body))
         for fact in event_facts(body, self.symbols):
             self.inbox(fact)
         if str(body.get("eid", "")).isdecimal():
             self._count(int(body["eid"]))
+
+    def _hear_time(self, ts: int) -> None:
+        if ts and self.is_own_time:
+            self.fills_from, self.is_own_time = max((self.fills_from or 0) + ts - self.clock(), 0), False
+        self._heard = max(self._heard, ts)
 
     def _count(self, number: int) -> None:
         """Messages are numbered: one that is passed over was lost, or comes late; the account tells what it said."""
