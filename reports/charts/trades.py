@@ -32,7 +32,6 @@ from kilohour.units import NANOS_PER_DAY
 
 PANELS = 4
 RECORDS = 6
-MONTHS = {"type": "date", "tickformat": "%b %Y"}
 
 
 def trades(
@@ -65,8 +64,8 @@ def trades(
     for place, name in enumerate(names):
         panel = len(codes) + place
         axis = "y" if panel == 0 else f"y{panel + 1}"
-        scale = MONTHS if holds_months(records, name) else {}
-        figure["yaxis" + axis[1:]] = value_axis(name, domain=domains[panel], nticks=3, **scale)
+        scale = month_scale(records.floats(name)) if holds_months(records, name) else {"nticks": 3}
+        figure["yaxis" + axis[1:]] = value_axis(name, domain=domains[panel], **scale)
         traces.append(_record(records, name, axis, 1600 if len(names) < 4 else 900))
     named: set[str] = set()
     for trace in traces:
@@ -87,7 +86,7 @@ def _record(records: Table, name: str, axis: str, points: int) -> dict[str, Any]
     keep = thin(values, points)
     if holds_months(records, name):
         return line(name, milliseconds(records.integers("ts")[keep]), _starts(values[keep]), PURPLE, 1.1, yaxis=axis, showlegend=False,
-                    hovertemplate="%{x|%Y-%m-%d} " + name + " %{y|%Y-%m}<extra></extra>")  # fmt: skip
+                    line={"shape": "hv"}, hovertemplate="%{x|%Y-%m-%d} " + name + " %{y|%Y-%m}<extra></extra>")  # fmt: skip
     return line(name, milliseconds(records.integers("ts")[keep]), single(values[keep]), PURPLE, 1.1, yaxis=axis,
                 showlegend=False, hovertemplate="%{x|%Y-%m-%d} " + name + " %{y:,.4g}<extra></extra>")  # fmt: skip
 
@@ -98,6 +97,14 @@ def holds_months(records: Table, name: str) -> bool:
     known = values[np.isfinite(values)]
     return "month" in name and bool(len(known) and np.all((known % 1 == 0) & (known // 100 >= 1970) & (known // 100 < 2200)
                                                          & (known % 100 >= 1) & (known % 100 <= 12)))  # fmt: skip
+
+
+def month_scale(months: Floats) -> dict[str, Any]:
+    """An axis of whole months, three of them or so, from the first one on."""
+    known = months[np.isfinite(months)]
+    first, last = int(known.min()), int(known.max())
+    span = (last // 100 - first // 100) * 12 + last % 100 - first % 100
+    return {"type": "date", "tickformat": "%b %Y", "tick0": f"{first // 100}-{first % 100:02d}-01", "dtick": f"M{max(1, -(-span // 2))}"}
 
 
 def _starts(months: Floats) -> Floats:

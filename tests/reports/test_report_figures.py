@@ -112,6 +112,8 @@ def test_recorded_delivery_months_stand_on_an_axis_of_months_and_nothing_else_do
             y[trace.name] = np.asarray(trace.y, dtype=float)
             kinds[trace.name] = made.layout["yaxis" + trace.yaxis[1:]].type
     assert kinds == {"near_month": "date", "lots": None, "months": None, "month_no": None}
+    axis = next(made.layout["yaxis" + trace.yaxis[1:]] for trace in made.data if trace.name == "near_month")
+    assert (axis.tick0, axis.dtick, axis.tickformat) == ("2025-12-01", "M1", "%b %Y")
     starts = [pd.Timestamp(day, tz="UTC").timestamp() * 1e3 for day in ("2025-12-01", "2026-01-01", "2026-01-01")]
     np.testing.assert_array_equal(y["near_month"][[0, 2, 3]], starts)
     assert np.isnan(y["near_month"][1])
