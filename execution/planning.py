@@ -148,12 +148,40 @@ def must_come_first(trader: Trader, wanted: Working) -> bool:
 
 
 def is_full(trader: Trader, wanted: Working) -> bool:
-    """True while one order more would be too many for the run's limit at the venue: one whose cancel nobody has confirmed may live. The
+    """True while one order more would be too many for the run's limits at the venue: one whose cancel nobody has confirmed may live. The
     gate has counted what the engine wants, not what it has given up; the legs of one order are one."""
     limits = trader.session.market.limits
-    if limits is None or not limits.open_orders:
+    if limits is None or not (limits.open_orders or limits.open_notional):
         return False
-    return len({order.number for order in trader.open_orders()} | {wanted.number}) > limits.open_orders
+    orders = trader.open_orders()
+    if limits.open_orders and len({order.number for order in orders} | {wanted.number}) > limits.open_orders:
+        return True
+    return limits.open_notional > 0 and notional_with(trader, wanted, orders) > limits.open_notional
+
+
+def notional_with(trader: Trader, wanted: Working, orders: Sequence[VenueOrder]) -> float:
+    """Dollars of an order and of all that is at the venue, as the gate counts them; 0 where the engine has given up nothing of it."""
+    working = {one.number: one for one in trader.session.working()}
+    given_up = [order for order in orders if order.number not in working]
+    if not given_up:
+        return 0.0
+    dollars = 0.0
+    for order in given_up:
+        is_limit = len(order.place.legs) == 1 and (order.place.native is None or order.place.native.kind in ("limit", "stop_limit"))
+        for code, lots in order.lots_at_risk.items():
+            dollars += notional(trader, trader.rows[code], lots, order.place.limit if is_limit else None)
+    for number in {wanted.number, *(order.number for order in orders)} & working.keys():
+        one = working[number]
+        limit = limit_of(one) if len(one.contracts) == 1 else None
+        for contract, ratio in zip(one.contracts, one.ratios, strict=True):
+            dollars += notional(trader, contract, ratio * (one.size - one.filled), limit)
+    return dollars
+
+
+def notional(trader: Trader, row: int, lots: int, limit: int | None) -> float:
+    """Dollars of lots of a contract, at a limit or at the value price."""
+    price = trader.session.value_price(row) if limit is None else limit
+    return float(abs(lots) * trader.session.desk["units_per_lot"][0][row] * abs(price) / 1e6)
 
 
 def send_native(trader: Trader, wanted: Working, now: int) -> None:
