@@ -187,12 +187,12 @@ class NothingToReport(UsageError):
     """A run that was over before its first bar."""
 
 
-def report_of(folder: Path) -> str | None:
-    """Writes the report of a run that has ended beside its journal; its path, None for one without a bar."""
+def report_of(folder: Path) -> dict[str, str | None]:
+    """Writes the report of a run that has ended beside its journal: ``report`` is its path, or None, and then ``no_report`` why."""
     try:
-        return str(write_live(run_of_journal(folder, folder.name), folder))
-    except NothingToReport:
-        return None
+        return {"report": str(write_live(run_of_journal(folder, folder.name), folder))}
+    except NothingToReport as why:
+        return {"report": None, "no_report": str(why)}
 
 
 def run_of_journal(folder: Path, name: str, face: type[Strategy] | None = None) -> Run:

@@ -153,6 +153,7 @@ async def _run(asked: Real, tape: Tape, venue: Any, feed_of: Callable[[Tape], Fe
         trader.session.warm_up()
         clock = Steady(asked.clock, asyncio.get_running_loop().time, journal.at)
         venue.clock, venue.fills_from = clock, fills_from(start, trader)
+        venue.is_own_time = venue.fills_from == start["began"]
         runner = Runner(trader, venue, feed_of(trader.session.market.tape), journal, clock, is_recovery=is_recovery, how=how,
                         accept_positions=asked.accept_positions, word=asked.word, watchdog=watchdog_of(asked.folder, start, keys))
         if asked.seconds is None:

@@ -23,6 +23,7 @@ from kilohour.execution.port import (
     LookUp,
     LookUpFills,
     Rejected,
+    Triggered,
     Unsure,
 )
 from kilohour.execution.risk import Trading
@@ -45,7 +46,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     if isinstance(fact, Filled):
         enter_fill(trader, fact)
         return
-    oid = fact.oid if isinstance(fact, Acknowledged | Ended | Found) else ""
+    oid = fact.oid if isinstance(fact, Acknowledged | Triggered | Ended | Found) else ""
     order = trader.order_of(getattr(fact, "cid", 0), oid)
     if order is None:
         trader.foreign_orders += 1
@@ -54,6 +55,9 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     before = order.state
     if isinstance(fact, Acknowledged):
         order.acknowledged(fact.oid)
+    elif isinstance(fact, Triggered):
+        order.acknowledged(fact.oid)
+        trader.session.trigger(order.number)
     elif isinstance(fact, Unsure):
         order.unsure()
     elif isinstance(fact, Rejected):
@@ -66,6 +70,8 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
         order.end(ENDS[fact.state], fact.reason or fact.state)
     elif isinstance(fact, Found):
         found(order, fact)
+        if fact.is_triggered:
+            trader.session.trigger(order.number)
     elif isinstance(fact, Absent):
         if order.state == State.UNKNOWN and now - order.made_at >= trader.limits.nanos("absence_seconds"):
             order.end(State.REJECTED, "absent")
@@ -112,7 +118,7 @@ def tell_engine(trader: Trader, order: VenueOrder, code: int = 0) -> None:
         end_engine(trader, order.number, int(r.MARGIN_CALL))
         return
     refused = order.state in (State.REJECTED, State.DENIED)
-    if order.state == State.REJECTED and order.place.native is not None and order.place.native.parent:
+    if order.state == State.REJECTED and not order.was_live and order.place.native is not None and order.place.native.parent:
         progress = trader.progress[order.number]  # the parent may have ended on the way: from now on it is sent as that has filled
         progress.is_alone, progress.tries = True, progress.tries + 1
         return

@@ -15,6 +15,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -27,6 +28,7 @@ from kilohour.errors import DataError, UsageError
 SCHEMA = 1
 FILE = "journal.db"
 LOCK = "journal.lock"
+FOLD_TRIES, FOLD_SECONDS = 20, 0.05
 SNAPSHOTS_KEPT = 3
 """Of older ones only the record stays."""
 INPUTS = ("start", "feed", "fact", "time", "word", "end", "snapshot")
@@ -146,6 +148,7 @@ class Journal:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
+        self._fold()
         self._db.close()
         is_nothing = self.seq == 0 or self.is_void
         if is_nothing:
@@ -155,6 +158,17 @@ class Journal:
         if is_nothing and self._is_own:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
+
+    def _fold(self) -> None:
+        """Leaves one file that is whole by itself: a reader of one with a log beside it would leave that log behind."""
+        for _ in range(FOLD_TRIES):
+            try:
+                self._db.execute("PRAGMA journal_mode=DELETE")
+                return
+            except sqlite3.OperationalError:  # somebody reads it now, or the disk is full: then the log stays, and is good
+                if self.fault is not None:
+                    return
+                time.sleep(FOLD_SECONDS)
 
     def _write(self) -> None:
         while True:

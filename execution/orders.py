@@ -53,6 +53,8 @@ class VenueOrder:
     """Clock of the runner, nanoseconds."""
     state: State = State.INTENT
     oid: str = ""
+    was_live: bool = False
+    """The venue has had it at work."""
     filled: int = 0
     """Units of which every leg is booked."""
     cumulative: int = 0
@@ -132,7 +134,7 @@ class VenueOrder:
 
     def acknowledged(self, oid: str) -> None:
         """The venue has it."""
-        self.oid = self.oid or oid
+        self.oid, self.was_live = self.oid or oid, True
         if self.state == State.REJECTED and self.ended_by == "absent":
             self.state, self.ended_by = State.LIVE, ""
         self._up_to(State.LIVE)

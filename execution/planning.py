@@ -86,7 +86,7 @@ def send_missing(trader: Trader, wanted: Working, now: int) -> None:
         return
     progress = trader.progress_of(wanted)
     left = units_wanted(trader, wanted)
-    if left <= 0 or (wanted.kind in HELD_BACK and not progress.is_triggered) or is_blocked(trader, wanted):
+    if left <= 0 or wanted.kind in HELD_BACK or is_blocked(trader, wanted):
         return
     limit = limit_of(wanted)
     life = LIVES[wanted.life] if limit is not None or wanted.life == r.FOK else "ioc"
@@ -148,12 +148,40 @@ def must_come_first(trader: Trader, wanted: Working) -> bool:
 
 
 def is_full(trader: Trader, wanted: Working) -> bool:
-    """True while one order more would be too many for the run's limit at the venue: one whose cancel nobody has confirmed may live. The
+    """True while one order more would be too many for the run's limits at the venue: one whose cancel nobody has confirmed may live. The
     gate has counted what the engine wants, not what it has given up; the legs of one order are one."""
     limits = trader.session.market.limits
-    if limits is None or not limits.open_orders:
+    if limits is None or not (limits.open_orders or limits.open_notional):
         return False
-    return len({order.number for order in trader.open_orders()} | {wanted.number}) > limits.open_orders
+    orders = trader.open_orders()
+    if limits.open_orders and len({order.number for order in orders} | {wanted.number}) > limits.open_orders:
+        return True
+    return limits.open_notional > 0 and notional_with(trader, wanted, orders) > limits.open_notional
+
+
+def notional_with(trader: Trader, wanted: Working, orders: Sequence[VenueOrder]) -> float:
+    """Dollars of an order and of all that is at the venue, as the gate counts them; 0 where the engine has given up nothing of it."""
+    working = {one.number: one for one in trader.session.working()}
+    given_up = [order for order in orders if order.number not in working]
+    if not given_up:
+        return 0.0
+    dollars = 0.0
+    for order in given_up:
+        is_limit = len(order.place.legs) == 1 and (order.place.native is None or order.place.native.kind in ("limit", "stop_limit"))
+        for code, lots in order.lots_at_risk.items():
+            dollars += notional(trader, trader.rows[code], lots, order.place.limit if is_limit else None)
+    for number in {wanted.number, *(order.number for order in orders)} & working.keys():
+        one = working[number]
+        limit = limit_of(one) if len(one.contracts) == 1 else None
+        for contract, ratio in zip(one.contracts, one.ratios, strict=True):
+            dollars += notional(trader, contract, ratio * (one.size - one.filled), limit)
+    return dollars
+
+
+def notional(trader: Trader, row: int, lots: int, limit: int | None) -> float:
+    """Dollars of lots of a contract, at a limit or at the value price."""
+    price = trader.session.value_price(row) if limit is None else limit
+    return float(abs(lots) * trader.session.desk["units_per_lot"][0][row] * abs(price) / 1e6)
 
 
 def send_native(trader: Trader, wanted: Working, now: int) -> None:
@@ -260,15 +288,13 @@ def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
         if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1 or is_native(trader, wanted):
             continue
         bar = bars.get(wanted.contracts[0])
-        progress = trader.progress.get(wanted.number)
-        if bar is None or (progress is not None and progress.is_triggered):
-            continue
-        if progress is None:  # accepted in this step: it looks from the next bar on
+        if bar is None or wanted.number not in trader.progress:  # accepted in this step: it looks from the next bar on
             continue
         rises = (wanted.ratios[0] > 0) != (wanted.kind == r.MARKET_IF_TOUCHED)
         level = trader.session.trigger_of(wanted.number)
-        progress.is_triggered = bar.high >= level if rises else bar.low <= level
-        if wanted.kind == r.TRAILING_STOP and not progress.is_triggered:
+        if bar.high >= level if rises else bar.low <= level:
+            trader.session.trigger(wanted.number)
+        elif wanted.kind == r.TRAILING_STOP:
             follows = min(level, bar.low + wanted.distance) if rises else max(level, bar.high - wanted.distance)
             trader.session.set_trigger(wanted.number, follows)
 

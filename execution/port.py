@@ -105,6 +105,15 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Triggered:
+    """The price that the order waited for was met: from now on it is a limit order, or one at the market."""
+
+    cid: int
+    oid: str
+    ts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
     """The venue said, for certain, that it does not have the order."""
 
@@ -172,6 +181,8 @@ class Found:
     state: str
     filled: int
     ts: int
+    is_triggered: bool = False
+    """Its price was met, of an order that waited for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +236,11 @@ class Account:
     ts: int
 
 
-Fact = Acknowledged | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked | Account
+Fact = (Acknowledged | Triggered | Rejected | Unsure | Filled | Ended | Found | Absent | CancelRefused | Amended | AmendRefused | Linked
+        | Account)
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
-    Acknowledged, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
+    Acknowledged, Triggered, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
     Cancel, Amend, LookUp, LookUpFills, CancelAll)}
 
 

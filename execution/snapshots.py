@@ -26,7 +26,7 @@ from kilohour.execution.trader import Progress, Trader
 from kilohour.kernels.compiling import collector_paused
 from kilohour.live import LiveSession
 
-VERSION = 1
+VERSION = 2
 _COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "foreign_orders", "mismatches", "stop_all")
 _RISK = ("reason", "day", "day_start", "feed_at", "is_linked", "is_reconciled")
 _PLACE = tuple(field.name for field in dataclasses.fields(Place))

@@ -53,7 +53,6 @@ class Progress:
     """Step in which an immediate order was last sent for it: one that met the market and found nothing waits for the next."""
     tries: int = 0
     """How often in that step: one that was cancelled before it met the market goes out again."""
-    is_triggered: bool = False
     version: int = 0
     """How often the engine's order was amended."""
     is_alone: bool = False
@@ -76,6 +75,8 @@ class Trader:
         """Those of them that are open or may be again."""
         self._owing: dict[int, VenueOrder] = {}
         """Those whose fills are not all booked, open or over."""
+        self._by_oid: dict[str, VenueOrder] = {}
+        """By each number that the venue has called them by."""
         self.progress: dict[int, Progress] = {}
         self.trades = Trades()
         self.codes = [contract.code for contract in session.market.tape.contracts]
@@ -204,7 +205,9 @@ class Trader:
         self.note_owing(order)
 
     def note_owing(self, order: VenueOrder) -> None:
-        """After each fact of an order: whether the venue counts more fills of it than are booked."""
+        """After each fact of an order: how the venue calls it, and whether it counts more fills of it than are booked."""
+        if order.oid:
+            self._by_oid.setdefault(order.oid, order)
         if order.owes_fills:
             self._owing[order.place.cid] = order
         else:
@@ -249,7 +252,8 @@ class Trader:
         """The order of our number, or of the venue's where ours is missing."""
         if cid in self.orders:
             return self.orders[cid]
-        return next((order for order in self.orders.values() if oid and order.oid == oid), None)
+        found = self._by_oid.get(oid)
+        return found if found is not None and found.oid == oid else None
 
     def progress_of(self, wanted: Working) -> Progress:
         """How far an order of the engine is, from now on if nobody has asked yet."""

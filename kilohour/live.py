@@ -340,6 +340,12 @@ class LiveSession(Session):
         """Moves the level of a trailing stop that waits here."""
         self._order(number)["trigger"] = price
 
+    def trigger(self, number: int) -> None:
+        """The price that a working order waited for was met: from here on it is checked, amended and told as in a backtest."""
+        rows = self.book["order"][0][: int(self.book["orders_working"][0])]
+        waiting = (rows["number"] == number) & np.isin(rows["kind"], (r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED))
+        rows["kind"][waiting] = np.where(rows["kind"][waiting] == r.STOP_LIMIT, r.LIMIT, r.MARKET)
+
     def _order(self, number: int) -> Any:
         rows = self.book["order"][0][: int(self.book["orders_working"][0])]
         at = np.flatnonzero(rows["number"] == number)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -57,8 +58,10 @@ HEARTBEAT_SECONDS = 15.0
 CLOSE_SECONDS = 0.5
 """A line that broke answers no farewell."""
 TOKEN_SECONDS = 3600
-GAP_SECONDS = 0.5
-"""In lock-step, how long to wait for a message that the exchange says it has sent."""
+GAP_SECONDS = 0.1
+"""In lock-step, how long to wait for a message that the exchange says it has sent, and how often: a wait may end while a step of our own
+holds the loop and the message lies there unread, two in a row may not."""
+GAP_LOOKS, GAP_LOOKS_RECONNECTED = 5, 2
 PAGE = 100
 FILLS_WINDOW = 7 * 86_400 * 10**9
 """The longest range of ``/api/fills``, nanoseconds."""
@@ -101,6 +104,8 @@ class AxVenue:
         self.market_time, self._heard = market_time, 0
         self.fills_from: int | None = None
         """The venue's time of the last fill known, nanoseconds; None until :meth:`open`: what traded before it is not asked for."""
+        self.is_own_time = False
+        """It is by our own clock, until the first message tells how far the venue's is from it."""
         self._token, self._token_at = "", 0
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -114,7 +119,7 @@ class AxVenue:
         """Logs in and opens the orders socket, which is kept open from then on. Raises :class:`UsageError` for a wrong key."""
         self.inbox = inbox
         if self.fills_from is None:
-            self.fills_from = self.clock()
+            self.fills_from, self.is_own_time = self.clock(), True
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), auto_decompress=True)
         try:
             await self._login()
@@ -136,17 +141,23 @@ class AxVenue:
     async def caught_up(self, messages: int) -> None:
         """Returns when so many events of the account have come (their ``eid``). What a broken line swallowed comes by REST."""
         while self.messages < messages:
-            if not self._is_gap:
-                self._told.clear()
-                try:
-                    await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
-                    continue
-                except TimeoutError:
-                    pass
+            if await self._is_told():
+                continue
             with contextlib.suppress(ConnectionError), self._reading("fills"):
                 await self.look_up_fills()
                 self._is_gap, self.messages = False, messages
                 self.inbox(Linked(is_up=True, why="messages are missing"))
+
+    async def _is_told(self) -> bool:
+        """Waits for the next message; False when none comes."""
+        known = self.messages
+        for _ in range(GAP_LOOKS_RECONNECTED if self._is_gap else GAP_LOOKS):
+            self._told.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), GAP_SECONDS)
+            if self._told.is_set() or self.messages > known:
+                return True
+        return False
 
     async def do(self, command: Command) -> None:
         """Sends one command; reads are answered as facts."""
@@ -180,7 +191,7 @@ class AxVenue:
             self.inbox(Absent(cid=cid))
         elif status == 200 and isinstance(body.get("status"), Mapping):
             found = found_order(body["status"])
-            self.inbox(Found(cid=cid, oid=found.oid, state=found.state, filled=found.filled, ts=self.clock()))
+            self.inbox(dataclasses.replace(found, cid=cid, ts=self.clock()))
 
     async def look_up_fills(self) -> None:
         """Every fill since shortly before the last one known up to the venue's own time: those that were not told, and fees.
@@ -205,7 +216,8 @@ class AxVenue:
                     cid = await self._cid_named(str(row["order_id"]))
                     called = cid == 0 and str(row["trade_id"]) in await self._liquidations()
                     self.inbox(fill_fact(row, cid, self.symbols, is_liquidation=called))
-                    self.fills_from = max(self.fills_from or 0, fill_time(row))
+                    self.fills_from = fill_time(row) if self.is_own_time else max(self.fills_from or 0, fill_time(row))
+                    self.is_own_time = False
             if not body.get("next_cursor"):
                 return
             query["cursor"] = str(body["next_cursor"])
@@ -303,11 +315,16 @@ class AxVenue:
             return
         if isinstance(body.get("o"), Mapping) and cid_of(body["o"]):
             self._cid_of[str(body["o"].get("oid", ""))] = cid_of(body["o"])
-        self._heard = max(self._heard, time_of(body))
+        self._hear_time(time_of(body))
         for fact in event_facts(body, self.symbols):
             self.inbox(fact)
         if str(body.get("eid", "")).isdecimal():
             self._count(int(body["eid"]))
+
+    def _hear_time(self, ts: int) -> None:
+        if ts and self.is_own_time:
+            self.fills_from, self.is_own_time = max((self.fills_from or 0) + ts - self.clock(), 0), False
+        self._heard = max(self._heard, ts)
 
     def _count(self, number: int) -> None:
         """Messages are numbered: one that is passed over was lost, or comes late; the account tells what it said."""

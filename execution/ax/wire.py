@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kilohour.errors import DataError
-from kilohour.execution.port import Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place
+from kilohour.execution.port import Acknowledged, Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place, Triggered
 from kilohour.units import MICROS, NANOS_PER_SECOND
 
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -148,8 +148,6 @@ def event_facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
 
 
 def _facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
-    from kilohour.execution.port import Acknowledged
-
     kind, ts = body.get("t"), time_of(body)
     if kind == "h":
         return []
@@ -167,7 +165,7 @@ def _facts(body: Mapping[str, Any], symbols: Symbols) -> list[Fact]:
     if is_liquidation and kind not in ("p", "f"):
         return []
     if kind == "n":
-        return [Acknowledged(cid=cid, oid=oid, ts=ts)]
+        return [(Triggered if body.get("txt") == "triggered" else Acknowledged)(cid=cid, oid=oid, ts=ts)]
     if kind in ("p", "f"):
         fill = body["xs"]
         return [Filled(cid=cid, oid=oid, legs=(leg_of(fill, symbols),), cumulative=filled, is_maker=not fill.get("agg", True), ts=ts,
@@ -194,7 +192,8 @@ def found_order(row: Mapping[str, Any]) -> Found:
     filled = whole(row.get("xq", row.get("filled_quantity", 0)))
     if state not in ENDS and state not in LIVE:
         raise DataError(f"an order's state must be one of {', '.join((*LIVE, *ENDS))}, found {state!r}")
-    return Found(cid=cid, oid=oid, state=ENDS.get(state, "live"), filled=filled, ts=time_of(row) if "ts" in row else 0)
+    return Found(cid=cid, oid=oid, state=ENDS.get(state, "live"), filled=filled, ts=time_of(row) if "ts" in row else 0,
+                 is_triggered=isinstance(extra := row.get("x"), Mapping) and extra.get("triggered") is True)
 
 
 def fill_fact(row: Mapping[str, Any], cid: int, symbols: Symbols, *, is_liquidation: bool = False) -> Filled:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kilohour.execution.sandbox.core import Exchange
 from kilohour.execution.sandbox.instruments import Instrument
-from kilohour.execution.sandbox.model import KINDS, LIVES, Funding, NewOrder, Order, OrderEvent, Reason, Session, State, Ticker
+from kilohour.execution.sandbox.model import KINDS, LIVES, TRIGGERED, Funding, NewOrder, Order, OrderEvent, Reason, Session, State, Ticker
 from kilohour.execution.sandbox.wire import decimal, iso, micros_of, rate_text, whole_of
 from kilohour.units import NANOS_PER_SECOND
 
@@ -142,6 +142,8 @@ def order_row(order: Order, *, filled: int | None = None, state: State | None = 
         row["cid"] = int(order.client_id) if order.client_id.isdecimal() else order.client_id
     if order.tag:
         row["tag"] = order.tag
+    if order.woke_at:
+        row["x"] = {TRIGGERED: True}
     return row
 
 
@@ -168,6 +170,8 @@ def event_row(event: OrderEvent, number: int) -> dict[str, Any]:
             row["xs"]["cost"] = decimal(fill.cost)
     if event.kind == "rejected" and event.reason is not None:
         row["r"], row["txt"] = REASONS.get(event.reason, "INCORRECT_ORDER_TYPE"), event.text
+    elif event.kind == "accepted" and event.text:
+        row["txt"] = event.text
     elif event.kind == "cancel rejected":
         row["oid"], row["r"], row["txt"] = order.id, REASONS.get(event.reason or Reason.GONE, "ORIGINAL_ORDER_TERMINATED"), event.text
     elif event.kind in ("canceled", "expired", "done for day") and event.reason is not None:

@@ -141,6 +141,8 @@ class Control:
                 raise UsageError(f"correct_settlement: price must be a decimal, found {given.get('price')!r}")
             exchange.correct(each, price)
         else:
+            if any(exchange.session(exchange.listing.outrights[row]) is Session.EXPIRED for row, _ in each.legs):
+                raise UsageError(f"{do}: {each.symbol} has expired, and stays so; name a contract that is listed")
             usual = Session.PRE_OPEN if exchange.kind == "replay" else Session.OPEN
             exchange.set_session(each, SESSIONS.get(do, usual))
 

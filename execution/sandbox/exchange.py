@@ -19,7 +19,7 @@ from kilohour.execution.sandbox.engines import CODES
 from kilohour.execution.sandbox.fair import FairCurve
 from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.ledger import Ledger, margin
-from kilohour.execution.sandbox.model import NewOrder, Order, Reason, Session, State, Statement
+from kilohour.execution.sandbox.model import TRIGGERED, NewOrder, Order, Reason, Session, State, Statement
 from kilohour.execution.sandbox.official import Official
 from kilohour.execution.sandbox.spreads import crosses, implied_out, match_spread, retry_spreads, trade_out
 from kilohour.execution.sandbox.triggers import Triggers, refusal
@@ -390,7 +390,7 @@ class BookExchange(Exchange):
             order.kind, order.price = "market", self._collar(instrument, order.side)
         else:
             order.kind = "limit"
-        self.tell("accepted", order, text="triggered")
+        self.tell("accepted", order, text=TRIGGERED)
         self.work(order, instrument)
 
     # -- small things -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ runner misses nothing and nothing depends on how fast anybody is.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
+from kilohour.errors import UsageError
 from kilohour.execution.sandbox.hub import Outbox
 from kilohour.execution.sandbox.replay import ReplayExchange
 from kilohour.execution.sandbox.tape_rows import TOLD, feed_rows
@@ -25,7 +27,7 @@ from kilohour.units import NANOS_PER_SECOND
 if TYPE_CHECKING:
     from kilohour.execution.sandbox.server import Server
 
-LOCKSTEP = "lockstep"
+LOCKSTEP, FASTEST = "lockstep", "max"
 SLEEP_MOST = 0.25
 
 
@@ -83,10 +85,15 @@ class Feed:
 
 
 class Replayer:
-    """Moves a replay on: by the wall clock (``speed`` times as fast), as fast as it goes, or in lock-step."""
+    """Moves a replay on: by the wall clock (``speed`` times as fast), as fast as it goes (``max``), or in ``lockstep``.
+
+    Raises :class:`UsageError` for another speed."""
 
     def __init__(self, server: Server, exchange: ReplayExchange, speed: float | str) -> None:
-        self.server, self.exchange, self.speed = server, exchange, speed
+        is_number = isinstance(speed, int | float) and not isinstance(speed, bool) and 0 < speed < math.inf
+        if not is_number and speed not in (FASTEST, LOCKSTEP):
+            raise UsageError(f"speed must be a number above 0, {FASTEST} or {LOCKSTEP}, found {speed!r}")
+        self.server, self.exchange, self.speed = server, exchange, float(speed) if is_number else speed
         self.barrier = 0
         self._runners: dict[Outbox, str] = {}
         self._done: dict[Outbox, int] = {}

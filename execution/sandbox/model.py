@@ -15,6 +15,8 @@ KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_to
 """The same for kinds of order."""
 WAITING = ("stop", "stop_limit", "trailing_stop", "market_if_touched")
 """Kinds that sleep until a trade reaches their level."""
+TRIGGERED = "triggered"
+"""The text of the event that says of such an order that its level was reached."""
 
 
 class State(Enum):

@@ -22,6 +22,7 @@ from kilohour.execution.sandbox.ledger import margin
 from kilohour.execution.sandbox.model import (
     KINDS,
     LIVES,
+    TRIGGERED,
     Holding,
     NewOrder,
     Order,
@@ -275,6 +276,7 @@ class ReplayExchange(Exchange):
             replaces=old.id,
         )
         new.number, new.filled, new.paid, new.state = old.number, old.filled, old.paid, old.state
+        new.woke_at, new.woke_event = old.woke_at, old.woke_event
         engine.by_number[new.number] = new
         self.open_orders[old.account].pop(old.id, None)
         self.open_orders[old.account][new.id] = new
@@ -299,7 +301,7 @@ class ReplayExchange(Exchange):
         for order in [order for order in self.open_orders[engine.name].values() if order.is_asleep]:
             slot = engine.slot(order)
             if slot is not None and KINDS[int(slot["kind"]) - 1] != order.kind:
-                self.wake(order)
+                self._trigger(order)
 
     def _read_fills(self, engine: Account, rows: Any) -> None:
         for order_rows in by_order(rows):
@@ -307,7 +309,7 @@ class ReplayExchange(Exchange):
             instrument = self.listing.find(order.symbol)
             legs = dict(instrument.legs) if instrument is not None else {}
             if order.is_asleep:
-                self.wake(order)
+                self._trigger(order)
             for place, row in enumerate(order_rows):
                 ref, lots = int(row["contract"]), int(row["lots"])
                 counts = abs(lots) // abs(legs[ref]) if place == len(order_rows) - 1 else 0
@@ -323,6 +325,10 @@ class ReplayExchange(Exchange):
                     cost=int(row["half_spread_micros"]),
                 )
                 engine.entries.setdefault(ref, Entry()).trade(lots, int(row["price_micros"]), self.now)
+
+    def _trigger(self, order: Order) -> None:
+        self.wake(order)
+        self.tell("accepted", order, text=TRIGGERED)
 
     def _liquidation(self, engine: Account, rows: Any) -> Order:
         """An order that nobody sent: a margin call's. Rows of one fill or of its acceptance, one a leg."""

@@ -84,7 +84,7 @@ def live(
             check(asked)
             with Screen(folder), interrupted:
                 runner = asyncio.run(run_live(asked))
-            told = {**summary(runner), "report": None if runner.fault else report_of(folder)}
+            told = {**summary(runner), **({"report": None} if runner.fault else report_of(folder))}
     if json:
         print_json(told)
     else:

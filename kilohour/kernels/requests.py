@@ -168,11 +168,32 @@ def amend(book, desk, terms, request, order, out):
     set_units(desk, order)
     if moved or size > old.size:
         order.ahead_at = MISSING
-        old.number = 0
-        sweep_orders(book)
-        slot = book.orders_working
-        book.orders_working += 1
-    copy_record(book.order[slot], order)
+        to_the_end(book, slot, order)
+        if order.has_children:
+            bring_children(book, order.number, order)
+    else:
+        copy_record(old, order)
+
+
+@inner
+def to_the_end(book, slot, order):
+    """The order of a slot stands behind all others, as ``order`` has it."""
+    book.order[slot].number = 0
+    sweep_orders(book)
+    copy_record(book.order[book.orders_working], order)
+    book.orders_working += 1
+
+
+@inner
+def bring_children(book, number, order):
+    """The sleeping children of order ``number`` follow it to the end of the queue. ``order`` is scratch memory."""
+    slot = 0
+    for _ in range(book.orders_working):
+        if book.order[slot].parent == number and book.order[slot].units == book.order[slot].filled:
+            copy_record(order, book.order[slot])
+            to_the_end(book, slot, order)
+        else:
+            slot += 1
 
 
 @inner

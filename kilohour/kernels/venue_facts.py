@@ -25,7 +25,7 @@ from kilohour.kernels.records import (
     WORKING,
     ZERO,
 )
-from kilohour.kernels.working import end_order, leave_leg, note_spent, sweep_orders
+from kilohour.kernels.working import end_order, finish, leave_leg, note_spent, release_children, sweep_orders
 
 FILL_LEG, COUNT_UNITS, END_ORDER, CORRECT_FEE, REFUSE_ORDER = 1, 2, 3, 4, 5
 
@@ -85,12 +85,15 @@ def count_units(book, desk, order, units, out):
 
 @inner
 def refuse_at_venue(book, desk, order, code, out):
-    """The venue refused what our gate had let through."""
+    """The venue refused what our gate had let through: the row has the venue's code."""
+    number, quiet = order.number, book.quiet
     book.orders_refused += 1
     write_order(out, desk.now, order, REFUSED, code)
-    quiet, book.quiet = book.quiet, 1
-    end_order(book, desk, order, REFUSED, out)
+    book.quiet = 1
+    finish(book, desk, order, REFUSED, out)
     book.quiet = quiet
+    if order.has_children:
+        release_children(book, desk, number, out)
     sweep_orders(book)
 
 

@@ -65,17 +65,23 @@ def finish(book, desk, order, status, out):
 
 @inner
 def end_order(book, desk, order, status, out):
-    """Ends an order; children that never woke are cancelled, the others stand alone from now on."""
+    """Ends an order, and lets go of its children."""
     number = order.number
     finish(book, desk, order, status, out)
     if order.has_children:
-        for slot in range(book.orders_working):
-            child = book.order[slot]
-            if child.number and child.parent == number:
-                child.parent = 0
-                child.size = child.units
-                if child.filled == child.units:
-                    finish(book, desk, child, FILLED if child.units else CANCELLED, out)
+        release_children(book, desk, number, out)
+
+
+@inner
+def release_children(book, desk, number, out):
+    """Children of an order that is over: those that never woke are cancelled, the others stand alone from now on."""
+    for slot in range(book.orders_working):
+        child = book.order[slot]
+        if child.number and child.parent == number:
+            child.parent = 0
+            child.size = child.units
+            if child.filled == child.units:
+                finish(book, desk, child, FILLED if child.units else CANCELLED, out)
 
 
 @inner

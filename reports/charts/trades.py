@@ -64,7 +64,8 @@ def trades(
     for place, name in enumerate(names):
         panel = len(codes) + place
         axis = "y" if panel == 0 else f"y{panel + 1}"
-        figure["yaxis" + axis[1:]] = value_axis(name, domain=domains[panel], nticks=3)
+        scale = month_scale(records.floats(name)) if holds_months(records, name) else {"nticks": 3}
+        figure["yaxis" + axis[1:]] = value_axis(name, domain=domains[panel], **scale)
         traces.append(_record(records, name, axis, 1600 if len(names) < 4 else 900))
     named: set[str] = set()
     for trace in traces:
@@ -83,8 +84,34 @@ def recorded_names(records: Table) -> list[str]:
 def _record(records: Table, name: str, axis: str, points: int) -> dict[str, Any]:
     values = records.floats(name)
     keep = thin(values, points)
+    if holds_months(records, name):
+        return line(name, milliseconds(records.integers("ts")[keep]), _starts(values[keep]), PURPLE, 1.1, yaxis=axis, showlegend=False,
+                    line={"shape": "hv"}, hovertemplate="%{x|%Y-%m-%d} " + name + " %{y|%Y-%m}<extra></extra>")  # fmt: skip
     return line(name, milliseconds(records.integers("ts")[keep]), single(values[keep]), PURPLE, 1.1, yaxis=axis,
                 showlegend=False, hovertemplate="%{x|%Y-%m-%d} " + name + " %{y:,.4g}<extra></extra>")  # fmt: skip
+
+
+def holds_months(records: Table, name: str) -> bool:
+    """True for a recorded column that says it holds delivery months and does, as ``desk.month`` gives them: 202512."""
+    values = records.floats(name)
+    known = values[np.isfinite(values)]
+    return "month" in name and bool(len(known) and np.all((known % 1 == 0) & (known // 100 >= 1970) & (known // 100 < 2200)
+                                                         & (known % 100 >= 1) & (known % 100 <= 12)))  # fmt: skip
+
+
+def month_scale(months: Floats) -> dict[str, Any]:
+    """An axis of whole months, three of them or so, from the first one on."""
+    known = months[np.isfinite(months)]
+    first, last = int(known.min()), int(known.max())
+    span = (last // 100 - first // 100) * 12 + last % 100 - first % 100
+    return {"type": "date", "tickformat": "%b %Y", "tick0": f"{first // 100}-{first % 100:02d}-01", "dtick": f"M{max(1, -(-span // 2))}"}
+
+
+def _starts(months: Floats) -> Floats:
+    """The first day of months as plotly's milliseconds, NaN where there is none."""
+    whole = np.nan_to_num(months, nan=197001.0).astype(np.int64)
+    starts = ((whole // 100 - 1970) * 12 + whole % 100 - 1).astype("datetime64[M]").astype("datetime64[ms]")
+    return np.where(np.isfinite(months), starts.astype(np.float64), np.nan)
 
 
 def _price_lines(prices: Table, fills: Table, axis: str, points: int) -> list[dict[str, Any]]:

@@ -137,7 +137,10 @@ def test_a_clock_an_hour_off_is_nothing_to_ax_and_every_order_was_written_down(s
         monkeypatch.setattr(server, "skew", skew)
     if skew < 0:
         found = kilohour(LIVE.format(venue=AX, book=venues.book_url, product="SIM:H100") + " --json")
-        assert (found.code, json.loads(found.out)["orders_sent"]) == (0, len(sent(venues.book))), found.err
+        told = json.loads(found.out)
+        assert (found.code, told["orders_sent"]) == (0, len(sent(venues.book))), found.err
+        assert (told["report"] is None) == (told.get("no_report") == "run: the run saw no bar, so there is nothing to report")
+        assert not {"journal.db-wal", "journal.db-shm"} & {path.name for path in (here / "run").iterdir()}
         return
     found = kilohour(PAPER.format(replay=venues.replay_url, account=ACCOUNT, strategy=QUOTES))
     assert found.code == 0, found.err

@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import time
+
 import pytest
 
 from kilohour.errors import DataError
 from kilohour.execution import port
 from kilohour.execution.ax.market import Bars
+from kilohour.execution.ax.venue import AxVenue
 from kilohour.execution.ax.wire import Symbols, decimal, event_facts, found_order, is_definite, micros_of, place_message
 from kilohour.tape.schema import Kind
 
@@ -43,6 +48,13 @@ def test_events_of_an_order(letter, fact):
     if letter not in ("n", "e"):
         body["xr"] = "USER"
     assert event_facts(body, SYMBOLS) == [fact]
+
+
+def test_the_level_of_a_waiting_order_was_reached():
+    body = {"t": "n", "eid": "9", **AT, "o": {**ORDER, "x": {"triggered": True}}, "txt": "triggered"}
+    assert event_facts(body, SYMBOLS) == [port.Triggered(cid=2**63 + 5, oid="O-1", ts=TS)]
+    assert found_order(body["o"]).is_triggered
+    assert not found_order(ORDER).is_triggered
 
 
 def test_a_fill_has_no_fee_and_a_replaced_order_goes_on_under_another_number_or_is_over():
@@ -103,3 +115,25 @@ def test_a_new_settlement_is_a_mark_and_the_one_before_the_run_is_not():
     assert bars.hear({**ticker, "ts": 1001, "lsp": "2.8", "lst": 900}) == []
     ((mark,),) = bars.hear({**ticker, "ts": 2000, "lsp": "2.85", "lst": 1990})
     assert (mark.ts, mark.ts_event, mark.kind, mark.close) == (2000 * 10**9, 1990 * 10**9, Kind.MARK, 2_850_000)
+
+
+def test_a_message_that_lay_unread_while_a_step_held_the_loop_is_no_gap(monkeypatch):
+    venue = AxVenue("http://127.0.0.1:9", {}, {}, time.time_ns)
+    monkeypatch.setattr(venue, "look_up_fills", lambda: pytest.fail("asked by REST for what was not lost"))
+
+    async def go():
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+
+        def hold():
+            theirs.send(b"1")
+            time.sleep(0.7)
+
+        with ours, theirs:
+            loop.add_reader(ours, lambda: loop.call_soon(venue._count, len(ours.recv(1))))
+            loop.call_later(0.05, hold)
+            await asyncio.wait_for(venue.caught_up(1), 10)
+            loop.remove_reader(ours)
+
+    asyncio.run(go())
+    assert venue.messages == 1

@@ -71,8 +71,9 @@ def test_a_clock_that_is_wrong_hides_no_fill(off):
     assert told(NOON - 20 * NANOS_PER_DAY, off=off) == [f"T{number}" for number in range(1, len(DAYS))]
 
 
-def test_a_run_that_begins_is_told_nothing_of_before():
-    assert told(None) == [f"T{len(DAYS) - 1}"], "the trade of this instant"
+@pytest.mark.parametrize("off", [0, -400 * NANOS_PER_DAY, -LATE_HOUR, LATE_HOUR, 400 * NANOS_PER_DAY])
+def test_a_run_that_begins_is_told_nothing_of_before_by_the_clock_of_the_venue(off):
+    assert told(None, off=off) == [f"T{len(DAYS) - 1}"], "the trade of this instant"
 
 
 def test_ccxt_asks_from_the_last_fill_known():

@@ -8,11 +8,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from kilohour.errors import DataError, UsageError
-from kilohour.execution.journal import FILE, Journal, canonical, chained, first_record, holder_of, last_memory, read, tail
+from kilohour.execution.journal import FILE, LOCK, Journal, canonical, chained, first_record, holder_of, last_memory, read, tail
 
 
 def written(folder, count=20):
@@ -131,3 +132,29 @@ def test_a_folder_without_a_journal_is_told(tmp_path):
     (tmp_path / FILE).write_bytes(b"not a database, but long enough to be taken for one" * 40)
     with pytest.raises(DataError, match="not a journal"):
         Journal(tmp_path)
+
+
+def test_a_journal_that_is_closed_is_one_file_however_often_it_is_read_and_by_whom(tmp_path):
+    """A reader leaves the log of a journal that says it has one: two files beside a run that was over."""
+    journal = Journal(tmp_path)
+    journal.append(0, [("start", {}), ("feed", {"n": 1})]).result(5)
+    over = threading.Event()
+
+    def watch():
+        while not over.is_set():
+            tail(tmp_path, 0)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        journal.close()
+    finally:
+        over.set()
+        watching.join()
+    assert [record.kind for record in read(tmp_path)] == ["start", "feed"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [FILE, LOCK]
+    again = Journal(tmp_path)
+    again.append(1, [("feed", {"n": 2})]).result(5)
+    assert (tmp_path / f"{FILE}-wal").exists(), "who writes has a log again"
+    again.close()
+    assert [record.body.get("n") for record in read(tmp_path)] == [None, 1, 2]

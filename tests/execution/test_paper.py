@@ -127,8 +127,40 @@ def equal_in_paper(folder, tape, strategy, wanted, **asked):
     again, apart = replayed(folder)
     assert apart is None
     assert again.fingerprint() == runner.trader.fingerprint()
+    return run
 
 
+WOKEN = {("market", "size"): 12, ("limit", "tick"): 2, ("limit", "price"): 2, ("limit", "collar"): 2, ("limit", "size"): 4}
+"""Refusals of two rounds: three of the four kinds are market orders once woken, which have no price to be wrong; all have a size."""
+
+
+def test_an_amendment_of_an_order_that_a_price_has_woken_is_refused_in_the_words_of_the_backtest(tmp_path):
+    tape, limits = short("SIM:H100"), RiskLimits(collar_percent=20.0)
+    strategy, cash = f"{Path(__file__).with_name('refused.py')}:AmendsWoken", 100 * CASH
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, interpreted=True, limits=limits)
+    rows = wanted.tables["orders"].to_pylist()
+    assert Counter((row["kind"], row["code"]) for row in rows if row["code"]) == WOKEN
+    ends = Counter((row["kind"], row["status"]) for row in rows if not row["code"])
+    assert ends == {(kind, status): n for kind in ("stop", "stop_limit", "market_if_touched", "trailing_stop")
+                    for status, n in (("cancelled", 2), ("working", 1))}
+    assert all(0 < abs(row["filled_lots"]) < abs(row["lots"]) for row in rows if not row["code"]), "none is a stop any more"
+    equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits)
+
+
+@pytest.mark.parametrize("seed", [114, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(200, 400))])
+def test_wrong_orders_and_amendments_drawn_by_lot_are_refused_in_the_words_of_the_backtest(seed, tmp_path):
+    tape, strategy = short("SIM:H100", first="2026-03-02", last="2026-05-08"), f"{Path(__file__).with_name('refused.py')}:WrongAtRandom"
+    limits, cash = WRONG_UNDER[seed % len(WRONG_UNDER)], 20 * CASH
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, seed=seed, limits=limits)
+    assert len(wanted.manifest["refused"]) >= 6
+    run = equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits, parameters={"seed": seed})
+    assert run.manifest["refused"] == wanted.manifest["refused"]
+
+
+WRONG_UNDER = (None, RiskLimits(collar_percent=10.0, order_lots=50), RiskLimits(open_orders=6, self_match=True),
+               RiskLimits(position_lots=60, duplicate_ms=1_000.0, order_notional=2e6),
+               RiskLimits(loss_drawdown=20_000.0, product_net=3e6, open_notional=8e6),
+               RiskLimits(orders_per_minute=4, fills_most=20, fills_within_ms=864e6))
 WRONG = """
 market        3        filled
 market        0        refused  size

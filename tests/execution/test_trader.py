@@ -27,7 +27,8 @@ START = FIRST * NANOS_PER_DAY
 
 
 class Asks(Strategy):
-    """What the test sets in ``what``: a target, a spread, a limit, a stop, a bracket, then nothing."""
+    """What the test sets in ``what``: a target, a spread, a limit, a stop, a bracket, then nothing; or a bid that moves from contract to
+    contract."""
 
     chip: Product = product("SIM:H100")
     what: int = 1
@@ -48,6 +49,10 @@ class Asks(Strategy):
             self.ticket = desk.bracket(0, self.lots, 2.0, 2.1, 1.9)
         elif self.what == 6 and self.ticket == 0:
             self.ticket = desk.market(0, self.lots, FOK)
+        elif self.what == 7:
+            if self.ticket:
+                desk.cancel(self.ticket)
+            self.ticket = desk.limit((self.ticket + 1) % 2, self.lots, 1.9)
 
 
 class Table:
@@ -462,3 +467,19 @@ def test_a_second_final_settlement_halts_in_the_words_of_a_tape_and_pays_nothing
     assert table.trader.risk.trading == Trading.HALTED
     assert table.trader.risk.reason == f"DataError: a contract is settled once, found 2 final settlements of {NEAR} without a revision number"
     assert int(table.trader.session.book["mark"][0][1]) == 2_300_000
+
+
+@pytest.mark.parametrize(("limits", "waits"), [({}, False), ({"open_notional": 12_000.0}, False), ({"open_notional": 11_000.0}, True),
+                                               ({"open_orders": 1}, True)])  # fmt: skip
+@pytest.mark.parametrize("answer", ["canceled", "filled"])
+def test_what_nobody_has_confirmed_to_be_cancelled_counts_towards_the_limits(limits, waits, answer):
+    """Four lots of 730 GPU-hours at $1.90 are $5,548, and two such orders $11,096."""
+    table = Table(what=7, risk=RiskLimits(**limits))
+    (first,) = places(table.bar())
+    table.ack(first)
+    commands = table.bar()
+    assert [type(command).__name__ for command in commands] == ["Cancel"] + ([] if waits else ["Place"])
+    if waits:
+        commands = table.fill(first, 4, code=first.legs[0][0], price=1_900_000) if answer == "filled" else table.ended(first, "canceled", 0)
+    (second,) = places(commands)
+    assert {place.legs[0][0] for place in (first, second)} == {NEAR, FAR}

@@ -175,6 +175,9 @@ class Requests(RiskDesk):
         is_moved = (wish.limit, wish.trigger) != (order.limit, order.trigger)
         if is_moved or wish.units > order.units:
             self.queue(order)
+            for child in list(self.alive()):
+                if child.parent is order and child.units_left() == 0:
+                    self.queue(child)
         if is_moved:
             # At its new price a post-only order is once more refused if it would pay cost at its first place.
             order.has_looked = False

@@ -302,6 +302,15 @@ def test_a_post_only_order_that_is_moved_to_where_it_would_pay_is_refused_and_ke
     assert shown(run.orders, *ENDS) == ["1 | 6 | 3 | refused | post_only"]
 
 
+@pytest.mark.parametrize("day", [1, 2])
+def test_the_sleeping_children_of_an_amended_parent_stay_behind_it(day, runner):
+    quiet, met = "2 2 2 2 100", "2 2.1 1.9 2 100"
+    run = play(runner, days("2", *[quiet] * (day - 1), met), f"1 | bracket NEAR 5 1.93 2.05 1.85\n{day} | amend #1 6 1.95")
+    # Low first: the entry fills where it was moved to, the profit on the way up in the same bar. Before its parent in the queue it would
+    # have had its turn by then and wait for the next bar.
+    assert shown(run.fills, *FILLS) == [f"{day + 1} | 1 | NEAR | 6 | 1.95", f"{day + 1} | 2 | NEAR | -5 | 2.05"]
+
+
 def test_a_child_that_was_woken_in_a_bar_looks_from_the_next_open_once_it_is_amended(runner):
     run = play(runner, days("2", "2 2 1.9 2 100", "2.10 2.2 1.8 2 100"), """
         1 | market NEAR 5 gtc

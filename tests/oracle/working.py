@@ -62,7 +62,7 @@ class Working(Account):
             book.room = bar.volume * self.terms(code).participation_ppm // MILLION if known else None
             room[code] = book.room
         # Decision: one pass over the queue as it stood before the bar. A child whose turn is over when its parent
-        # fills (only an amended parent can be younger than its child) looks with the next bar.
+        # fills (only a parent that was amended when the child was awake can be younger than it) looks with the next bar.
         for order in list(self.alive()) if bars else ():
             if self.can_look(ts, order, bars):
                 self.take_turn(ts, order, bars, room)

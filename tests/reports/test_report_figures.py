@@ -100,6 +100,26 @@ def test_positions_show_each_contract_at_its_months_to_delivery(make_run):
     assert drawn == stated
 
 
+def test_recorded_delivery_months_stand_on_an_axis_of_months_and_nothing_else_does(make_run):
+    tables = frames(make_run(days=10))
+    ts = tables["records"].ts[:4]
+    records = pd.DataFrame({"ts": ts, "near_month": [202512.0, np.nan, 202601.0, 202601.0], "lots": [202512.0] * 4, "months": [3.0, 3.5, 4.0, 13.0],
+                            "month_no": [202513.0] * 4})
+    made = figures.trades(tables["prices"], tables["fills"], records)
+    y, kinds = {}, {}
+    for trace in made.data:
+        if trace.name in records.columns:
+            y[trace.name] = np.asarray(trace.y, dtype=float)
+            kinds[trace.name] = made.layout["yaxis" + trace.yaxis[1:]].type
+    assert kinds == {"near_month": "date", "lots": None, "months": None, "month_no": None}
+    axis = next(made.layout["yaxis" + trace.yaxis[1:]] for trace in made.data if trace.name == "near_month")
+    assert (axis.tick0, axis.dtick, axis.tickformat) == ("2025-12-01", "M1", "%b %Y")
+    starts = [pd.Timestamp(day, tz="UTC").timestamp() * 1e3 for day in ("2025-12-01", "2026-01-01", "2026-01-01")]
+    np.testing.assert_array_equal(y["near_month"][[0, 2, 3]], starts)
+    assert np.isnan(y["near_month"][1])
+    assert y["months"].tolist() == [3.0, 3.5, 4.0, 13.0]
+
+
 def test_a_missing_column_is_named():
     with pytest.raises(DataError, match="table 'equity' must have the column 'equity_micros'"):
         figures.equity(pd.DataFrame({"ts": [1]}), 0)

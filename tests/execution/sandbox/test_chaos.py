@@ -127,6 +127,11 @@ def test_instruments_halt_close_expire_and_come_back() -> None:
         assert (await client.get("/_account/one"))["cash"] == books["cash"] - 730 * 50_000
         await client.ask(socket, t="p", cid=4, **ORDER)
         assert (await until(socket, "j"))["r"] == "UNKNOWN_SYMBOL"
+        for verb in ("resume", "halt", "close"):
+            async with client.http.post(f"{client.base}/_chaos", json={"do": verb, "symbol": NEAR}) as answer:
+                assert (answer.status, f"{verb}: {NEAR} has expired, and stays so" in await answer.text()) == (400, True)
+        await client.ask(socket, t="p", cid=5, **ORDER)
+        assert (await until(socket, "j"))["r"] == "UNKNOWN_SYMBOL"
 
     play(talk)
 

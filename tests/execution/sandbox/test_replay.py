@@ -11,15 +11,19 @@ import pytest
 
 from kilohour.backtests.backtest import between
 from kilohour.cli.main import main
+from kilohour.errors import UsageError
+from kilohour.execution.sandbox.accounts import Keyring
 from kilohour.execution.sandbox.ax import REASONS
+from kilohour.execution.sandbox.chaos import Chaos
 from kilohour.execution.sandbox.engines import CODES, LEDGER
 from kilohour.execution.sandbox.model import NewOrder, Reason, Session, State
 from kilohour.execution.sandbox.okx import CODES as OKX_CODES
+from kilohour.execution.sandbox.server import Server
 from kilohour.kernels import records as r
 from kilohour.tape import Kind, Tape
 from tests.backtests.tapes import sim_tape
 from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of, new_order, play_orders
-from tests.execution.sandbox.serving import receive, serving
+from tests.execution.sandbox.serving import Clock, receive, serving
 from tests.strategies.runs import LIVELY, market, session_of
 
 TOLD = ("ts_event", "kind", "code", "open", "high", "low", "close", "volume")
@@ -49,6 +53,17 @@ def test_the_orders_of_a_strategy_give_the_same_books_as_its_backtest(name: str)
     assert sum(ledger) == sum(t.micros for t in exchange.transactions["one"])
     assert exchange.statement("one").equity == int(session.book[0]["equity"])
     assert exchange.statement("two").cash == session.cash_micros, "accounts do not meet"
+
+
+def test_a_speed_is_a_multiple_of_the_clock_as_a_whole_number_too() -> None:
+    exchange = exchange_of(between(market(), "2026-03-01", "2026-03-31"), 10**12)
+    for speed, wanted in ((3_600, 3_600.0), (0.5, 0.5), ("max", "max"), ("lockstep", "lockstep")):
+        server = Server(exchange, Keyring(1, ["one"]), Chaos(1), Clock(), speed=speed)
+        assert server.replayer is not None
+        assert (server.replayer.speed, type(server.replayer.speed)) == (wanted, type(wanted))
+    for wrong in (0, -1, True, float("nan"), float("inf"), "fast", "60"):
+        with pytest.raises(UsageError, match=f"speed must be a number above 0, max or lockstep, found {wrong!r}"):
+            Server(exchange, Keyring(1, ["one"]), Chaos(1), Clock(), speed=wrong)
 
 
 def test_lock_step_over_sockets_gives_the_same_books_as_the_exchange_alone() -> None:
