@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the embedded market is made of: chips, launches, adoption, scarcity, premium, and switches that are off.
 
-Every number is ours. What it is calibrated to stands in ``docs/embedded-market.md``.
+Every number is ours. Level, growth, mark-down, the volatility of H100, that of B200 and its mature work are what ``kilohour data
+calibrate`` finds (targets ``compute-2026``, seeds 0 to 99; docs/embedded-market.md): change the targets and run it, not the numbers.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Chip:
     """Years from release until software is mature."""
     release: dt.date = dt.date(2023, 3, 21)
     """Index and futures exist from this day; launches up to it do not mark the chip down again."""
-    volatility: float = _number(0.16, 0.0, 2.0)
+    volatility: float = _number(0.15, 0.0, 2.0)
     """Of the chip's own factor, a year."""
     half_life_days: float = _number(40.0, 1.0, 2000.0)
     """Business days in which half of the chip's own deviation from its work factor is gone."""
@@ -54,7 +55,7 @@ class Launch:
 
     name: str
     day: dt.date
-    markdown: float = _number(0.20, 0.0, 0.9)
+    markdown: float = _number(0.195, 0.0, 0.9)
     """Expected loss of the incumbents' price, in total."""
     surprise: float = _number(0.06, 0.0, 0.5)
     """Standard deviation of the log mark-down, revealed on the day of the launch."""
@@ -70,8 +71,8 @@ CHIPS = (
     Chip(product="SIM:H100", release=dt.date(2023, 3, 21)),
     Chip(product="SIM:H200", work=1.2, work_at_release=1.15, release=dt.date(2024, 7, 1), volatility=0.17,
          lots=16_000.0),
-    Chip(product="SIM:B200", work=2.4, work_at_release=1.9, maturity_years=2.6, release=dt.date(2025, 2, 4),
-         volatility=0.19, spike_rate=3.0, lots=80_000.0),
+    Chip(product="SIM:B200", work=2.34, work_at_release=1.9, maturity_years=2.6, release=dt.date(2025, 2, 4),
+         volatility=0.189, spike_rate=3.0, lots=80_000.0),
     Chip(product="SIM:B300", work=2.75, work_at_release=2.4, release=dt.date(2025, 7, 3), volatility=0.20,
          spike_rate=3.0, lots=20_000.0),
 )
@@ -99,9 +100,9 @@ class MarketConfig:
     chips: tuple[Chip, ...] = CHIPS
     launches: tuple[Launch, ...] = LAUNCHES
 
-    level: float = _number(3.0, 0.01, 10_000.0)
+    level: float = _number(2.89, 0.01, 10_000.0)
     """Mean price of the first chip on the first day, dollars a GPU-hour."""
-    growth: float = _number(0.05, -1.0, 1.0)
+    growth: float = _number(0.0481, -1.0, 1.0)
     """Drift of the price of work between launches."""
     premium: float = _number(0.05, 0.0, 1.0)
     """What longs earn a year on the part of a contract that still floats: futures stand this much under expectation."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SHIPPED = Path(__file__).parents[1] / "scenarios"
+USUAL = Launch(name="usual", day=dt.date.max)
+"""A launch of the market's calendar: what a scenario does not say of its own is as there."""
 
 
 class _Words(BaseModel):
@@ -78,9 +80,9 @@ class ChipLaunch(_Words):
 
     name: str = Field(min_length=1)
     day: dt.date
-    markdown: float = Field(0.20, ge=0.0, le=0.9)
-    surprise: float = Field(0.06, ge=0.0, le=0.5)
-    ramp_days: int = Field(126, ge=1, le=1000)
+    markdown: float = Field(USUAL.markdown, ge=0.0, le=0.9)
+    surprise: float = Field(USUAL.surprise, ge=0.0, le=0.5)
+    ramp_days: int = Field(USUAL.ramp_days, ge=1, le=1000)
     known: dt.date | None = None
     replaces: str | None = None
     """Name of a launch of the market's calendar, which participants expect until ``known``."""

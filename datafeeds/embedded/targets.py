@@ -63,24 +63,42 @@ class Point(BaseModel):
     source: str = ""
 
 
+class Fit(BaseModel):
+    """Which parameters may move, from where (the base market's value unless named), and the last day that is simulated for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    parameters: tuple[str, ...] = ()
+    start: dict[str, float] = Field(default_factory=dict)
+    until: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _starts_what_moves(self) -> Fit:
+        for name in self.start:
+            if name not in self.parameters:
+                raise ValueError(f"start must name parameters that may move, {', '.join(self.parameters)}, found {name}")
+        return self
+
+
 class Targets(BaseModel):
     """A calibration: the base market, which parameters may move, what they shall reach, and what to draw."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     market: dict[str, Any] = Field(default_factory=dict)
-    fit: dict[str, list[str]] = Field(default_factory=dict)
+    fit: Fit = Field(default_factory=Fit)
     target: tuple[Target, ...]
     point: tuple[Point, ...] = ()
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters that may move."""
-        return tuple(self.fit.get("parameters", ()))
+        return self.fit.parameters
 
     def fitting(self, more: Sequence[str]) -> Targets:
         """The same calibration with more parameters that may move."""
-        return self.model_copy(update={"fit": {"parameters": list(dict.fromkeys((*self.parameters, *more)))}})
+        names = tuple(dict.fromkeys((*self.parameters, *more)))
+        return self.model_copy(update={"fit": self.fit.model_copy(update={"parameters": names})})
 
     @classmethod
     def load(cls, source: str | Path) -> Targets:

@@ -39,6 +39,10 @@ Fit = Annotated[
         help="One more parameter that may move, as spike_size, chips.SIM:H100.spike_rate or launches.surprise; may be repeated.",
     ),
 ]
+Start = Annotated[
+    Path | None,
+    typer.Option("--start", metavar="FILE", show_default=False, help="Market file to start from, in place of the calibration's start."),
+]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="Market file to write, for --market FILE.")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", show_default=False, help="Write a page with the fit beside the data.")]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", help="Markets that every statistic is a mean of.")]
@@ -56,7 +60,8 @@ def calibrate(
     segment: Segment = None,
     chip: Chips = None,
     fit: Fit = None,
-    seeds: Seeds = 20,
+    start: Start = None,
+    seeds: Seeds = 100,
     contracts: options.Contracts = None,
     html: Html = None,
     json: options.Json = False,
@@ -65,6 +70,7 @@ def calibrate(
     from kilohour.cli.output import Waiting, line, print_json
     from kilohour.contracts import Registry
     from kilohour.datafeeds.embedded.calibrate import calibrate as run_calibration
+    from kilohour.datafeeds.embedded.config import MarketConfig
     from kilohour.datafeeds.embedded.targets import Targets, from_prices
     from kilohour.errors import UsageError
 
@@ -76,9 +82,10 @@ def calibrate(
         if segment is None or not chip:
             raise UsageError(f"--prices needs --segment and at least one --chip CHIP=PRODUCT, found --prices {prices} alone")
         targets = from_prices(targets, prices, segment, _products(chip))
+    begun = None if start is None else MarketConfig.load(start)
     with Waiting("calibrate") as waiting:
-        found = run_calibration(targets, seeds=seeds, registry=Registry.shipped(contracts), progress=waiting)
-    out.write_text(market_text(found.config, found.to_dict()["missed"], source), encoding="utf-8")
+        found = run_calibration(targets, seeds=seeds, start=begun, registry=Registry.shipped(contracts), progress=waiting)
+    out.write_text(market_text(found.config, found.to_dict()["missed"], f"{source}, seeds 0 to {seeds - 1}"), encoding="utf-8")
     if html is not None:
         from kilohour.reports.calibration import write_calibration_page
 
@@ -113,6 +120,8 @@ def _show(found: Calibration) -> None:
     show(grid(f"means over {found.seeds} seeds", ("Target", *numbers, "Met"), rows, right=numbers))
     pairs = [(name, f"{a:.4g}", f"{b:.4g}") for name, (a, b) in found.parameters.items()]
     show(grid("", ("Parameter", "Before", "After"), pairs, right=("Before", "After")))
+    if all(a == b for a, b in found.parameters.values()):
+        line("no parameter moves: the start meets every target")
     if told["missed"]:
         stuck = f"; {', '.join(told['at_bound'])} at its bound" if told["at_bound"] else ""
         line(f"missed: {', '.join(told['missed'])}{stuck}: let more move, as --fit scarcity_volatility")

@@ -87,6 +87,9 @@ def test_a_calibration_writes_a_market_and_a_page(kilohour, here):
     assert abs(found["targets"][0]["after"] - 2.5) < 0.05
     assert MarketConfig.load(here / "market.toml").level == found["parameters"]["level"]["after"]
     assert "observed" in (here / "fit.html").read_text(encoding="utf-8")
+    told = kilohour("data calibrate bands.toml --start market.toml --seeds 2 --out same.toml").out
+    assert "no parameter moves: the start meets every target" in told
+    assert MarketConfig.load(here / "same.toml") == MarketConfig.load(here / "market.toml")
     calm = TARGETS.replace('statistic = "spot"', 'statistic = "volatility"').replace('"level"', '"chips.SIM:H100.volatility"')
     (here / "calm.toml").write_text(calm.replace("value = 2.5", "value = 0.05").replace("tolerance = 0.05", "tolerance = 0.01"), encoding="utf-8")
     told = " ".join(kilohour("data calibrate calm.toml --seeds 2 --out market.toml").out.split())

@@ -51,7 +51,7 @@ def test_the_same_limits_refuse_the_same_orders_in_paper_and_in_a_backtest(tmp_p
 
 def test_a_margin_call_in_paper_books_the_rows_of_the_backtest(tmp_path):
     """The venue liquidates, and cancels the offers that are at work; the run's own engine had worked out the same, and sends nothing."""
-    tape, cash = short("SIM:H100", last="2026-05-08"), 7_270.0
+    tape, cash = short("SIM:H100", last="2026-05-08"), 6_720.0
     wanted = backtest(OVERREACHING, tape, venue="sandbox", cash=cash)
     ends = Counter((row["origin"], row["status"]) for row in wanted.tables["orders"].to_pylist())
     assert ends["liquidation", "filled"] > 0

@@ -120,7 +120,7 @@ def test_a_new_s_curve_passes_through_the_old_level_and_reaches_its_ceiling():
 
 def test_a_launch_that_is_moved_is_expected_on_its_old_day_until_it_is_known():
     launch = {"name": "late", "replaces": "R200", "day": "2026-11-16", "known": "2026-05-04", "markdown": 0.2}
-    market = {**MARKET, "launches": [{"name": "R200", "day": "2026-08-03"}]}
+    market = {**MARKET, "launches": [{"name": "R200", "day": "2026-08-03", "markdown": 0.2}]}
     late = EmbeddedMarket.under(Scenario.from_dict({"name": "late", "market": market, "launch": launch}), 5).paths()
     on_time = EmbeddedMarket.under(Scenario.from_dict({"name": "on time", "market": market}), 5).paths()
     row = late.schedule.row_of(KNOWN)
