@@ -223,15 +223,15 @@ def side_file(out):
 
 @pytest.mark.parametrize(("rows", "told"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
 def test_a_row_that_cannot_be_used_is_put_aside_and_the_rest_is_the_tape(tmp_path, rows, told):
-    files = write(tmp_path, rows, dtype="float64")
-    tape = taped(*files, rejected_max=0.2)
+    strip, expiries = write(tmp_path, rows, dtype="float64")
+    tape = taped(strip, expiries, rejected_max=0.2)
     row, column, value, reason = told
     assert side_file(tmp_path / "tape") == [["file", "row", "column", "value", "reason"], ["strip.parquet", str(row), column, value, reason]]
     with pytest.raises(DataError, match=f"at most 0% of the rows may be refused, .* the first is row {row}, column '{column}'") as error:
-        taped(*files, tmp_path / "none", rejected_max=0.0)
+        taped(strip, expiries, tmp_path / "none", rejected_max=0.0)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "none").exists()
-    kept = taped(*write(tmp_path, [one for place, one in enumerate(rows) if place != row], dtype="float64"), tmp_path / "kept")
+    kept = taped(*write(tmp_path, [one for place, one in enumerate(rows) if place != row], dtype="float64"))
     assert tape.notes == (*kept.notes, f"1 row of {len(rows)} refused and left out: {reason} (1)")
     assert tape.contracts == kept.contracts
     for name, events_ in kept.events.items():
