@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -174,8 +175,8 @@ def _read(wanted: Wanted, rows: Sequence[Any], since: int) -> Page:
     found: Page = []
     last = None
     for row in rows:
-        cells = list(row) if isinstance(row, list | tuple) else [row]
-        opened = int(cells[0]) if cells and _is_number(cells[0]) else None
+        cells = [row] if isinstance(row, str) or not hasattr(row, "__getitem__") else list(row)
+        opened = int(cells[0]) if cells and _is_number(cells[0]) and abs(cells[0]) < TIME_MAX else None
         if opened is None:
             found.append((since if last is None else last, UNTIMED, _text(row), "not a time in milliseconds"))
             continue
@@ -200,17 +201,16 @@ def _odd(cells: Sequence[Any]) -> tuple[str, str] | None:
         if value is None:
             if name != "volume":
                 return name, "empty"
-        elif not isinstance(value, int | float):
+        elif not _is_number(value):
             return name, "not a number"
-        elif name != "volume" and not math.isfinite(value):
-            return name, "not finite"
-        elif name != "volume" and abs(value) >= PRICE_MAX:
-            return name, f"not under {PRICE_MAX:.0e} dollars"
+        elif name != "volume" and not abs(value) < PRICE_MAX:
+            infinite = isinstance(value, float) and not math.isfinite(value)
+            return name, "not finite" if infinite else f"not under {PRICE_MAX:.0e} dollars"
     return None
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < TIME_MAX
+    return isinstance(value, Real)
 
 
 def _text(row: Any) -> str:
