@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,11 +28,17 @@ TAIL_BYTES = 1 << 16
 """Far more than a line of a candle has."""
 
 PRICE_MAX = 1e9
+TIME_MAX = 2**62 // NANOS_PER_MILLI
+UNTIMED = "time"
+FIELDS = ("open", "high", "low", "close", "volume")
 Wait = Callable[[float], None]
 Passing = tuple[type[Exception], ...]
 
 Candle = tuple[int, float, float, float, float, float | None]
 """Opened (milliseconds), open, high, low, close, volume."""
+Odd = tuple[int, str, str, str]
+"""A row that is no candle: opened (milliseconds; where that cannot be read, as the row before it), column, row as text, reason."""
+Page = list[Candle | Odd]
 
 
 class StillRefused(Paused):
@@ -78,23 +86,26 @@ def step_of(timeframe: str) -> int:
     return int(number) * UNITS[unit] * 1_000
 
 
-def pages(exchange: Exchange, wanted: Wanted, *, wait: Wait, passing: Passing = ()) -> Iterator[list[Candle]]:
-    """Pages of checked candles, each beginning after the last; a candle that both pages have comes once.
+def pages(exchange: Exchange, wanted: Wanted, *, wait: Wait, passing: Passing = ()) -> Iterator[Page]:
+    """Pages of candles, and of rows that are none with the reason, each beginning after the last; what both pages have comes once.
 
     An error of a kind in ``passing`` (a limit on requests, a lost connection) is waited out, twice as long each time, :data:`RETRIES`
-    times; then :class:`StillRefused`. A candle that has not ended by ``until`` is left out. Raises :class:`DataError` for rows that are no
-    candles, or out of order.
+    times; then :class:`StillRefused`. A candle that has not ended by ``until`` is left out.
+
+    Raises :class:`DataError` for rows out of order.
     """
     step, since = step_of(wanted.timeframe), wanted.since
     while since + step <= wanted.until:
         rows = _asked(exchange, wanted, since, wait, passing)
-        fresh = [candle for candle in _checked(wanted, rows) if since <= candle[0] and candle[0] + step <= wanted.until]
+        read = _read(wanted, rows, since)
+        fresh = [row for row in read if since <= row[0] and row[0] + step <= wanted.until]
         if fresh:
             yield fresh
-            since = fresh[-1][0] + step
+            timed = [row[0] for row in fresh if row[1] != UNTIMED]
+            since = timed[-1] + step if timed else since + step * len(fresh)
             continue
         # An empty stretch: some exchanges then give nothing, others the next candles there are. Go on a page at a time.
-        later = [row[0] for row in rows if row[0] > since]
+        later = [row[0] for row in read if row[0] > since]
         since = min(later) if later else since + step * wanted.limit
 
 
@@ -104,7 +115,7 @@ def gaps_of(opened: Sequence[int], step: int) -> list[Gap]:
 
 
 class Held:
-    """Candles on the disk while an import goes on: a line each, appended page by page, so that it can go on after an interruption.
+    """Rows on the disk while an import goes on: a line each, appended page by page, so that it can go on after an interruption.
 
     Candles of another market, or from another beginning, are thrown away.
     """
@@ -120,13 +131,16 @@ class Held:
                 lines.truncate(0)
                 lines.write(json.dumps(key) + "\n")
 
-    def add(self, page: Sequence[Candle]) -> None:
+    def add(self, page: Page) -> None:
         """Keeps a page."""
+        lines = json.dumps(page)[1:-1].replace("], [", "]\n[")  # one call for all: a candle's own is mostly overhead
+        if lines.count("\n") + 1 != len(page):  # a row that is no candle may hold anything
+            lines = "\n".join(map(json.dumps, page))
         with self.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(page)[1:-1].replace("], [", "]\n[") + "\n")  # one call for all: a candle's own is mostly overhead
+            file.write(lines + "\n")
 
-    def pages(self, count: int) -> Iterator[list[Candle]]:
-        """What is held, ``count`` candles at a time."""
+    def pages(self, count: int) -> Iterator[Page]:
+        """What is held, ``count`` rows at a time."""
         with self.file.open(encoding="utf-8") as file:
             file.readline()
             while lines := list(itertools.islice(file, count)):
@@ -157,18 +171,50 @@ def _asked(exchange: Exchange, wanted: Wanted, since: int, wait: Wait, passing: 
     raise AssertionError("the loop returns or raises")
 
 
-def _checked(wanted: Wanted, rows: Sequence[Sequence[Any]]) -> Iterator[Candle]:
-    last = -1
+def _read(wanted: Wanted, rows: Sequence[Any], since: int) -> Page:
+    found: Page = []
+    last = None
     for row in rows:
-        prices = row[1:5] if len(row) >= 5 else []
-        if len(prices) != 4 or not all(isinstance(value, int | float) and abs(value) < PRICE_MAX for value in prices):
-            found = str(list(row))[:120]
-            raise DataError(f"{wanted.symbol}: a candle must be [time, open, high, low, close, volume] in numbers, found {found}")
-        if row[0] <= last:
-            raise DataError(f"{wanted.symbol}: candles must come in order, found {shown(row[0])} after {shown(last)}")
-        last = int(row[0])
-        first, high, low, close = (float(value) for value in prices)
-        yield last, first, high, low, close, None if len(row) < 6 or row[5] is None else float(row[5])
+        cells = [row] if isinstance(row, str) or not hasattr(row, "__getitem__") else list(row)
+        opened = int(cells[0]) if cells and _is_number(cells[0]) and abs(cells[0]) < TIME_MAX else None
+        if opened is None:
+            found.append((since if last is None else last, UNTIMED, _text(row), "not a time in milliseconds"))
+            continue
+        if last is not None and opened < last:
+            raise DataError(f"{wanted.symbol}: candles must come in order, found {shown(opened)} after {shown(last)}")
+        last = opened
+        odd = _odd(cells)
+        found.append((opened, odd[0], _text(row), odd[1]) if odd else _candle(opened, cells))
+    return found
+
+
+def _candle(opened: int, cells: Sequence[Any]) -> Candle:
+    first, high, low, close = (float(value) for value in cells[1:5])
+    return opened, first, high, low, close, None if len(cells) < 6 or cells[5] is None else float(cells[5])
+
+
+def _odd(cells: Sequence[Any]) -> tuple[str, str] | None:
+    """The column and the reason for which cells are no candle."""
+    if len(cells) < 5:
+        return "candle", "not time, open, high, low, close and volume"
+    for name, value in zip(FIELDS, cells[1:6], strict=False):
+        if value is None:
+            if name != "volume":
+                return name, "empty"
+        elif not _is_number(value):
+            return name, "not a number"
+        elif name != "volume" and not abs(value) < PRICE_MAX:
+            infinite = isinstance(value, float) and not math.isfinite(value)
+            return name, "not finite" if infinite else f"not under {PRICE_MAX:.0e} dollars"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real)
+
+
+def _text(row: Any) -> str:
+    return str(list(row) if isinstance(row, tuple) else row)[:120]
 
 
 def shown(millis: int) -> str:

@@ -9,7 +9,7 @@ delivered. The tape's notes, which the report prints, say both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,18 @@ from kilohour.contracts import Product, Registry
 from kilohour.contracts.codes import contract_code, symbol_of
 from kilohour.contracts.contract import Contract
 from kilohour.contracts.days import LAST_TRADE_RULES, settlement_time
-from kilohour.datafeeds.importing.bar_stream import SETTLES, BarStream
+from kilohour.datafeeds.importing.bar_stream import BarStream
+from kilohour.datafeeds.importing.cells import array_of, days, numbers, texts
+from kilohour.datafeeds.importing.convert import refuse_unread
 from kilohour.datafeeds.importing.intake import Columns, Intake
 from kilohour.datafeeds.importing.names import Names
-from kilohour.datafeeds.importing.refusals import Refusals
+from kilohour.datafeeds.importing.refusals import Refusals, Sieve
 from kilohour.datafeeds.importing.spool import RUN_ROWS
-from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch, fingerprint
+from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch, batches, fingerprint
+from kilohour.datafeeds.importing.table_import import REJECTED_MAX
 from kilohour.datafeeds.importing.tape_import import Taped, import_tape
-from kilohour.datafeeds.reading import Progress, count_of, read_table, refuse_first, tables
-from kilohour.errors import DataError, UnknownName
+from kilohour.datafeeds.reading import Progress, count_of, read_table, refuse_first
+from kilohour.errors import DataError
 from kilohour.tape import Tape, TapeBuilder
 from kilohour.tape.events import Events
 from kilohour.units import MICROS, NANOS_PER_DAY, date_of
@@ -38,6 +41,8 @@ Ints = npt.NDArray[np.int64]
 SOURCE = "energy-strip"
 ROOTS = {"CL": "NYMEX:CL", "NG": "NYMEX:NG"}
 """Product by the root the files use."""
+NEVER = np.iinfo(np.int64).min
+"""The last trading day of a contract that has none."""
 
 ASSUMPTIONS = (
     "settlements only: each bar's open, high, low and close are the day's settlement, and that an order fills at "
@@ -48,8 +53,8 @@ ASSUMPTIONS = (
 """The last notes of every energy tape."""
 
 
-def import_strip(parquet: str | Path, expiries: str | Path, out: str | Path, *, run_rows: int = RUN_ROWS,
-                 batch_rows: int = BATCH_ROWS, progress: Progress | None = None) -> Taped:
+def import_strip(parquet: str | Path, expiries: str | Path, out: str | Path, *, rejected_max: float = REJECTED_MAX,
+                 run_rows: int = RUN_ROWS, batch_rows: int = BATCH_ROWS, progress: Progress | None = None) -> Taped:
     """Writes a tape of daily settlements to the folder ``out``.
 
     ``parquet`` (or a CSV of the same columns) holds a row a settlement: ``root`` (CL, NG), ``date``, ``contract``
@@ -58,73 +63,71 @@ def import_strip(parquet: str | Path, expiries: str | Path, out: str | Path, *, 
     run takes them from the registry and the assumptions the tape names, ``energy``. The same rows, in any order, give
     the same tape. ``progress`` is called with thousandths (done, total).
 
-    Raises :class:`DataError` with file, row, column and value: a settlement that is no number, comes twice or after
-    the last trade, or whose contract has no expiry.
+    A settlement that is no number, comes a second time or after the last trade, or whose contract has no expiry is put
+    aside. Raises :class:`DataError` for a file that cannot be read or of which more than ``rejected_max`` (0 to 1) is refused.
     """
     parquet, expiries = Path(parquet), Path(expiries)
     reader = _StripReader(parquet, expiries, batch_rows)
     key = {"inputs": fingerprint([parquet, expiries]), "batch_rows": batch_rows}
-    return import_tape(SOURCE, reader, [parquet], Path(out), key=key, run_rows=run_rows, progress=progress)
+    return import_tape(SOURCE, reader, [parquet], Path(out), key=key, rejected_max=rejected_max, run_rows=run_rows, progress=progress)
 
 
 class _StripReader:
     words: Sequence[str] = ("contract",)
     time = "ts"
-    dtypes: Mapping[str, npt.DTypeLike] = SETTLES
+    dtypes: Mapping[str, npt.DTypeLike] = {"ts": np.int64, "settle": np.float64, "row": np.int64, "contract": np.int32}
 
     def __init__(self, path: Path, expiries: Path, batch_rows: int) -> None:
         self.path, self.expiries, self.batch_rows = path, expiries, batch_rows
-        self.memory: dict[str, Any] = {"contracts": {}, "roots": {}}
-        """By root and month of a contract, as ``CL 202005``, its first and last day and how many settlements it has; what each root
-        has, as :func:`_empty` begins it."""
+        self.memory: dict[str, Any] = {"contracts": {}, "single": False}
+        """By root and month of a contract, as ``CL 202005``, its first and last day; whether the file has floats of 32 bits."""
         self._last_trades = _last_trades(expiries)
         self._products: dict[str, Product] = {}
         self._closes: dict[tuple[str, int], int] = {}
 
     def open(self, path: Path) -> Iterator[Batch]:
-        return tables(path, {"root": "text", "date": "day", "contract": "whole", "settle": "number"}, batch_rows=self.batch_rows)
+        return batches(path, ("root", "date", "contract", "settle"), batch_rows=self.batch_rows)
 
-    def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:  # noqa: ARG002
-        import pandas as pd
-
-        _check_rows(batch)
-        columns = batch.columns
-        place, roots = pd.factorize(columns["root"], sort=True)
-        month, day = columns["contract"].to_numpy(), columns["date"].to_numpy()
-        keys, its = np.unique(place * 10**6 + month, return_inverse=True)
-        known = [(str(roots[key // 10**6]), int(key % 10**6)) for key in keys.tolist()]
-        self._check_last_trades(batch, known, its)
-        self._remember_spans(known, its, day)
-        ts, price = np.zeros(batch.rows, np.int64), np.zeros(batch.rows, np.int64)
-        for number, root in enumerate(map(str, roots)):
-            rows = np.flatnonzero(place == number)
-            ts[rows], price[rows] = self._settlements(root, month[rows], day[rows], columns["settle"].to_numpy()[rows])
+    def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:
+        sieve = Sieve(batch.file, batch.first, batch.rows, batch.columns, refusals)
+        place, month, day = _roots(sieve), _months(sieve), days(sieve.columns["date"])
+        refuse_unread(sieve, "date", day)
+        settle = self._settles(sieve)
+        known, its = self._contracts_of(sieve, place, month, day.values)
+        keep = np.flatnonzero(sieve.good)
+        self._remember(known, its[keep], day.values[keep])
         codes = np.array([names.code("contract", _word(*one)) for one in known], np.int32)
-        return {"ts": ts, "close": price, "row": batch.first + np.arange(batch.rows), "contract": codes[its]}
+        ts = np.zeros(batch.rows, np.int64)
+        for number, root in enumerate(ROOTS):
+            rows = keep[place[keep] == number]
+            found, which = np.unique(day.values[rows], return_inverse=True)
+            ts[rows] = np.array([self._close(root, one) for one in found.tolist()], np.int64)[which]
+        return {"ts": ts[keep], "settle": settle[keep], "row": batch.first + keep, "contract": codes[its[keep]]}
 
     def tape(self, intake: Intake, files: Sequence[str]) -> tuple[Iterator[Events], Callable[[], Tape]]:
+        if not self.memory["contracts"]:
+            raise DataError(f"{self.path.name}: needs at least one settlement, found none")
         builder = TapeBuilder(source=f"{SOURCE}: {self.path.name}, last trading days from {self.expiries.name}", assumptions=("energy",))
         words = intake.names.words()["contract"]
-        codes = {word: code for code, word in enumerate(words)}
-        refs, settled, spans = np.full(len(words), -1, np.int32), set(), list[tuple[int, int]]()
-        for root in sorted(self.memory["roots"]):
-            product, its = self._product(root), self.memory["roots"][root]
-            sessions, lives = np.array(sorted(map(int, its["days"]))), _Lives()
-            for month, (first, last, count) in self._contracts(root):
-                contract = _contract(product, month, self._last_trades[root, month], self._close(root, first))
-                refs[codes[_word(root, month)]] = ref = builder.contract(contract)
-                spans.append((contract.listed_at, self._close(root, last)))
-                lives.note(product, contract, (first, last, count), self._last_trades[root, month], sessions)
-                if self._last_trades[root, month] <= sessions[-1]:
+        lives, settled, refs = list[_Life](), set(), np.full(len(words), -1, np.int32)
+        for root in ROOTS:
+            spans = self._spans(root)
+            for month, (first, last) in spans:
+                last_trade = self._last_trades[root, month]
+                contract = _contract(self._product(root), month, last_trade, self._close(root, first))
+                refs[words.index(_word(root, month))] = ref = builder.contract(contract)
+                lives.append(_Life(root, contract, first, last, last_trade))
+                if last_trade <= max(last for _, (_, last) in spans):
                     builder.finals(ref, contract.settlement_at)
                     settled.add(ref)
-            builder.notes += _notes(product, its, lives, sessions)
-        builder.notes += ASSUMPTIONS
-        end = max(last for _, last in spans)
-        rest = builder.beside(min(first for first, _ in spans), end)
-        stream = _Settlements(spool=intake.spool, refs=refs, beside=rest.events, settled=settled, product=product, end=end,
-                              refusals=intake.refusals, files=files)
-        return stream.blocks(), lambda: rest
+        end = max(self._close(life.root, life.last) for life in lives)
+        rest = builder.beside(min(life.contract.listed_at for life in lives), end)
+        stream = _Settlements(
+            spool=intake.spool, refs=refs, beside=rest.events, settled=settled, product=self._product(lives[-1].root), end=end,
+            refusals=intake.refusals, files=files, lives=lives, single=self.memory["single"],
+            ticks=np.array([int(self._product(life.root).ratio("tick") * MICROS) for life in lives], np.int64),
+        )  # fmt: skip
+        return stream.blocks(), lambda: replace(rest, notes=(*self._notes(stream), *ASSUMPTIONS))
 
     def _product(self, root: str) -> Product:
         if root not in self._products:
@@ -136,77 +139,133 @@ class _StripReader:
             self._closes[root, day] = self._product(root).close_at(day)
         return self._closes[root, day]
 
-    def _contracts(self, root: str) -> list[tuple[int, tuple[int, int, int]]]:
-        """Months of a root in order, with the span of each."""
+    def _spans(self, root: str) -> list[tuple[int, tuple[int, int]]]:
+        """Months of a root in order, with the first and last day of each."""
         named = ((*word.split(), span) for word, span in self.memory["contracts"].items())
         return sorted((int(month), tuple(span)) for its, month, span in named if its == root)
 
-    def _check_last_trades(self, batch: Batch, known: Sequence[tuple[str, int]], its: npt.NDArray[np.intp]) -> None:
-        day = batch.columns["date"].to_numpy()
-        last = np.array([self._last_trades.get(one, np.iinfo(np.int64).min) for one in known])
-        without = np.array([one not in self._last_trades for one in known])[its]
-        if without.any():
-            row = int(np.argmax(without))
-            root, month = known[its[row]]
-            raise DataError(f"{batch.file}: row {batch.first + row}, column 'contract': must have its last trading day "
-                            f"in the expiries, found none for {root} {month}")
-        late = day > last[its]
-        if late.any():
-            row = int(np.argmax(late))
-            root, month = known[its[row]]
-            raise DataError(f"{batch.file}: row {batch.first + row}, column 'date': must not be after the last trade of "
-                            f"{root} {month} on {date_of(last[its[row]])}, found {date_of(day[row])}")
+    def _settles(self, sieve: Sieve) -> npt.NDArray[np.float64]:
+        """Dollars as the file stores them: a float of 32 bits stays one, for what it cannot tell apart is no fault."""
+        column = sieve.columns["settle"]
+        read = numbers(column)
+        refuse_unread(sieve, "settle", read)
+        sieve.refuse(~(np.abs(read.values) < 1e6), "settle", "not under 1e6 dollars")
+        if str(column.type) != "float":
+            return read.values
+        self.memory["single"] = True
+        return read.values.astype(np.float32).astype(np.float64)
 
-    def _remember_spans(self, known: Sequence[tuple[str, int]], its: npt.NDArray[np.intp], day: Ints) -> None:
+    def _contracts_of(self, sieve: Sieve, place: Ints, month: Ints, day: Ints) -> tuple[list[tuple[str, int]], npt.NDArray[np.intp]]:
+        """Roots and months, and which of them a good row has; refuses those without an end and what comes after it."""
+        roots = list(ROOTS)
+        keys, its = np.unique(np.where(sieve.good, place * 10**6 + month, 0), return_inverse=True)
+        known = [(roots[key // 10**6], key % 10**6) for key in keys.tolist()]
+        last = np.array([self._last_trades.get(one, NEVER) for one in known], np.int64)[its]
+        sieve.refuse(last == NEVER, "contract", "no last trading day in the expiries")
+        sieve.refuse(day > last, "date", "after the contract's last trade")
+        return known, its
+
+    def _remember(self, known: Sequence[tuple[str, int]], its: npt.NDArray[np.intp], day: Ints) -> None:
         low, high = np.full(len(known), np.iinfo(np.int64).max), np.full(len(known), np.iinfo(np.int64).min)
         np.minimum.at(low, its, day)
         np.maximum.at(high, its, day)
-        counts = np.bincount(its, minlength=len(known))
-        for one, first, last, count in zip(known, low.tolist(), high.tolist(), counts.tolist(), strict=True):
-            before = self.memory["contracts"].get(_word(*one), (first, last, 0))
-            self.memory["contracts"][_word(*one)] = [min(first, before[0]), max(last, before[1]), count + before[2]]
+        for place in np.unique(its).tolist():
+            word, first, last = _word(*known[place]), int(low[place]), int(high[place])
+            before = self.memory["contracts"].get(word, (first, last))
+            self.memory["contracts"][word] = [min(first, before[0]), max(last, before[1])]
 
-    def _settlements(self, root: str, month: Ints, day: Ints, settle: npt.NDArray[Any]) -> tuple[Ints, Ints]:
-        """When settlements of a root are seen and their prices in micros, on the tick; counts what its notes tell."""
-        its = self.memory["roots"].setdefault(root, _empty())
-        days, place, counts = np.unique(day, return_inverse=True, return_counts=True)
-        for one, count in zip(days.tolist(), counts.tolist(), strict=True):
-            its["days"][str(one)] = its["days"].get(str(one), 0) + count
-        its["below"] += int(np.count_nonzero(settle <= 0))
-        lowest = np.lexsort((day, month, settle))[0]
-        found = [float(settle[lowest]), int(month[lowest]), int(day[lowest])]
-        its["lowest"] = min(its["lowest"] or found, found)
-        closes = np.array([self._close(root, one) for one in days.tolist()])
-        return closes[place], _snapped(settle, int(self._product(root).ratio("tick") * MICROS), its)
+    def _notes(self, stream: _Settlements) -> Iterator[str]:
+        for root, counts in sorted(stream.counts.items()):
+            yield from _notes(self._product(root), counts, [life for life in stream.lives if life.root == root])
+
+
+@dataclass(slots=True)
+class _Life:
+    """A contract from its first to its last day in the file, and how many settlements it has."""
+
+    root: str
+    contract: Contract
+    first: int
+    last: int
+    last_trade: int
+    settlements: int = 0
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What has come of the settlements of a root."""
+
+    days: dict[int, int] = field(default_factory=dict)
+    """How many each has."""
+    off_tick: int = 0
+    off_tick_max: float = 0.0
+    """Dollars."""
+    below: int = 0
+    """At zero or below."""
+    lowest: tuple[float, int, int] = (np.inf, 0, 0)
+    """With its month and day."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Settlements(BarStream):
-    def _refuse(self, bars: Columns, again: npt.NDArray[np.intp], first: npt.NDArray[np.intp]) -> None:  # noqa: ARG002
-        place = again[np.argmin(bars["row"][again])]
-        raise DataError(f"{self.files[0]}: row {bars['row'][place]}, column 'date': must have one settlement a contract and day, "
-                        f"found {str(date_of(bars['ts'][place] // NANOS_PER_DAY))!r}")
+    """Snaps settlements to the tick, and counts those that are kept."""
 
+    lives: Sequence[_Life]
+    """By row of a contract on the tape."""
+    ticks: Ints
+    """Micros, likewise."""
+    single: bool
+    noun: str = "settlement"
+    column: str = "settle"
+    counts: dict[str, _Counts] = field(default_factory=dict)
 
-def _empty() -> dict[str, Any]:
-    """What is remembered of a root: by day how many settlements it has, those off the tick and the worst of them in dollars, those at
-    zero or below, the lowest with its month and day."""
-    return {"days": {}, "off_tick": 0, "off_tick_max": 0.0, "below": 0, "lowest": None}
+    def _told_once(self, bucket: Columns) -> Columns:
+        bars = BarStream._told_once(self, bucket)
+        settle, ref, day = bars.pop("settle"), bars["ref"], bars["ts"] // NANOS_PER_DAY
+        price, off = _snapped(settle, self.ticks[ref], self.single)
+        for root in ROOTS:
+            rows = np.flatnonzero(np.array([life.root == root for life in self.lives])[ref])
+            if len(rows):
+                self._count(self.counts.setdefault(root, _Counts()), ref[rows], day[rows], settle[rows], off[rows])
+        return {**bars, "close": price}
+
+    def _dollars(self, bars: Columns, place: int) -> float:
+        return float(bars["settle"][place])
+
+    def _count(self, counts: _Counts, ref: npt.NDArray[np.int32], day: Ints, settle: npt.NDArray[np.float64],
+               off: npt.NDArray[np.float64]) -> None:  # fmt: skip
+        for its, count in enumerate(np.bincount(ref).tolist()):
+            self.lives[its].settlements += count
+        for one, count in zip(*map(np.ndarray.tolist, np.unique(day, return_counts=True)), strict=True):
+            counts.days[one] = counts.days.get(one, 0) + count
+        counts.off_tick += int(np.count_nonzero(off))
+        counts.off_tick_max = max(counts.off_tick_max, float(off.max()))
+        counts.below += int(np.count_nonzero(settle <= 0))
+        month = np.array([life.contract.month for life in self.lives])[ref]
+        lowest = np.lexsort((day, month, settle))[0]
+        counts.lowest = min(counts.lowest, (float(settle[lowest]), int(month[lowest]), int(day[lowest])))
 
 
 def _word(root: str, month: int) -> str:
     return f"{root} {month}"
 
 
-def _check_rows(batch: Batch) -> None:
-    root, month, settle = (batch.columns[name] for name in ("root", "contract", "settle"))
-    unknown = ~root.isin(list(ROOTS)).to_numpy()
-    if unknown.any():
-        row = int(np.argmax(unknown))
-        raise UnknownName("root", str(root.iloc[row]), ROOTS, where=f"{batch.file}, row {batch.first + row}, column 'root'")
-    is_month = month.between(190001, 299912) & (month % 100).between(1, 12)
-    refuse_first(~is_month.to_numpy(), batch.file, "contract", month, "must be a month YYYYMM")
-    refuse_first((settle.abs() >= 1e6).to_numpy(), batch.file, "settle", settle, "must be under 1e6 dollars")
+def _roots(sieve: Sieve) -> Ints:
+    """The place of each row's root in :data:`ROOTS`."""
+    cells, known = texts(sieve.columns["root"]), list(ROOTS)
+    places = np.array([known.index(word) if word in ROOTS else -1 for word in cells.dictionary.to_pylist()], np.int64)
+    found: Ints = places[array_of(cells.indices)]
+    sieve.refuse(found < 0, "root", f"no root of {', '.join(ROOTS)}")
+    return found
+
+
+def _months(sieve: Sieve) -> Ints:
+    read = numbers(sieve.columns["contract"])
+    refuse_unread(sieve, "contract", read)
+    found = np.where(read.is_good() & (np.abs(read.values) < 1e6), read.values, 0.0)
+    month = found.astype(np.int64)
+    sieve.refuse((month != found) | (month < 190001) | (month % 100 < 1) | (month % 100 > 12), "contract", "no month YYYYMM")
+    return month
 
 
 def _last_trades(expiries: Path) -> dict[tuple[str, int], int]:
@@ -215,33 +274,6 @@ def _last_trades(expiries: Path) -> dict[tuple[str, int], int]:
                  "must have one row a contract")
     columns = (table[column].tolist() for column in table.columns)
     return {(root, month): day for root, month, day in zip(*columns, strict=True)}
-
-
-@dataclass(slots=True)
-class _Lives:
-    """What the contracts of one product have come to."""
-
-    contracts: int = 0
-    alive: int = 0
-    early_finals: int = 0
-    holes: int = 0
-    other_days: int = 0
-    other_example: str = ""
-
-    def note(self, product: Product, contract: Contract, span: tuple[int, int, int], last_trade: int, sessions: Ints) -> None:
-        """Counts a contract with settlements on ``span[2]`` of the ``sessions`` from ``span[0]`` to ``span[1]``."""
-        first, last, count = span
-        self.contracts += 1
-        self.holes += int(np.searchsorted(sessions, last) - np.searchsorted(sessions, first)) + 1 - count
-        if last_trade > sessions[-1]:
-            self.alive += 1
-        else:
-            self.early_finals += last != last_trade
-        by_rule = LAST_TRADE_RULES[product.text("last_trade")](product.business_days(), contract.month)
-        if by_rule != last_trade:
-            self.other_days += 1
-            example = f"{contract.code}: {date_of(last_trade)}, by rule {date_of(by_rule)}"
-            self.other_example = self.other_example or example
 
 
 def _contract(product: Product, month: int, last_trade: int, first: int) -> Contract:
@@ -254,40 +286,53 @@ def _contract(product: Product, month: int, last_trade: int, first: int) -> Cont
     )
 
 
-def _snapped(settles: npt.NDArray[np.floating], tick: int, counts: dict[str, Any]) -> Ints:
-    """Settles on the tick, micros. Off the tick is what lies further from it than the file's own precision."""
-    wide = settles.astype(np.float64) * MICROS
+def _snapped(settle: npt.NDArray[np.float64], tick: Ints, single: bool) -> tuple[Ints, npt.NDArray[np.float64]]:
+    """Settles on the tick, micros, and how many dollars each was off it: 0 within the file's own precision."""
+    wide = settle * MICROS
     prices: Ints = np.rint(wide / tick).astype(np.int64) * tick
     moved = np.abs(wide - prices)
-    off = moved > np.maximum(np.spacing(np.abs(settles)).astype(np.float64) * MICROS, 1e-3)
-    counts["off_tick"] += int(np.count_nonzero(off))
-    counts["off_tick_max"] = max(counts["off_tick_max"], float(moved[off].max(initial=0.0)) / MICROS)
-    return prices
+    size = np.abs(settle)
+    precision = np.spacing(size.astype(np.float32)).astype(np.float64) if single else np.spacing(size)
+    return prices, np.where(moved > np.maximum(precision * MICROS, 1e-3), moved / MICROS, 0.0)
 
 
-def _notes(product: Product, its: Mapping[str, Any], lives: _Lives, days: Ints) -> Iterator[str]:
-    code, tick = product.code, float(product.ratio("tick"))
-    worst = f", the worst by {its['off_tick_max']:.6g} USD" if its["off_tick"] else ""
-    yield (f"{code}: {sum(its['days'].values()):,} settlements of {count_of(lives.contracts, 'contract')}, {date_of(days[0])} to "
-           f"{date_of(days[-1])}; each was snapped to the tick of {tick:g} USD, {its['off_tick']:,} of them were off "
+def _notes(product: Product, its: _Counts, lives: Sequence[_Life]) -> Iterator[str]:
+    code, tick, sessions = product.code, float(product.ratio("tick")), np.array(sorted(its.days))
+    worst = f", the worst by {its.off_tick_max:.6g} USD" if its.off_tick else ""
+    yield (f"{code}: {sum(its.days.values()):,} settlements of {count_of(len(lives), 'contract')}, {date_of(sessions[0])} to "
+           f"{date_of(sessions[-1])}; each was snapped to the tick of {tick:g} USD, {its.off_tick:,} of them were off "
            f"it by more than the file's precision{worst}")
-    if its["below"]:
-        lowest, _, day = its["lowest"]
-        yield f"{code}: {count_of(its['below'], 'settlement')} at zero or below, the lowest {lowest:.6g} on {date_of(day)}"
-    if lives.early_finals:
-        yield (f"{code}: {count_of(lives.early_finals, 'contract')} without a settlement on the last trading day, "
-               "ended at the last one seen before it")
-    if lives.alive:
-        yield f"{code}: {count_of(lives.alive, 'contract')} alive at the end of the data, without a final settlement"
-    odd = np.setdiff1d(days, product.trading_days().days)
+    if its.below:
+        lowest, _, day = its.lowest
+        yield f"{code}: {count_of(its.below, 'settlement')} at zero or below, the lowest {lowest:.6g} on {date_of(day)}"
+    early = sum(life.last != life.last_trade <= sessions[-1] for life in lives)
+    if early:
+        yield f"{code}: {count_of(early, 'contract')} without a settlement on the last trading day, ended at the last one seen before it"
+    alive = sum(life.last_trade > sessions[-1] for life in lives)
+    if alive:
+        yield f"{code}: {count_of(alive, 'contract')} alive at the end of the data, without a final settlement"
+    odd = np.setdiff1d(sessions, product.trading_days().days)
     if len(odd):
-        yield (f"{code}: {count_of(sum(its['days'][str(day)] for day in odd.tolist()), 'settlement')} on {count_of(len(odd), 'day')} on "
+        yield (f"{code}: {count_of(sum(its.days[day] for day in odd.tolist()), 'settlement')} on {count_of(len(odd), 'day')} on "
                f"which its calendar has no session (first {date_of(odd[0])}); kept")
-    if lives.holes:
-        yield (f"{code}: {count_of(lives.holes, 'settlement')} missing between a contract's first and last; "
-               "nothing was filled in")
-    if lives.other_days:
-        yield (f"{code}: {count_of(lives.other_days, 'last trading day')} not as by the registry's rule (first "
-               f"{lives.other_example}); the file's taken")
+    yield from _holes(code, sessions, lives)
+    yield from _other_days(product, lives)
+
+
+def _holes(code: str, sessions: Ints, lives: Sequence[_Life]) -> Iterator[str]:
+    first, last = (np.searchsorted(sessions, days) for days in ([life.first for life in lives], [life.last for life in lives]))
+    holes = int((last - first + 1).sum()) - sum(life.settlements for life in lives)
+    if holes:
+        yield f"{code}: {count_of(holes, 'settlement')} missing between a contract's first and last; nothing was filled in"
+
+
+def _other_days(product: Product, lives: Sequence[_Life]) -> Iterator[str]:
+    code, business = product.code, product.business_days()
+    by_rule = [LAST_TRADE_RULES[product.text("last_trade")](business, life.contract.month) for life in lives]
+    other = [(life, day) for life, day in zip(lives, by_rule, strict=True) if day != life.last_trade]
+    if other:
+        life, day = other[0]
+        yield (f"{code}: {count_of(len(other), 'last trading day')} not as by the registry's rule (first {life.contract.code}: "
+               f"{date_of(life.last_trade)}, by rule {date_of(day)}); the file's taken")
     else:
         yield f"{code}: the last trading days are those of the registry's rule, without exception"

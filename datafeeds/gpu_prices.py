@@ -22,13 +22,16 @@ import numpy.typing as npt
 from kilohour.contracts import Contract, Product, Registry
 from kilohour.datafeeds.adoption import add_adoption
 from kilohour.datafeeds.commitments import Commitments, Curve, years_between
+from kilohour.datafeeds.importing.cells import days, numbers, texts
+from kilohour.datafeeds.importing.convert import refuse_unread
 from kilohour.datafeeds.importing.intake import Columns, Intake
 from kilohour.datafeeds.importing.names import Names
-from kilohour.datafeeds.importing.refusals import Refusals
+from kilohour.datafeeds.importing.refusals import Refusals, Sieve, repeats
 from kilohour.datafeeds.importing.spool import RUN_ROWS
-from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch, fingerprint
+from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch, batches, fingerprint
+from kilohour.datafeeds.importing.table_import import REJECTED_MAX
 from kilohour.datafeeds.importing.tape_import import Taped, import_tape
-from kilohour.datafeeds.reading import Progress, count_of, refuse_first, tables
+from kilohour.datafeeds.reading import Progress, count_of
 from kilohour.errors import DataError, UnknownName
 from kilohour.tape import Index, Tape, TapeBuilder
 from kilohour.tape.events import Events
@@ -56,8 +59,8 @@ SEGMENT_NOTES = {
 
 
 def import_prices(prices_csv: str | Path, out: str | Path, adoption_csv: str | Path | None = None, *, segment: str = "aws_spot_us",
-                  carry: str = "refuse", release_lag_days: int = 45, run_rows: int = RUN_ROWS, batch_rows: int = BATCH_ROWS,
-                  progress: Progress | None = None) -> Taped:
+                  carry: str = "refuse", release_lag_days: int = 45, rejected_max: float = REJECTED_MAX, run_rows: int = RUN_ROWS,
+                  batch_rows: int = BATCH_ROWS, progress: Progress | None = None) -> Taped:
     """Writes a tape of ``DATA:A100-40`` and ``DATA:H100`` over the stretch in which ``segment`` has both to the folder ``out``.
 
     ``prices_csv`` holds ``date``, ``chip``, ``segment``, ``median`` (USD per GPU-hour). A day's median is known at
@@ -67,7 +70,10 @@ def import_prices(prices_csv: str | Path, out: str | Path, adoption_csv: str | P
     (``date``, ``metric``, ``value``, ``verification``) the tape carries adoption as known ``release_lag_days`` after
     its date. The products come with the tape. ``progress`` is called with thousandths (done, total).
 
-    Raises :class:`DataError` with file, column, row or day; :class:`UnknownName` for a segment or carry rule.
+    A row without a date, chip, segment or number, a second one of the same three, and a price in use that is none is put
+    aside; what it leaves on a business day is a day without a price. Raises :class:`DataError` for a file that cannot be
+    read, of which more than ``rejected_max`` (0 to 1) is refused, or whose prices do not make the futures;
+    :class:`UnknownName` for a segment or carry rule.
     """
     if carry not in CARRY:
         raise UnknownName("carry rule", carry, CARRY)
@@ -76,7 +82,7 @@ def import_prices(prices_csv: str | Path, out: str | Path, adoption_csv: str | P
     reader = _PriceReader(prices.name, adoption, segment, carry, release_lag_days, batch_rows)
     key = {"inputs": fingerprint([prices, *([adoption] if adoption else [])]), "segment": segment, "carry": carry,
            "release_lag_days": release_lag_days, "batch_rows": batch_rows}
-    return import_tape(SOURCE, reader, [prices], Path(out), key=key, run_rows=run_rows, progress=progress)
+    return import_tape(SOURCE, reader, [prices], Path(out), key=key, rejected_max=rejected_max, run_rows=run_rows, progress=progress)
 
 
 class _PriceReader:
@@ -92,43 +98,50 @@ class _PriceReader:
         self.memory: dict[str, Any] = {}
 
     def open(self, path: Path) -> Iterator[Batch]:
-        return tables(path, {"date": "day", "chip": "text", "segment": "text", "median": "number or empty"}, batch_rows=self.batch_rows)
+        return batches(path, ("date", "chip", "segment", "median"), batch_rows=self.batch_rows)
 
-    def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:  # noqa: ARG002
-        import pandas as pd
-
-        chip, segment, median = (batch.columns[name] for name in ("chip", "segment", "median"))
-        used = chip.isin(CHIPS) & segment.isin([self.segment, *COMMITTED])
-        bad = used & ~((median > 0) & (median <= 1000))
-        refuse_first(bad.to_numpy(), batch.file, "median", median, "must be above 0 and at most 1000 dollars")
-        found: Columns = {"day": batch.columns["date"].to_numpy(), "median": median.to_numpy(np.float64),
-                          "row": batch.first + np.arange(batch.rows)}
+    def of(self, batch: Batch, names: Names, refusals: Refusals) -> Columns:
+        sieve = Sieve(batch.file, batch.first, batch.rows, batch.columns, refusals)
+        day = days(sieve.columns["date"])
+        refuse_unread(sieve, "date", day)
+        found: Columns = {"day": day.values}
         for name in self.words:
-            place, known = pd.factorize(batch.columns[name])
-            found[name] = np.array([names.code(name, str(word)) for word in known], np.int32)[place]
-        return found
+            found[name] = names.of(name, texts(sieve.columns[name]))
+            sieve.refuse(found[name] == names.code(name, ""), name, "empty")
+        words = names.words()
+        used = np.isin(words["chip"], CHIPS)[found["chip"]] & np.isin(words["segment"], [self.segment, *COMMITTED])[found["segment"]]
+        median = numbers(sieve.columns["median"])
+        for reason, mask in median.bad.items():
+            sieve.refuse(mask, "median", reason)
+        sieve.refuse(used & median.empty, "median", "empty")
+        found["median"] = np.where(median.is_good(), median.values, math.nan)
+        sieve.refuse(used & ~((found["median"] > 0) & (found["median"] <= 1000)), "median", "not above 0 and at most 1000 dollars")
+        keep = np.flatnonzero(sieve.good)
+        return {name: column[keep] for name, column in found.items()} | {"row": batch.first + keep}
 
     def tape(self, intake: Intake, files: Sequence[str]) -> tuple[Iterator[Events], Callable[[], Tape]]:  # noqa: ARG002
-        tape = _tape(self.name, self._series(intake), self.adoption, self.segment, self.carry, self.release_lag_days)
+        series = self._series(intake)
+        try:
+            tape = _tape(self.name, series, self.adoption, self.segment, self.carry, self.release_lag_days)
+        except DataError as error:
+            raise DataError(f"{error}{intake.refusals.told()}") from None
         return iter([tape.events]), lambda: tape
 
     def _series(self, intake: Intake) -> Series:
         words = intake.names.words()
         chips, segments = words["chip"], words["segment"]
-        known = sorted(segments)
+        known = sorted(word for word, is_used in zip(segments, intake.used.mask("segment"), strict=False) if is_used)
         series: Series = {segment: {chip: {} for chip in CHIPS} for segment in known}
         is_chip, is_segment = np.isin(chips, CHIPS), np.isin(segments, [self.segment, *COMMITTED])
         for bucket in intake.spool.buckets():
             order = np.lexsort((bucket["row"], bucket["segment"], bucket["chip"], bucket["day"]))
             rows = {name: column[order] for name, column in bucket.items()}
-            same = np.all([rows[name][1:] == rows[name][:-1] for name in ("day", "chip", "segment")], axis=0)
-            if same.any():
-                again = np.flatnonzero(same) + 1
-                place = again[np.argmin(rows["row"][again])]
-                raise DataError(f"{self.name}: row {rows['row'][place]}, column 'date': must have one price a date, chip and segment, "
-                                f"found {str(date_of(rows['day'][place]))!r}")
-            for place in np.flatnonzero(is_chip[rows["chip"]] & is_segment[rows["segment"]]):
+            first, begins = repeats(rows["day"], rows["chip"], rows["segment"])
+            self._refuse_again(rows, first, intake.refusals)
+            for place in begins[is_chip[rows["chip"][begins]] & is_segment[rows["segment"][begins]]]:
                 series[segments[rows["segment"][place]]][chips[rows["chip"][place]]][int(rows["day"][place])] = float(rows["median"][place])
+        if not known:
+            raise DataError(f"{self.name}: needs at least one price, found none")
         if self.segment not in known:
             raise UnknownName("segment", self.segment, known, where=f"{self.name}, column 'segment'")
         for needed in COMMITTED:
@@ -136,6 +149,14 @@ class _PriceReader:
                 raise DataError(f"{self.name}: column 'segment': must have {needed!r} for the forwards, "
                                 f"found {', '.join(known)}")
         return series
+
+    def _refuse_again(self, rows: Columns, first: npt.NDArray[np.intp], refusals: Refusals) -> None:
+        """Puts aside the rows that are not the first of their day, chip and segment."""
+        median = rows["median"]
+        for place in np.flatnonzero(first != np.arange(len(first))).tolist():
+            is_same = np.array_equal(median[place], median[first[place]], equal_nan=True)
+            reason = "the same price twice" if is_same else "another price of the same date, chip and segment"
+            refusals.add(self.name, rows["row"][[place]], "median", [float(median[place])], reason)
 
 
 def _tape(name: str, series: Series, adoption: Path | None, segment: str, carry: str, release_lag_days: int) -> Tape:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kilohour.datafeeds.importing.stream import BATCH_ROWS, Batch
 from kilohour.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,44 +19,29 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """Called with (done, total) as an import goes on."""
 
-Days = npt.NDArray[np.int64]
-
 
 def read_table(path: str | Path, kinds: Mapping[str, str]) -> pd.DataFrame:
-    """All rows of a small table, as :func:`tables` reads them."""
-    import pandas as pd
-
-    return pd.concat([pd.DataFrame(batch.columns) for batch in tables(path, kinds)])
-
-
-def tables(path: str | Path, kinds: Mapping[str, str], *, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
-    """The columns ``kinds`` names, of a CSV or Parquet file, some rows at a time: series whose index is the row in the file.
+    """The columns ``kinds`` names, of a small CSV or Parquet file; the index is the row in the file.
 
     A kind is ``text``, ``day``, ``whole``, ``number`` or ``number or empty``.
     Days come as days since 1970-01-01, numbers as they are stored (a 32-bit float stays one). Rows are counted from
     0, the header not being one. Raises :class:`DataError` for a file that is not there or not a table, a column that is
     missing, an empty cell, a value of another kind, a number that is not finite.
     """
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: must be a file, found {'a folder' if path.is_dir() else 'nothing there'}")
-    parts = (_parquet if path.suffix == ".parquet" else _csv)(path, kinds, batch_rows)
-    first = 0
-    while True:
-        try:
-            part, done, total = next(parts)
-        except StopIteration:
-            break
-        except (ValueError, OSError, csv.Error) as error:
-            line = (str(error).splitlines() or ["nothing"])[0]
-            raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
-        if len(part):
-            part.index = range(first, first + len(part))
-            columns = {name: _READ[kind](path.name, name, part[name]) for name, kind in kinds.items()}
-            yield Batch(path.name, first, columns, len(part), done, total)
-            first += len(part)
-    if not first:
+    try:
+        table = (_parquet if path.suffix == ".parquet" else _csv)(path, kinds)
+    except (ValueError, OSError, csv.Error) as error:
+        line = (str(error).splitlines() or ["nothing"])[0]
+        raise DataError(f"{path.name}: must be a CSV or Parquet table, found {line!r}") from None
+    if not len(table):
         raise DataError(f"{path.name}: needs at least one row, found none")
+    table.index = pd.RangeIndex(len(table))
+    return pd.DataFrame({name: _READ[kind](path.name, name, table[name]) for name, kind in kinds.items()})
 
 
 def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.Series, rule: str) -> None:
@@ -67,31 +51,23 @@ def refuse_first(bad: npt.NDArray[np.bool_], file: str, column: str, values: pd.
         raise DataError(f"{file}: row {values.index[place]}, column {column!r}: {rule}, found {str(values.iloc[place])!r}")
 
 
-Part = tuple[Any, int, int]
-"""Rows as a frame; how far the file is read, and of how much."""
-
-
-def _parquet(path: Path, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Part]:
+def _parquet(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         _check_columns(path, kinds, file.schema_arrow.names)
-        done, total = 0, file.metadata.num_rows
-        for batch in file.iter_batches(batch_size=batch_rows, columns=list(kinds), use_threads=False):
-            done += batch.num_rows
-            yield batch.to_pandas(), done, total
+        table: pd.DataFrame = file.read(columns=list(kinds), use_threads=False).to_pandas()
+        return table
 
 
-def _csv(path: Path, kinds: Mapping[str, str], batch_rows: int) -> Iterator[Part]:
+def _csv(path: Path, kinds: Mapping[str, str]) -> pd.DataFrame:
     import pandas as pd
 
     texts = {name: "str" for name, kind in kinds.items() if kind == "text"}
-    with path.open("rb") as file, pd.read_csv(file, chunksize=batch_rows, dtype=texts) as parts:
-        _check_whole(path)
-        total = path.stat().st_size
-        for part in parts:  # a header alone is one of them
-            _check_columns(path, kinds, part.columns)
-            yield part, file.tell(), total
+    table = pd.read_csv(path, dtype=texts)
+    _check_whole(path)
+    _check_columns(path, kinds, table.columns)
+    return table
 
 
 def _check_columns(path: Path, kinds: Mapping[str, str], found: Collection[object]) -> None:

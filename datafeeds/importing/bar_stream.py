@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.importing.intake import FILE_ROWS, Columns
-from kilohour.datafeeds.importing.refusals import Refusals, Sieve
+from kilohour.datafeeds.importing.refusals import Refusals, Sieve, repeats
 from kilohour.datafeeds.importing.spool import Spool
 from kilohour.tape import Kind
 from kilohour.tape.columns import PRICES
 from kilohour.tape.events import Events
 from kilohour.tape.frames import next_morning
 from kilohour.tape.schema import COLUMNS
-from kilohour.units import MISSING, NANOS_PER_DAY
+from kilohour.units import MICROS, MISSING, NANOS_PER_DAY
 
 if TYPE_CHECKING:
     from kilohour.contracts.product import Product
@@ -27,13 +27,14 @@ Ints = npt.NDArray[np.int64]
 BAR = ("ts", *PRICES, "volume")
 DTYPES: Mapping[str, npt.DTypeLike] = {**dict.fromkeys((*BAR, "row"), np.int64), "contract": np.int32}
 """Of bars in a spool, ``contract`` being a code; a column ``settle`` or ``interest`` may stand beside them."""
-SETTLES: Mapping[str, npt.DTypeLike] = {name: DTYPES[name] for name in ("ts", "close", "row", "contract")}
-"""Of settlements, each a bar of one price without volume, and a mark."""
 
 
 @dataclass(slots=True, kw_only=True)
 class BarStream:
-    """Makes blocks of bars, or of settlements; a bar whose contract and time another has is put aside, whichever came later."""
+    """Makes blocks of bars, or of settlements: bars of one price without volume, each a mark.
+
+    A bar whose contract and time another has is put aside, whichever came later.
+    """
 
     spool: Spool
     refs: npt.NDArray[np.int32]
@@ -49,6 +50,10 @@ class BarStream:
     files: Sequence[str]
     daily_marks: bool = False
     """The last close of each UTC day is the mark."""
+    noun: str = "bar"
+    """What a row is called when another says the same."""
+    column: str = "close"
+    """Of the file: the one that is named then."""
     _waiting: list[Columns] = field(default_factory=list)
     _marks: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _closes: Ints = field(default_factory=lambda: np.empty(0, np.int64))
@@ -68,8 +73,7 @@ class BarStream:
         ref = self.refs[bucket["contract"]]
         order = np.lexsort((ref, bucket["ts"]))
         bars = {name: column[order] for name, column in bucket.items()} | {"ref": ref[order]}
-        begins = np.flatnonzero(np.append(True, (np.diff(bars["ts"]) != 0) | (np.diff(bars["ref"]) != 0)))
-        first = np.repeat(begins, np.diff(np.append(begins, len(order))))
+        first, begins = repeats(bars["ts"], bars["ref"])
         again = np.flatnonzero(first != np.arange(len(order)))
         if not len(again):
             return bars
@@ -81,8 +85,13 @@ class BarStream:
         same = np.all([bars[name][again] == bars[name][first] for name in bars if name != "row"], axis=0)
         for place, is_same in zip(again.tolist(), same.tolist(), strict=True):
             row = int(bars["row"][place])
-            reason = "the same bar twice" if is_same else "another bar of the same contract and time"
-            self.refusals.add(self.files[row // FILE_ROWS], np.array([row % FILE_ROWS]), "close", [bars["close"][place] / 1e6], reason)
+            reason = f"the same {self.noun} twice" if is_same else f"another {self.noun} of the same contract and time"
+            value = self._dollars(bars, place)
+            self.refusals.add(self.files[row // FILE_ROWS], np.array([row % FILE_ROWS]), self.column, [value], reason)
+
+    def _dollars(self, bars: Columns, place: int) -> float:
+        """What the file has in :attr:`column`."""
+        return float(bars["close"][place] / MICROS)
 
     def _block(self, bars: Columns) -> Events:
         ts, ref = bars["ts"], bars["ref"]

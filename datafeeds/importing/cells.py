@@ -112,17 +112,19 @@ def times(column: Any, *, zone: str | None = None, epoch: str | None = None) -> 
 
 
 def days(column: Any) -> Read:
-    """Days since 1970-01-01: of text like ``2024-05-01``, dates, or timestamps at midnight."""
+    """Days since 1970-01-01: of text like ``2024-05-01``, dates, or timestamps at midnight, of no zone or UTC."""
     import pyarrow as pa
 
     column = _plain(column)
-    if pa.types.is_timestamp(column.type) and column.type.tz is None:
+    is_stamp = pa.types.is_timestamp(column.type)
+    if is_stamp and column.type.tz in (None, "UTC"):
         found = _stamps(column, "UTC")
     elif pa.types.is_date(column.type) or pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         found = times(column, zone="UTC")
     else:
         empty = _nulls(column)
-        return Read(np.zeros(len(column), np.int64), empty, {"not a date": ~empty})
+        reason = "a time of another zone than UTC" if is_stamp else "not a date"
+        return Read(np.zeros(len(column), np.int64), empty, {reason: ~empty})
     clock = found.is_good() & (found.values % NANOS_PER_DAY != 0)
     return Read(found.values // NANOS_PER_DAY, found.empty, {**found.bad, "a date with a time of day": clock})
 

@@ -46,6 +46,12 @@ class Refusals:
             self.counts[reason] = self.counts.get(reason, 0) + len(rows)
             self._writer.writerows((file, row, column, value, reason) for row, value in zip(rows.tolist(), values, strict=True))
 
+    def told(self) -> str:
+        """A clause for an error to which a refused row may have led; empty when there is none."""
+        if not self.total:
+            return ""
+        return f"; {self.total:,} row{'s were' if self.total > 1 else ' was'} refused before, the first is {self.first}"
+
     def flush(self) -> int:
         """Bytes of the side file, which are all on the disk."""
         self._file.flush()
@@ -92,6 +98,17 @@ class Sieve:
             rows = self.first + hits if self.rows is None else self.rows[hits]
             self.refusals.add(self.file, rows, column, ["" if value is None else value for value in values], reason)
             self.good[hits] = False
+
+
+def repeats(*keys: npt.NDArray[Any]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Of rows that lie in order of their keys, at least one: where each row stands first that has the same keys, and which rows those are.
+
+    >>> first, begins = repeats(np.array([1, 1, 1, 2]), np.array([5, 5, 6, 6]))
+    >>> first.tolist(), begins.tolist()
+    ([0, 0, 2, 3], [0, 2, 3])
+    """
+    begins = np.flatnonzero(np.append(True, np.any([np.diff(key) != 0 for key in keys], axis=0)))
+    return np.repeat(begins, np.diff(np.append(begins, len(keys[0])))), begins
 
 
 def _short(value: object) -> str:

@@ -77,11 +77,13 @@ def import_tape(
         intake = Intake.taken_up(work, {"source": source, "run_rows": run_rows, **key}, reader, run_rows)
         try:
             intake.read(inputs, progress)
+            refused = intake.refusals.total
             intake.refusals.check_share(intake.spool_rows, rejected_max, source)
             counted = _Counted(*reader.tape(intake, files))
 
             def rest() -> Tape:
-                intake.refusals.check_share(counted.bars, rejected_max, source)
+                again = intake.refusals.total - refused  # spooled, and refused when they met the others of their time
+                intake.refusals.check_share(intake.spool_rows - again, rejected_max, source)
                 tape = counted.rest()
                 return replace(tape, notes=(*tape.notes, *_refused(intake)))
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kilohour.datafeeds.candles import Candle, Exchange, Wanted, pages, shown, step_of
+from kilohour.datafeeds.candles import Exchange, Page, Wanted, pages, shown, step_of
 from kilohour.datafeeds.feed import Feed
-from kilohour.datafeeds.importing.feeds import columns
+from kilohour.datafeeds.importing.feeds import OPTIONS, REJECTED_MAX, columns, share_of
 from kilohour.datafeeds.reading import Progress
 from kilohour.errors import UnknownName, UsageError
 
@@ -24,7 +24,8 @@ GAPS = ("keep", "refuse")
 
 def run(
     inputs: Sequence[Path], out: Path, *, exchange: str, symbol: str, product: str, since: str, until: str, timeframe: str = "1h",
-    limit: str | int = 500, volume: str = "unknown", gaps: str = "keep", assume: str = "", progress: Progress | None = None,
+    limit: str | int = 500, volume: str = "unknown", gaps: str = "keep", assume: str = "", rejected_max: str = REJECTED_MAX,
+    progress: Progress | None = None,
 ) -> Iterable[str]:  # fmt: skip
     """Fetches from the exchange named, and makes a tape; an interrupted import goes on where it stopped."""
     assert not inputs, "the command line gives none"
@@ -37,18 +38,20 @@ def run(
     )
     passing = (library.NetworkError,)
     named = [name for name in assume.split(",") if name]
-    return fetch(its, exchange, wanted, out, product=product, volume=volume, gaps=gaps, assume=named, passing=passing, progress=progress)
+    how: dict[str, Any] = {"volume": volume, "gaps": gaps, "assume": named, "rejected_max": rejected_max}
+    return fetch(its, exchange, wanted, out, product=product, passing=passing, progress=progress, **how)
 
 
 def fetch(
     exchange: Exchange, name: str, wanted: Wanted, out: Path, *, product: str, volume: str = "unknown", gaps: str = "keep",
-    assume: Sequence[str] = (), wait: Callable[[float], None] = time.sleep, passing: tuple[type[Exception], ...] = (),
-    progress: Progress | None = None,
+    assume: Sequence[str] = (), rejected_max: str = REJECTED_MAX, wait: Callable[[float], None] = time.sleep,
+    passing: tuple[type[Exception], ...] = (), progress: Progress | None = None,
 ) -> list[str]:  # fmt: skip
     """The same with an exchange object of the caller's, whatever class it has.
 
     ``volume``: ``contracts`` when the exchange counts whole lots, else unknown, and fills are not limited by it. ``gaps``: ``refuse`` ends
-    the import at a hole, ``keep`` notes how many candles are missing: on a thin market no candle means no trade.
+    the import at a hole, ``keep`` notes how many candles are missing: on a thin market no candle means no trade. A candle that is put aside
+    is missing too.
     """
     from kilohour.datafeeds.importing.candle_import import Market, import_candles
     from kilohour.tape.store import check_replaceable
@@ -69,10 +72,10 @@ def fetch(
         exchange=name, product=terms, assume=tuple(assume), counts_lots=volume == "contracts", refuses_gaps=gaps == "refuse"
     )
 
-    def asked(its: Wanted) -> Iterator[list[Candle]]:
+    def asked(its: Wanted) -> Iterator[Page]:
         return pages(exchange, its, wait=wait, passing=passing)
 
-    return import_candles(asked, market, wanted, out, progress=progress).told()
+    return import_candles(asked, market, wanted, out, rejected_max=share_of(rejected_max), progress=progress).told()
 
 
 def _perpetual(code: str, assume: Sequence[str]) -> Product:
@@ -130,6 +133,7 @@ FEED = Feed(
         "volume": "unknown (fills are not limited) or contracts",
         "gaps": "keep (and note them) or refuse",
         "assume": "assumptions for unknown terms, by name",
+        **OPTIONS,
     },
     needs=("exchange", "symbol", "product", "since", "until"),
     inputs="none",

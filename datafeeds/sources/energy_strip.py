@@ -7,15 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kilohour.datafeeds.feed import Feed
-from kilohour.datafeeds.importing.feeds import columns
+from kilohour.datafeeds.importing.feeds import OPTIONS, REJECTED_MAX, columns, share_of
 from kilohour.datafeeds.reading import Progress
 
 
-def run(inputs: Sequence[Path], out: Path, *, expiries: Path, progress: Progress | None = None) -> Iterable[str]:
+def run(
+    inputs: Sequence[Path], out: Path, *, expiries: Path, rejected_max: str = REJECTED_MAX, progress: Progress | None = None
+) -> Iterable[str]:
     """Makes the tape."""
     from kilohour.datafeeds.energy import import_strip
 
-    return import_strip(inputs[0], expiries, out, progress=progress).told()
+    return import_strip(inputs[0], expiries, out, rejected_max=share_of(rejected_max), progress=progress).told()
 
 
 FEED = Feed(
@@ -31,7 +33,7 @@ FEED = Feed(
     time="the product's close on the day of the settlement",
     licence="package MIT (risktoollib/RTL), upstream exchange settlements: for internal use; ask before publishing",
     defects=("settlements only: no open, high, low, volume; about 0.9 % of the values are missing and left out",),
-    options={"expiries": "FILE of last trading days: root, contract, last_trade"},
+    options={"expiries": "FILE of last trading days: root, contract, last_trade", **OPTIONS},
     needs=("expiries",),
     run=run,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kilohour.datafeeds.feed import Feed
-from kilohour.datafeeds.importing.feeds import columns
+from kilohour.datafeeds.importing.feeds import OPTIONS, REJECTED_MAX, columns, share_of
 from kilohour.datafeeds.reading import Progress
 from kilohour.errors import UsageError
 
@@ -21,6 +21,7 @@ def run(
     segment: str = "aws_spot_us",
     carry: str = "refuse",
     release_lag: int | str = 45,
+    rejected_max: str = REJECTED_MAX,
     progress: Progress | None = None,
 ) -> Iterable[str]:
     """Makes the tape."""
@@ -29,7 +30,7 @@ def run(
     if not str(release_lag).isdigit():
         raise UsageError(f"release-lag must be whole days, found {release_lag!r}")
     given: dict[str, Any] = {"segment": segment, "carry": carry, "release_lag_days": int(release_lag)}
-    return import_prices(inputs[0], out, adoption, progress=progress, **given).told()
+    return import_prices(inputs[0], out, adoption, rejected_max=share_of(rejected_max), progress=progress, **given).told()
 
 
 FEED = Feed(
@@ -49,6 +50,7 @@ FEED = Feed(
         "segment": "segment of the market, aws_spot_us unless given",
         "carry": "what a day without a price does: refuse or last",
         "release-lag": "days from an adoption date until it is known, 45 unless given",
+        **OPTIONS,
     },
     run=run,
 )

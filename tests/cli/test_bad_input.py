@@ -122,11 +122,11 @@ data import energy-strip strip.csv --out new                     | energy-strip 
 data import energy-strip none.csv --expiries expiries.csv --out new | no such file 'none.csv'
 data import energy-strip strip.csv strip.csv --expiries expiries.csv --out new | energy-strip takes one INPUT, found 2
 data import energy-strip strip.csv --expiries expiries.csv --carry last --out new | takes no --carry; it takes --expiries
-data import energy-strip expiries.csv --expiries expiries.csv --out new | column 'date' is missing
-data import energy-strip word.csv --expiries expiries.csv --out new | column 'settle'
-data import energy-strip infinite.csv --expiries expiries.csv --out new | column 'settle'
-data import energy-strip twice.csv --expiries expiries.csv --out new | one settlement a contract and day, found '2020-03-03'
-data import energy-strip late.csv --expiries expiries.csv --out new | last trad
+data import energy-strip expiries.csv --expiries expiries.csv --out new | expiries.csv: unknown column 'date' in the file
+data import energy-strip word.csv --expiries expiries.csv --out new | at most 5% of the rows may be refused
+data import energy-strip infinite.csv --expiries expiries.csv --rejected-max 0% --out new | column 'settle'
+data import energy-strip twice.csv --expiries expiries.csv --out new | column 'settle': another settlement of the same contract and time, found 51.0
+data import energy-strip late.csv --expiries expiries.csv --out new | after the contract's last trade
 data import energy-strip strip.csv --expiries expiries.csv --out notes | a tape is only written to a new folder
 data embedded 7 --out notes                                      | a tape is only written to a new folder
 report nowhere                                                   | a run folder must hold manifest.json, found none in nowhere

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The energy strip as a tape: a small file by hand, and the real one where it is there."""
 
+import csv
 import datetime as dt
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from kilohour.datafeeds.energy import ASSUMPTIONS, import_strip
-from kilohour.errors import DataError, UnknownName
+from kilohour.errors import DataError
 from kilohour.tape import Kind, Tape, TapeBuilder
 from kilohour.tape.check import check
 from kilohour.tape.doubts import doubts
@@ -201,45 +202,100 @@ def replaced(row, column, value):
 
 
 REFUSED = [
-    # what is wrong, rows, row, column, and what the message says of it
-    ("no settle", replaced(2, 3, np.nan), 2, "settle", "must be a finite number, found 'nan'"),
-    ("infinite settle", replaced(1, 3, np.inf), 1, "settle", "must be a finite number, found 'inf'"),
-    ("absurd settle", replaced(1, 3, 2e6), 1, "settle", "must be under 1e6 dollars, found '2e+06'"),
-    ("no such month", replaced(0, 2, 202013), 0, "contract", "must be a month YYYYMM, found '202013'"),
-    ("no expiry", replaced(3, 2, 202107), 3, "contract", "must have its last trading day in the expiries"),
-    ("after the last day", replaced(2, 1, "2020-04-22"), 2, "date", "must not be after the last trade of CL 202005 on"),
-    ("twice", [*ROWS, ROWS[4]], 7, "date", "must have one settlement a contract and day, found '2020-04-20'"),
-    ("a time of day", replaced(0, 1, "2020-04-17 10:00"), 0, "date", "must be a date without a time of day"),
+    # what is wrong, rows, and what the side file says of it: row, column, value, reason
+    ("no settle", replaced(2, 3, np.nan), (2, "settle", "", "empty")),
+    ("infinite settle", replaced(1, 3, np.inf), (1, "settle", "inf", "not finite")),
+    ("absurd settle", replaced(1, 3, 2e6), (1, "settle", "2000000.0", "not under 1e6 dollars")),
+    ("no such month", replaced(0, 2, 202013), (0, "contract", "202013", "no month YYYYMM")),
+    ("no expiry", replaced(3, 2, 202107), (3, "contract", "202107", "no last trading day in the expiries")),
+    ("after the last day", replaced(2, 1, "2020-04-22"), (2, "date", "2020-04-22 00:00:00", "after the contract's last trade")),
+    ("twice", [*ROWS, ROWS[5]], (7, "settle", "13.78", "the same settlement twice")),
+    ("another price", [*ROWS, (*ROWS[1][:3], -99.25)], (7, "settle", "-99.25", "another settlement of the same contract and time")),
+    ("a time of day", replaced(0, 1, "2020-04-17 10:00"), (0, "date", "2020-04-17 10:00:00", "a date with a time of day")),
+    ("no such root", replaced(6, 0, "HO"), (6, "root", "HO", "no root of CL, NG")),
 ]
 
 
-@pytest.mark.parametrize(("rows", "row", "column", "words"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_a_fault_is_refused_with_file_row_and_column(tmp_path, rows, row, column, words):
-    with pytest.raises(DataError) as error:
-        taped(*write(tmp_path, rows))
-    assert f"strip.parquet: row {row}, column {column!r}: {words}" in str(error.value)
+def side_file(out):
+    with (out / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+@pytest.mark.parametrize(("rows", "told"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
+def test_a_row_that_cannot_be_used_is_put_aside_and_the_rest_is_the_tape(tmp_path, rows, told):
+    strip, expiries = write(tmp_path, rows, dtype="float64")
+    tape = taped(strip, expiries, rejected_max=0.2)
+    row, column, value, reason = told
+    assert side_file(tmp_path / "tape") == [["file", "row", "column", "value", "reason"], ["strip.parquet", str(row), column, value, reason]]
+    with pytest.raises(DataError, match=f"at most 0% of the rows may be refused, .* the first is row {row}, column '{column}'") as error:
+        taped(strip, expiries, tmp_path / "none", rejected_max=0.0)
     assert "\n" not in str(error.value)
+    assert not (tmp_path / "none").exists()
+    kept = taped(*write(tmp_path, [one for place, one in enumerate(rows) if place != row], dtype="float64"))
+    assert tape.notes == (*kept.notes, f"1 row of {len(rows)} refused and left out: {reason} (1)")
+    assert tape.contracts == kept.contracts
+    for name, events_ in kept.events.items():
+        np.testing.assert_array_equal(tape.events[name], events_, err_msg=name)
 
 
-def test_a_root_we_do_not_know_is_refused(tmp_path):
-    with pytest.raises(UnknownName, match=r"unknown root 'HO' in strip.parquet, row 6, column 'root'"):
-        taped(*write(tmp_path, replaced(6, 0, "HO")))
+def test_a_refused_settlement_is_a_hole_and_a_contract_ends_at_the_last_one_kept(tmp_path):
+    """Of CL 2020-05 the middle and of a second file the last day."""
+    assert any("NYMEX:CL: 2 settlements missing between" in note for note in taped(*write(tmp_path, replaced(1, 3, np.nan)), rejected_max=0.2).notes)
+    tape = taped(*write(tmp_path, replaced(2, 3, np.nan)), rejected_max=0.2)
+    assert events(tape, Kind.FINAL)["close"] == [-37_630_000]
+    assert any("1 contract without a settlement on the last trading day" in note for note in tape.notes)
 
 
-def test_a_text_settle_and_a_missing_column_and_file_are_refused(tmp_path):
+def test_damage_all_over_is_counted_and_an_interruption_changes_nothing(tmp_path):
+    """Four rows of each of seven kinds, spread over a file read in small batches and runs; the second of a day in the last."""
+    rows, ends = many()
+    kinds = [lambda r: (*r[:3], "18.27 EUR"), lambda r: (*r[:3], "nan"), lambda r: (*r[:3], ""), lambda r: ("HO", *r[1:]),
+             lambda r: (r[0], "20-04-17", *r[2:]), lambda r: (*r[:2], 202113, r[3]), lambda r: (*r[:3], r[3] + 1)]
+    spoilt = [list(row) for row in rows]
+    for place, kind in enumerate(kinds * 4):
+        spoilt.insert(len(spoilt) if place % 7 == 6 else 400 * place, kind(rows[37 * place]))
+    paths = []
+    for name, its in (("clean.csv", rows), ("in.csv", spoilt)):
+        pd.DataFrame(its, columns=["root", "date", "contract", "settle"]).to_csv(tmp_path / name, index=False)
+        paths.append(tmp_path / name)
+    _, expiries = write(tmp_path, rows, ends)
+    clean, tape = taped(paths[0], expiries, tmp_path / "clean"), taped(paths[1], expiries, tmp_path / "whole")
+    assert clean.notes[0] == tape.notes[0]
+    assert tape.notes[1:] == (*clean.notes[1:], f"28 rows of {len(spoilt):,} refused and left out: another settlement of the same contract and time (4), "
+                              "empty (4), no month YYYYMM (4), no root of CL, NG (4), not a number (8), not a time (4)")
+    for column, events_ in clean.events.items():
+        np.testing.assert_array_equal(tape.events[column], events_, err_msg=column)
+    read = []
+
+    def stops(done, total):
+        read.append(done)
+        if len(read) == 9:
+            raise KeyboardInterrupt
+
+    cut = {"run_rows": 1_000, "batch_rows": 300}
+    with pytest.raises(KeyboardInterrupt):
+        import_strip(paths[1], expiries, tmp_path / "a", progress=stops, **cut)
+    import_strip(paths[1], expiries, tmp_path / "a", **cut)
+    for name in ("events.parquet", "manifest.json", "contracts.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert sorted(side_file(tmp_path / "a")) == sorted(side_file(tmp_path / "whole"))
+
+
+def test_more_than_a_twentieth_ends_the_import(tmp_path):
+    with pytest.raises(DataError, match="energy-strip: at most 5% of the rows may be refused, found 14%, 1 of 7: not finite"):
+        taped(*write(tmp_path, replaced(1, 3, np.inf)))
+    assert not (tmp_path / "tape").exists()
+
+
+def test_a_missing_column_and_file_are_refused(tmp_path):
     strip, expiries = write(tmp_path)
-    text = pd.read_parquet(strip).astype({"settle": str})
-    text.loc[3, "settle"] = "n/a"
-    text.to_csv(tmp_path / "text.csv", index=False)
-    with pytest.raises(DataError, match=r"text.csv: row 3, column 'settle': must be a (finite )?number, found 'nan'"):
-        taped(tmp_path / "text.csv", expiries)
-    text.drop(columns="settle").to_csv(tmp_path / "less.csv", index=False)
-    with pytest.raises(DataError, match=r"less.csv: column 'settle' is missing, found root, date, contract"):
+    pd.read_parquet(strip).drop(columns="settle").to_csv(tmp_path / "less.csv", index=False)
+    with pytest.raises(DataError, match=r"less.csv: unknown column 'settle' in the file"):
         taped(tmp_path / "less.csv", expiries)
     with pytest.raises(DataError, match=r"nowhere.csv: must be a file, found nothing there"):
         taped(strip, tmp_path / "nowhere.csv")
     (tmp_path / "broken.parquet").write_text("not parquet")
-    with pytest.raises(DataError, match=r"broken.parquet: must be a CSV or Parquet table, found"):
+    with pytest.raises(DataError, match=r"broken.parquet: must be a whole Parquet table, found"):
         taped(tmp_path / "broken.parquet", expiries)
 
 

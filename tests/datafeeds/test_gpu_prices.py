@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Observed GPU prices as a tape of modelled futures: a small file by hand, and the real one where it is there."""
 
+import csv
 import datetime as dt
 import math
 import os
@@ -272,14 +273,74 @@ def with_row(row, column, value):
     return rows
 
 
+ASIDE = [
+    # what is wrong, rows, and what the side file says of it: row, column, value, reason; row 3 is a Saturday, row 4 a Sunday
+    ("zero", with_row(3, 3, 0.0), (3, "median", "0.0", "not above 0 and at most 1000 dollars")),
+    ("dear", with_row(3, 3, 1000.5), (3, "median", "1000.5", "not above 0 and at most 1000 dollars")),
+    ("empty", with_row(4, 3, None), (4, "median", "", "empty")),
+    ("text", with_row(4, 3, "cheap"), (4, "median", "cheap", "not a number")),
+    ("no date", with_row(3, 0, "soon"), (3, "date", "soon", "not a time")),
+    ("no chip", with_row(3, 1, ""), (3, "chip", "", "empty")),
+    ("text elsewhere", [*price_rows(), ("2024-01-13", "MI300X", "aws_spot_us", "cheap")], (227, "median", "cheap", "not a number")),
+    ("twice", [*price_rows(), price_rows()[3]], (227, "median", "0.8", "the same price twice")),
+    ("another price", [*price_rows(), (*price_rows()[6][:3], 0.9)], (227, "median", "0.9", "another price of the same date, chip and segment")),
+]
+
+
+@pytest.mark.parametrize(("rows", "told"), [r[1:] for r in ASIDE], ids=[r[0] for r in ASIDE])
+def test_a_row_that_cannot_be_used_is_put_aside_and_the_rest_is_the_tape(tmp_path, rows, told):
+    path = write(tmp_path, rows)
+    tape = taped(path)
+    row, column, value, reason = told
+    with (tmp_path / "tape" / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file))[1:] == [["prices.csv", str(row), column, value, reason]]
+    with pytest.raises(DataError, match=f"at most 0% of the rows may be refused, .* the first is row {row}, column '{column}'"):
+        taped(path, out=tmp_path / "none", rejected_max=0.0)
+    kept = taped(write(tmp_path, [one for place, one in enumerate(rows) if place != row]), out=tmp_path / "kept")
+    assert tape.notes == (*kept.notes, f"1 row of {len(rows)} refused and left out: {reason} (1)")
+    for name, column_ in kept.events.items():
+        np.testing.assert_array_equal(tape.events[name], column_, err_msg=name)
+
+
+def test_a_refused_price_is_a_day_without_one_and_the_rule_for_those_decides(tmp_path):
+    """Row 174 is 12 March of the H100, on which its March contract fixes."""
+    path = write(tmp_path, with_row(174, 3, "cheap"))
+    with pytest.raises(DataError) as error:
+        taped(path)
+    assert str(error.value) == (
+        "prices.csv: column 'date', segment 'aws_spot_us', chip 'H100': must have a price on 2024-03-12, for it fixes DATA:H100-2024-03, found none; "
+        "carry='last' repeats the last one and counts how often; 1 row was refused before, the first is row 174, column 'median': not a number, "
+        "found 'cheap'")  # fmt: skip
+    assert not (tmp_path / "tape").exists()
+    notes = taped(path, carry="last").notes
+    assert any("DATA-H100: 111 days observed, 1 business day carried from the last price, at most 1 day old" in note for note in notes)
+    assert notes[-1] == "1 row of 227 refused and left out: not a number (1)"
+
+
+def test_the_share_is_of_rows_not_of_bars_and_an_interruption_changes_nothing(tmp_path):
+    """Six in a hundred of ten thousand rows say again what others said: far fewer than there are bars, and more than a twentieth."""
+    others = [(f"{d:%Y-%m-%d}", f"CHIP-{k % 10}", f"other-{k // 10}", 1.0) for d in pd.date_range("2024-01-01", periods=100) for k in range(100)]
+    rows = [*price_rows(), *others, *others[:600]]
+    path = write(tmp_path, [rows[i] for i in np.random.default_rng(3).permutation(len(rows))])
+    with pytest.raises(DataError, match=r"gpu-prices: at most 5% of the rows may be refused, found 6%, 600 of 10,827: the same price twice \(600\)"):
+        taped(path)
+    cut, read = {"run_rows": 2_000, "batch_rows": 500, "rejected_max": 0.1}, []
+
+    def stops(done, total):
+        read.append(done)
+        if len(read) == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_prices(path, tmp_path / "a", progress=stops, **cut)
+    tape, clean = taped(path, out=tmp_path / "a", **cut), taped(write(tmp_path, price_rows(), "few.csv"), out=tmp_path / "few")
+    assert tape.notes[-1] == "600 rows of 10,827 refused and left out: the same price twice (600)"
+    for name, column in clean.events.items():
+        np.testing.assert_array_equal(tape.events[name], column, err_msg=name)
+
+
 REFUSED = [
     # what is wrong, rows, and what the message holds
-    ("zero", with_row(5, 3, 0.0), "row 5, column 'median': must be above 0 and at most 1000 dollars, found '0.0'"),
-    ("empty", with_row(6, 3, None), "row 6, column 'median': must be above 0 and at most 1000 dollars, found"),
-    ("infinite", with_row(7, 3, np.inf), "row 7, column 'median': must be a finite number, found 'inf'"),
-    ("text", with_row(8, 3, "cheap"), "row 8, column 'median': must be a number, found 'cheap'"),
-    ("no date", with_row(9, 0, "soon"), "row 9, column 'date': must be a date like 2020-04-20, found 'soon'"),
-    ("twice", [*price_rows(), price_rows()[3]], "row 227, column 'date': must have one price a date, chip and segment"),
     ("no commitments", price_rows()[:-1], "column 'segment': must have 'gcp_cud_3y_us' for the forwards"),
     ("one chip", [r for r in price_rows() if r[1] == "A100-40"], "segment 'aws_spot_us' must have prices of H100"),
     ("too short", price_rows(start="2024-04-01"), "must have both chips for two months, found them together from"),

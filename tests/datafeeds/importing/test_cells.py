@@ -97,8 +97,10 @@ def test_epochs_count_in_their_unit():
 
 def test_days_are_days():
     wanted = (dt.date(2024, 5, 1) - dt.date(1970, 1, 1)).days
-    for column in (pa.array(["2024-05-01"]), pa.array([dt.date(2024, 5, 1)]), pa.array([dt.datetime.fromisoformat("2024-05-01")], pa.timestamp("ms"))):
+    stamps = [pa.array([dt.datetime.fromisoformat("2024-05-01")], pa.timestamp("ms", zone)) for zone in (None, "UTC")]
+    for column in (pa.array(["2024-05-01"]), pa.array([dt.date(2024, 5, 1)]), *stamps):
         assert days(column).values.tolist() == [wanted]
         assert reasons(days(column)) == [""]
     assert reasons(days(pa.array(["2024-05-01 12:00", "May 1", None]))) == ["a date with a time of day", "not a time", "empty"]
     assert reasons(days(pa.array([20240501]))) == ["not a date"]
+    assert reasons(days(pa.array([dt.datetime.fromisoformat("2024-05-01")], pa.timestamp("ms", NY)))) == ["a time of another zone than UTC"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +45,11 @@ class Ends:
 
 @dataclass(frozen=True)
 class Aside:
-    """The row is put aside for this reason, and what is kept is what the clean rows give."""
+    """The row is put aside for this reason, and what is kept is what the clean rows give; a tape has one note more, of what is not."""
 
     reason: str
     rows: Callable[[Rows], Any]
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,17 +159,20 @@ def play(shape: Shape, cell: Cell, folder: Path) -> None:
         assert "\n" not in str(error.value)
         assert sorted(path.name for path in folder.iterdir()) == before
         return
-    options = {"rejected_max": "100%"} if isinstance(cell, Aside) else {}
+    given = cell.options if isinstance(cell, Aside) else {}
+    options = {**given, "rejected_max": "100%"} if isinstance(cell, Aside) else {}
     told = shape.run(spoilt, out, **options)
     if isinstance(cell, Noted):
         assert any(cell.words in line for line in told), told
         return
-    shape.run(clean, folder / "wanted")
+    shape.run(clean, folder / "wanted", **given)
     found, wanted = files_of(out), files_of(folder / "wanted")
     if isinstance(cell, Aside):
         with (out / "rejected.csv").open(newline="", encoding="utf-8") as file:
             reasons = {row["reason"] for row in csv.DictReader(file)}
         assert reasons == {cell.reason}
-        found.pop("manifest.json", None)
-        wanted.pop("manifest.json", None)
+        if "manifest.json" in found:
+            notes, clean_notes = (json.loads(files.pop("manifest.json"))["notes"] for files in (found, wanted))
+            assert notes == [*clean_notes, notes[-1]]
+            assert f"refused and left out: {cell.reason} (1)" in notes[-1]
     assert found == wanted

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Candles page by page: a fake exchange for the hazards, and ccxt's own Gate class against a local server."""
 
+import csv
 import functools
 import http.server
 import json
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from kilohour.contracts import Registry
-from kilohour.datafeeds.candles import StillRefused, Wanted, gaps_of, pages, step_of
+from kilohour.datafeeds.candles import Held, StillRefused, Wanted, gaps_of, pages, step_of
 from kilohour.datafeeds.importing.candle_import import Market as Taking
 from kilohour.datafeeds.importing.candle_import import import_candles
 from kilohour.datafeeds.sources.ccxt_candles import fetch
@@ -84,15 +85,47 @@ def test_empty_stretches_are_passed_and_holes_are_counted():
     assert (hole.after, hole.count) == (START + 9 * HOUR, 35)
 
 
-@pytest.mark.parametrize(("row", "words"), [
-    ([START, 1, 2, 3], "a candle must be"), ([START, 1, "2", 1, 1, 1], "a candle must be"), ([START, 1, float("nan"), 1, 1, 1], "a candle must be"),
-    ([START - 1, 1, 1, 1, 1, 1], "must come in order"),
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(("row", "column", "reason"), [
+    ([START + HOUR, 1, 2, 3], "candle", "not time, open, high, low, close and volume"), ([START + HOUR, 1, "2], [", 1, 1, 1], "high", "not a number"),
+    ([START + HOUR, 1, NAN, 1, 1, 1], "high", "not finite"), ([START + HOUR, 1, 1, 1, -(10**400), 1], "close", "not under 1e+09 dollars"),
+    ([START + HOUR, None, 1, 1, 1, 1], "open", "empty"), ([START + HOUR, 1, 1, 1, 1, "7 lots"], "volume", "not a number"),
+    ([None, 1, 1, 1, 1, 1], "time", "not a time in milliseconds"), ([NAN, 1, 1, 1, 1, 1], "time", "not a time in milliseconds"),
+    ([], "time", "not a time in milliseconds"), ("busy", "time", "not a time in milliseconds"),
 ])
-def test_rows_that_are_no_candles_are_refused(row, words):
+def test_a_row_that_is_no_candle_comes_with_the_reason_and_can_be_held(tmp_path, row, column, reason):
+    market = Market(hours=4)
+    market.candles[1] = row
+    market.fetch_ohlcv = lambda *asked: market.candles if asked[2] == START else []
+    found, _ = collected(market, until=START + 4 * HOUR)
+    assert found[1][1:] == (column, str(row)[:120], reason)
+    assert [len(one) for one in found] == [6, 4, 6, 6]
+    held = Held(tmp_path / "held", wanted(), "fake")
+    held.add(found)
+    assert [one for page in held.pages(3) for one in page] == found
+
+
+def test_rows_of_numpy_are_candles():
+    market = Market(hours=3)
+    market.candles = list(np.array(market.candles))
+    assert collected(market, until=START + 3 * HOUR) == collected(Market(hours=3), until=START + 3 * HOUR)
+
+
+def test_rows_out_of_order_are_refused():
     market = Market()
-    market.fetch_ohlcv = lambda *_: [[START, 1, 1, 1, 1, 1], row]
-    with pytest.raises(DataError, match=words):
+    market.fetch_ohlcv = lambda *_: [[START, 1, 1, 1, 1, 1], [START - 1, 1, 1, 1, 1, 1]]
+    with pytest.raises(DataError, match="must come in order"):
         collected(market)
+
+
+def test_an_exchange_without_times_is_asked_for_each_stretch_once():
+    market = Market()
+    market.fetch_ohlcv = lambda *asked: market.asked.append(asked[2]) or [[None, 1, 1, 1, 1, 1]] * 20
+    found, _ = collected(market)
+    assert market.asked == [START + hours * HOUR for hours in (0, 20, 40)]
+    assert len(found) == 60
 
 
 def fetched(market, out, **options):
@@ -208,6 +241,52 @@ def test_gaps_are_noted_or_refused(tmp_path):
     with pytest.raises(DataError, match="2 candles missing after 2026-01-01 04:00; gaps=keep takes it as it is"):
         fetched(Market(without=(5, 6, 20)), tmp_path / "other", gaps="refuse")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t"]
+
+
+def test_a_candle_that_is_put_aside_is_missing(tmp_path):
+    market = Market()
+    market.candles[7][2], market.candles[30][4] = 1.0, NAN
+    told = fetched(market, tmp_path / "t")
+    assert told[-4:-2] == [
+        "  - 2 candles missing in 2 gaps, the longest: 1 candle missing after 2026-01-01 06:00; nothing was filled in",
+        "  - 2 rows of 50 refused and left out: a high below the open (1), not finite (1)"]  # fmt: skip
+    with (tmp_path / "t" / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        assert sorted(csv.reader(file))[:2] == [
+            ["fake H100/USDT:USDT 1h", "30", "close", f"[{START + 30 * HOUR}, 2.3, 2.8, 1.5, nan, 7.0]", "not finite"],
+            ["fake H100/USDT:USDT 1h", "7", "high", f"[{START + 7 * HOUR}, 2.07, 1.0, 1.5, 2.17, 7.0]", "a high below the open"]]  # fmt: skip
+    without = Market(without=(7, 30))
+    fetched(without, tmp_path / "without")
+    for name, column in Tape.load(tmp_path / "without").events.items():
+        np.testing.assert_array_equal(Tape.load(tmp_path / "t").events[name], column, err_msg=name)
+    with pytest.raises(DataError, match="1 candle missing after 2026-01-01 06:00; gaps=keep takes it as it is; 1 row was refused before, the first is row 7, "
+                                        "column 'high': a high below the open, found "):
+        fetched(market, tmp_path / "other", gaps="refuse")
+    with pytest.raises(DataError, match="at most 0% of the rows may be refused, found 4%, 2 of 50"):
+        fetched(market, tmp_path / "other", rejected_max="0%")
+    for candle in market.candles[:3]:
+        candle[1] = None
+    with pytest.raises(DataError, match="at most 5% of the rows may be refused, found 10%, 5 of 50"):
+        fetched(market, tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t", "without"]
+
+
+def test_what_was_put_aside_is_taken_up_with_the_rest(tmp_path):
+    """Interrupted in the middle: the tape and the side file are those of one go."""
+    def damaged(**how):
+        market = Restless(**how)
+        for place, cell in ((30, NAN), (250, None), (399, "a], [b"), (400, -1e12), (600, None)):
+            market.candles[place][2] = cell
+        market.candles[450][3] = 9.0
+        market.candles[700:700] = [list(market.candles[700])]
+        return market
+
+    streamed(damaged(), tmp_path / "whole")
+    with pytest.raises(StillRefused):
+        streamed(damaged(busy=range(25, 99)), tmp_path / "t", run_rows=200)
+    done = streamed(damaged(), tmp_path / "t", run_rows=200)
+    assert done.refused == 7
+    for name in ("events.parquet", "manifest.json", "rejected.csv"):
+        assert (tmp_path / "t" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_a_candle_that_is_still_forming_cannot_come_in(tmp_path):

@@ -188,24 +188,25 @@ def run_ccxt(folder, out, *, product="GATE:H100", **options):
     return fetch(Market(rows), "fake", wanted, out, product=product, **options)
 
 
-def candle(**changes):
-    return lambda rows: [*rows[:-1], {**rows[-1], **changes}]
+def twin(row):
+    """One row more, after the first: at the same time, so that it is missing nowhere when it is put aside."""
+    return lambda rows: [rows[0], row if isinstance(row, list) else {**rows[0], **row}, *rows[1:]]
 
 
-CANDLES = "a candle must be .* in numbers"
 CCXT = Shape(
     source="ccxt", rows=[{"at": START + i * HOUR, "o": 2.0, "h": 2.5, "l": 1.5, "c": 2.1, "v": 7.0} for i in range(4)], write=candles, run=run_ccxt,
     cells={
-        "cut off": Ends(CANDLES, rows=lambda rows: [*rows[:-1], list(rows[-1].values())[:3]]),
+        "cut off": Aside("not time, open, high, low, close and volume", twin([START, 2.0, 2.5])),
         "columns in another order": Never("a candle is a list without names; a high that is not the highest is refused"),
-        "wrong unit": Ends(CANDLES, rows=candle(o="2.0 EUR")),
+        "wrong unit": (Aside("not a number", twin({"o": "2.0 EUR"})), Aside("not a time in milliseconds", twin({"at": START * 1000}))),
         "mixed zone": Never("times are milliseconds since 1970"),
-        "twice": Ends("candles must come in order", rows=lambda rows: [*rows, rows[-1]]),
+        "twice": (Aside("the same candle twice", twin({})), Aside("another candle of the same contract and time", twin({"c": 2.2}))),
         "unknown chip": Ends("did you mean 'GATE:H100'", options={"product": "GATE:H1000"}),
-        "missing column": Ends(CANDLES, rows=lambda rows: without("c")(without("v")(rows))),
-        "no number": (Ends(CANDLES, rows=candle(c=float("nan"))), Ends(CANDLES, rows=candle(c=float("inf"))), Ends(CANDLES, rows=candle(c=None))),
-        "negative": Ends("must be whole lots, not negative, found -7", rows=candle(v=-7.0), options={"volume": "contracts"}),
-        "high below low": Ends("must not be below", rows=candle(h=1.0)),
+        "missing column": Ends("at most 5% of the rows may be refused, found 100%", rows=lambda rows: without("c")(without("v")(rows))),
+        "no number": (Aside("not finite", twin({"c": float("nan")})), Aside("not finite", twin({"c": float("inf")})), Aside("empty", twin({"c": None})),
+                      Aside("not a time in milliseconds", twin({"at": None}))),
+        "negative": Aside("not whole lots of 0 or more", twin({"v": -7.0}), options={"volume": "contracts"}),
+        "high below low": Aside("a high below the open", twin({"h": 1.0})),
         "after the last trade": Never("only perpetuals are imported"),
         "out of order": Ends("candles must come in order", rows=lambda rows: [rows[0], rows[2], rows[1], rows[3]]),
         "nothing in it": Ends("must have candles", rows=header_only),
@@ -314,21 +315,23 @@ def write_strip(folder, rows):
 ENERGY = Shape(
     source="energy-strip", rows=[{**SETTLE, "date": f"2020-04-{day}", "settle": price} for day, price in ((17, "18.27"), (20, "-37.63"), (21, "10.01"))],
     write=write_strip, run=by_source("energy-strip", "in.csv", expiries="@expiries.csv"), cells={
-        "cut off": (Ends("in.csv: row 2 must have 4 cells as the header has, found 3", after=cut("in.csv", 9)),
+        "cut off": (Ends("in.csv: must be a whole CSV table, .* Expected 4 columns, got 3", after=cut("in.csv", 9)),
                     Ends("expiries.csv: row 0 must have 3 cells", after=cut("expiries.csv", 13))),
         "columns in another order": Same(turned),
-        "wrong unit": Ends("row 3, column 'settle': must be a number, found '18.27 EUR'", rows=more(date="2020-04-16", settle="18.27 EUR")),
-        "mixed zone": Ends("row 3, column 'date': must be a date", rows=more(date="2020-04-16T12:00:00-05:00")),
-        "twice": Ends("must have one settlement a contract and day", rows=more()),
-        "unknown chip": Ends("unknown root 'CLL' in in.csv, row 3", rows=more(root="CLL")),
-        "missing column": Ends("in.csv: column 'settle' is missing", rows=without("settle")),
-        "no number": (Ends("must be a finite number", rows=more(date="2020-04-16", settle="nan")),
-                      Ends("must be a finite number", rows=more(date="2020-04-16", settle="inf"))),
+        "wrong unit": Aside("not a number", more(date="2020-04-16", settle="18.27 EUR")),
+        "mixed zone": (Aside("a time of another zone than UTC", more(date="2020-04-16T12:00:00-05:00")),
+                       Aside("a date with a time of day", more(date="2020-04-16T12:00:00Z"))),
+        "twice": (Aside("the same settlement twice", more()), Aside("another settlement of the same contract and time", more(settle="-99.99"))),
+        "unknown chip": (Aside("no root of CL, NG", more(root="CLL")), Aside("no month YYYYMM", more(contract="202013")),
+                         Aside("no last trading day in the expiries", more(contract="202006"))),
+        "missing column": Ends("in.csv: unknown column 'settle'", rows=without("settle")),
+        "no number": (Aside("not a number", more(date="2020-04-16", settle="nan")), Aside("not a number", more(date="2020-04-16", settle="inf")),
+                      Aside("empty", more(date="2020-04-16", settle="")), Aside("not under 1e6 dollars", more(date="2020-04-16", settle="2e6"))),
         "negative": Never("oil was negative: the clean rows hold the day"),
         "high below low": ONE_PRICE,
-        "after the last trade": Ends("must not be after the last trade of CL 202005 on 2020-04-21", rows=more(date="2020-04-22")),
+        "after the last trade": Aside("after the contract's last trade", more(date="2020-04-22")),
         "out of order": Same(backwards),
-        "nothing in it": Ends("in.csv: needs at least one row", rows=header_only),
+        "nothing in it": Ends("in.csv: needs at least one settlement", rows=header_only),
         "missing day": Never("the product settles at its last mark: a settlement that is missing between two others is counted in a note"),
     })  # fmt: skip
 
@@ -346,20 +349,21 @@ def price_rows():
 
 GPU = Shape(
     source="gpu-prices", rows=price_rows(), write=as_csv("in.csv", list(PRICE)), run=by_source("gpu-prices", "in.csv"), cells={
-        "cut off": Ends("in.csv: row 142 must have 4 cells as the header has, found 3", after=cut("in.csv", 10)),
+        "cut off": Ends("in.csv: must be a whole CSV table, .* Expected 4 columns, got 3", after=cut("in.csv", 10)),
         "columns in another order": Same(turned),
-        "wrong unit": Ends("row 143, column 'median': must be a number, found '8.0 EUR'", rows=more(date="2024-01-09", median="8.0 EUR")),
-        "mixed zone": Ends("row 143, column 'date': must be a date", rows=more(date="2024-01-09T12:00:00-05:00")),
-        "twice": Ends("must have one price a date, chip and segment", rows=more()),
+        "wrong unit": Aside("not a number", more(date="2024-01-09", median="8.0 EUR")),
+        "mixed zone": (Aside("a time of another zone than UTC", more(date="2024-01-09T12:00:00-05:00")), Aside("not a time", more(date="soon"))),
+        "twice": (Aside("the same price twice", more()), Aside("another price of the same date, chip and segment", more(median="9.0"))),
         "unknown chip": (Same(more(chip="MI300X")), Never("the file holds chips of which no future is made; they are left out"),
                          Ends("must have prices of H100, found none", rows=lambda rows: [{**row, "chip": row["chip"].replace("H100", "H10O")} for row in rows])),
-        "missing column": Ends("in.csv: column 'median' is missing", rows=without("median")),
-        "no number": (Ends("must be a finite number", rows=more(date="2024-01-09", median="inf")), Ends("must be above 0", rows=more(date="2024-01-09", median=""))),
-        "negative": Ends("must be above 0 and at most 1000 dollars", rows=more(date="2024-01-09", median="-8.0")),
+        "missing column": Ends("in.csv: unknown column 'median'", rows=without("median")),
+        "no number": (Aside("not a number", more(date="2024-01-09", median="inf")), Aside("empty", more(date="2024-01-09", median="")),
+                      Aside("empty", more(date="2024-01-09", segment=""))),
+        "negative": Aside("not above 0 and at most 1000 dollars", more(date="2024-01-09", median="-8.0")),
         "high below low": ONE_PRICE,
         "after the last trade": Never("contracts are made of the prices, each to its own last day"),
         "out of order": Same(backwards),
-        "nothing in it": Ends("in.csv: needs at least one row", rows=header_only),
+        "nothing in it": Ends("in.csv: needs at least one price", rows=header_only),
         "missing day": Ends("must have a price on 2024-01-24, for it is a business day of the stretch",
                             rows=lambda rows: [row for row in rows if row["date"] != "2024-01-24"]),
     })  # fmt: skip
