@@ -169,6 +169,9 @@ def drawn(seed: int) -> Storm:
     kills, is_ccxt = int(rng.integers(1, 5)) if manner == 0 else 0, manner == 1 and find_spec("ccxt") is not None
     if kills:
         asked.pop("risk", None)  # what goes to another process goes as JSON
+        for each in faults:  # on a clock that nobody moves on each of these costs the feed's silence, a quarter of a minute
+            if each.get("on") == "public":
+                each["count"] = min(each["count"], 2)
     elif is_ccxt:
         del asked["plain"], asked["snapshot_every"]
         if "risk" in asked:  # without spread books each leg is an order of the venue
