@@ -31,6 +31,8 @@ RETRY_SECONDS = 0.05
 QUIET_SECONDS = 60.0
 """How long a lock-step run waits for the venue to answer before it says so."""
 MOMENTS_MOST = 256
+FROZEN_AT_START = 10_000
+"""A process with more objects set aside than Python's own few hundred has done it itself, and keeps them."""
 SNAPSHOT_EVERY = 5_000
 """Records between two snapshots; 0: none is taken. A strategy in CPython may remember what no snapshot holds, so it gets none."""
 INBOX_MOST = 100_000
@@ -122,11 +124,14 @@ class Runner:
 
     async def run(self) -> None:
         """From connecting to the end of the feed, a kill, or a failure. Orders still open at the end are cancelled."""
-        gc.freeze()  # what is there now stays: a full collection in the middle of a run would look through all of it
+        is_ours = gc.get_freeze_count() < FROZEN_AT_START
+        if is_ours:
+            gc.freeze()  # what is there now stays: a full collection in the middle of a run would look through all of it
         try:
             await self._run()
         finally:
-            gc.unfreeze()
+            if is_ours:
+                gc.unfreeze()
 
     async def _run(self) -> None:
         if self.is_recovery:
