@@ -75,10 +75,11 @@ def main() -> None:
     warm(asked)
     rng = np.random.default_rng(asked.pop("seed"))
     kills = asked.pop("kills")
-    report: dict[str, int] = dict.fromkeys(POINTS, 0)
+    points = [point for point in POINTS if point != "snapshot" or not asked.get("interpreted")]  # of CPython's own none is taken
+    report: dict[str, int] = dict.fromkeys(points, 0)
     for life in range(10 * kills + 1):
         is_last = sum(report.values()) >= kills
-        point, nth = ("", 0) if is_last else (POINTS[life % len(POINTS)], int(rng.integers(1, 7)))
+        point, nth = ("", 0) if is_last else (points[life % len(points)], int(rng.integers(1, 7)))
         nth = 1 if point == "snapshot" else nth  # there are few of them
         child = os.fork()
         if child == 0:
