@@ -108,8 +108,8 @@ class Twice(Strategy):
         return int(self.portfolio.net_position(self.config.instrument_id))
 
     def resting(self) -> list[Order]:
-        """Orders of the contract that are open."""
-        return self.cache.orders_open(instrument_id=self.config.instrument_id)
+        """Orders of the contract that are open, the oldest first: the cache has them in no order."""
+        return sorted(self.cache.orders_open(instrument_id=self.config.instrument_id), key=lambda order: str(order.venue_order_id))
 
     def send(self, side: OrderSide, lots: int, price: float) -> None:
         """Places a limit order at a price of the contract's tick."""
