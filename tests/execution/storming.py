@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import dataclasses
 import datetime as dt
 import functools
@@ -120,6 +121,9 @@ class Tally:
     def hold(self) -> None:
         """Notes what the process holds now: after a storm, when all of it should be gone."""
         gc.collect()
+        given_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc, which keeps what is free for later
+        if given_back is not None:
+            given_back(0)
         self.megabytes.append(megabytes())
         self.handles.append(len(os.listdir("/proc/self/fd")) + threading.active_count())
 
@@ -227,7 +231,7 @@ def unleash(server: Any, faults: list[dict[str, Any]]) -> Callable[[], Any]:
     def named(act: dict[str, Any]) -> list[dict[str, Any]]:
         """A halt takes a contract that has bars by now; what ends one ends all."""
         if act["do"] == "resume":
-            return [{"do": "resume", "symbol": each.symbol} for each in exchange.listing.outrights]
+            return [{"do": "resume", "symbol": each.symbol} for each in exchange.listing.outrights if exchange.is_shown(each)]
         if "nth" not in act:
             return [act]
         shown = [each.symbol for each in exchange.listing.outrights if exchange.is_shown(each)]

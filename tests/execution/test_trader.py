@@ -167,6 +167,17 @@ def test_an_unknown_order_is_asked_for_and_never_sent_again_until_it_is_proven_a
     assert again.cid != first.cid
 
 
+def test_what_was_on_its_way_when_the_runner_died_is_unknown_and_asked_for():
+    """Written down, perhaps sent: neither sent again nor taken for live until the venue has told."""
+    table = Table()
+    (first,) = places(table.bar())
+    assert places(table.trader.take_word("recover", table.now)) == []
+    assert table.trader.orders[first.cid].state == State.UNKNOWN
+    table.fact(table.account())
+    assert places(table.bar()) == []
+    assert [c.cid for c in table.trader.take_time(table.now) if isinstance(c, port.LookUp)] == [first.cid]
+
+
 def test_a_fill_owed_is_waited_for_before_anything_else_is_sent():
     table = Table()
     (first,) = places(table.bar())
