@@ -203,7 +203,7 @@ def send_native(trader: Trader, wanted: Working, now: int) -> None:
 
 
 def is_blocked(trader: Trader, wanted: Working) -> bool:
-    """True while the venue has it already, has as many as it may have, or something on its contracts is being cancelled or is UNKNOWN."""
+    """True while the venue has it already, has as many as it may have, or something on its contracts is in doubt."""
     return has_own(trader, wanted) or is_full(trader, wanted) or any(in_doubt(trader, wanted))
 
 
@@ -213,9 +213,9 @@ def has_own(trader: Trader, wanted: Working) -> bool:
 
 
 def in_doubt(trader: Trader, wanted: Working) -> Iterator[VenueOrder]:
-    """Orders on its contracts that are being cancelled or are UNKNOWN."""
+    """Orders on its contracts that are being cancelled, are UNKNOWN, or are over with fills that nobody told: what is held is not known."""
     codes = {trader.codes[contract] for contract in wanted.contracts}
-    return (order for order in trader.open_orders() if (order.pending_cancel or order.state == State.UNKNOWN)
+    return (order for order in trader.unfinished() if (order.pending_cancel or order.state == State.UNKNOWN or not order.is_open)
             and codes & {code for code, _ in order.place.legs})
 
 
