@@ -7,11 +7,11 @@ import gc
 
 import pytest
 
-FIRST = ("tests/backtests/check/test_check.py", "tests/test_packaging.py", "tests/indicators/test_two_faces.py", "tests/oracle/test_engine.py",
-         "tests/execution/test_faults.py", "tests/execution/test_paper.py")
-"""The first worker's file compiles the engine into the cache. The second's compiles a copy of its own meanwhile, and the third's only
-indicators: with any other file that runs a strategy it would compile the same engine beside the first. Then the longest: a long one at
-the end is waited for by every other worker."""
+FIRST = ("tests/backtests/check/test_check.py", "tests/datafeeds/embedded/test_market_determinism.py", "tests/indicators/test_two_faces.py",
+         "tests/oracle/test_engine.py", "tests/execution/test_faults.py", "tests/execution/test_paper.py")
+"""The first worker's file compiles the engine into the cache. The second's compiles the market for a lesser processor meanwhile, and the
+third's only indicators: with any other file that runs a strategy it would compile the same engine beside the first. Then the longest: a
+long one at the end is waited for by every other worker."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -89,7 +89,7 @@ def test_the_wheel_works_from_an_empty_folder(wheel, tmp_path):
         archive.extractall(site)
     # appended to sys.path as a plain line, so that an editable kilohour's own .pth is not followed
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"KILOHOUR_CACHE": str(tmp_path / "cache")}
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def run(*arguments):
         done = subprocess.run([str(home / "bin" / "python"), *arguments], cwd=empty, env=env, capture_output=True, text=True, check=False)

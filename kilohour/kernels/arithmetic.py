@@ -16,7 +16,8 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 State = npt.NDArray[np.uint64]

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from numba import njit
+import numba
 from numba.core import compiler, typed_passes
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_machinery import PassManager, register_pass
+
+from kilohour.kernels.cache_place import keep_by_content
 
 
 class _Part(JITCodeLibrary):  # type: ignore[misc]
@@ -141,6 +143,9 @@ def _name_records_once() -> None:
 _look_for_blas_only()
 _list_options_at_once()
 _name_records_once()
+keep_by_content()
+njit = numba.njit
+"""numba's own. Taken from here, what it keeps lies where :mod:`kilohour.kernels.cache_place` says."""
 inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_KernelCompiler)
 """For functions that only other kernels call: without wrappers, machine code or a cache file of their own. From Python,
 ``function.py_func`` is the plain function."""

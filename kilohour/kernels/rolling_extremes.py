@@ -7,7 +7,8 @@ beginning (van Herk 1992; Gil and Werman 1993). Exact; no branch depends on the 
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from kilohour.kernels.compiling import njit
 from kilohour.kernels.rolling_regression import suffix_products, window_products
 
 Floats = npt.NDArray[np.float64]

@@ -8,7 +8,8 @@ The streaming indicators do the same in the same order, so the results agree to 
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 

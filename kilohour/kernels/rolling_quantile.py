@@ -10,7 +10,8 @@ time.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]

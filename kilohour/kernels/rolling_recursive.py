@@ -10,7 +10,8 @@ All kernels: inputs float64, contiguous and finite; ``out`` float64 of the same 
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,8 @@ the bit.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 

@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kilohour.kernels.arithmetic import exp, fill_normals, poisson, uniform
+from kilohour.kernels.compiling import njit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

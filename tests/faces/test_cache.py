@@ -71,8 +71,8 @@ def place(tmp_path_factory):
     return at
 
 
-def run(place):
-    env = {**os.environ, "PYTHONPATH": str(place / "package"), "KILOHOUR_CACHE": str(place / "kept")}
+def run(place, package="package"):
+    env = {**os.environ, "PYTHONPATH": str(place / package), "KILOHOUR_CACHE": str(place / "kept")}
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(place / "mine")], env=env, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -106,6 +106,8 @@ def test_an_edit_changes_the_decision_and_nothing_else_does(place):
     assert cached is False
     assert run(place) == [base, True]
     assert base == 100.0 + 2.0 + 10.0 + 1000.0 + 10000.0 + 8.0 + 1.0
+    shutil.copytree(place / "package", place / "elsewhere", symlinks=True)
+    assert run(place, "elsewhere") == [base, True]  # the same kilohour, installed a second time, compiles nothing
     for file, old, new, more in EDITS:
         path = place / file
         text = path.read_text()

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where numba keeps compiled code of kilohour: by what it is, not by where it is installed.
+
+numba files it under a hash of the source's path, so the same engine would be compiled again in each environment. Our folders
+are named by a hash of all that the code depends on; inside them a module's place in the package is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from numba.core import caching, config
+
+PACKAGE = Path(__file__).parents[1]
+
+
+class PlaceInPackage(caching._CacheLocator):  # type: ignore[misc]
+    """numba's interface of a place for one function; whoever is not in the package is left to numba's own."""
+
+    def __init__(self, function: Any, file: Path) -> None:
+        self._file = self._py_file = file  # numba names the second in a warning
+        self._line = function.__code__.co_firstlineno
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> PlaceInPackage | None:
+        """A place, or None for another package's file, no folder chosen or a folder that cannot be written."""
+        path = Path(file)
+        if not config.CACHE_DIR or not path.is_relative_to(PACKAGE) or not path.is_file():
+            return None
+        place = cls(function, path)
+        try:
+            place.ensure_cache_path()
+        except OSError:
+            return None
+        return place
+
+    def get_cache_path(self) -> str:
+        """The folder of the function's module."""
+        return str(Path(config.CACHE_DIR) / ".".join(self._file.relative_to(PACKAGE).parts[:-1] or ("kilohour",)))
+
+    def get_source_stamp(self) -> str:
+        """The text itself, for a copy of it has another time of change."""
+        return hashlib.blake2b(self._file.read_bytes(), digest_size=16).hexdigest()
+
+    def get_disambiguator(self) -> str:
+        """Tells functions of one name in one file apart."""
+        return str(self._line)
+
+
+def keep_by_content() -> None:
+    """Lets numba ask :class:`PlaceInPackage` before its own places."""
+    places = caching.CacheImpl._locator_classes
+    if PlaceInPackage not in places:
+        places.insert(0, PlaceInPackage)
