@@ -276,13 +276,22 @@ def compare(trader: Trader, account: Account, now: int) -> None:
 
 def adopt(trader: Trader, account: Account) -> None:
     """The operator accepts the venue's positions: each difference becomes a fill at the last value price, under a number that
-    is the same whenever it is done again."""
+    is the same in every replay, and another one for a difference that comes back after it was accepted."""
     for code in sorted({*trader.positions(), *account.positions}):
         lots = account.positions.get(code, 0) - trader.positions().get(code, 0)
         row = trader.rows.get(code)
         if lots == 0 or row is None:
             continue
-        trade = "adjust-" + hashlib.blake2b(f"{code}|{lots}|{account.positions.get(code, 0)}".encode(), digest_size=8).hexdigest()
+        trade = _adjustment(trader, code, lots, account.positions.get(code, 0))
         leg = LegFill(contract=code, trade=trade, lots=lots, price=trader.session.value_price(row), fee=0)
         enter_fill(trader, Filled(cid=0, oid="", legs=(leg,), cumulative=None, is_maker=False, ts=max(account.ts, trader.session.now)))
     trader.risk.is_reconciled, trader.mismatches = True, 0
+
+
+def _adjustment(trader: Trader, code: str, lots: int, held: int) -> str:
+    """The first number of such a difference that is not booked: under one that is, it would count as told before and move nothing."""
+    trade, again = "", 0
+    while not trade or trader.trades.knows(code, trade, lots):
+        text = f"{code}|{lots}|{held}" + (f"|{again}" if again else "")
+        trade, again = "adjust-" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), again + 1
+    return trade

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an account shows that the run does not know, and the operator accepts."""
+
+from __future__ import annotations
+
+from tests.execution.test_trader import FAR, NEAR, Table
+
+
+def accepted(table: Table, **positions: int) -> dict[str, int]:
+    """The account shows these positions and the operator accepts them; what the run holds then."""
+    table.now += 1
+    table.fact(table.account(**positions))
+    table.trader.take_word("accept", table.now)
+    return table.trader.positions()
+
+
+def numbers(table: Table) -> list[str]:
+    """Numbers of the adjustments, in the order they were booked."""
+    fills = [body for kind, body in table.trader.records if kind == "fill"]
+    return [trade for body in fills for _, trade, _, _ in body["legs"] if trade.startswith("adjust-")]
+
+
+def test_an_adjustment_has_the_same_number_in_every_run_and_another_one_another():
+    first, again, other = Table(what=0), Table(what=0), Table(what=0)
+    for table, lots in ((first, 5), (again, 5), (other, 6)):
+        assert accepted(table, near=lots, far=-2) == {NEAR: lots, FAR: -2}
+    assert numbers(first) == numbers(again)
+    assert len(set(numbers(first))) == 2
+    assert not set(numbers(first)) & {numbers(other)[0]}
+    assert accepted(first, near=5, far=-2) == {NEAR: 5, FAR: -2}
+    assert len(numbers(first)) == 2, "what is equal is not adjusted"
+
+
+def test_a_difference_that_comes_back_is_booked_again():
+    """Five lots come, go, and come once more, and no fill tells of them."""
+    table = Table(what=0)
+    assert accepted(table, near=5) == {NEAR: 5}
+    assert accepted(table) == {}
+    assert accepted(table, near=5) == {NEAR: 5}
+    assert len(set(numbers(table))) == 3
