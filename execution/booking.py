@@ -49,8 +49,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     oid = fact.oid if isinstance(fact, Acknowledged | Triggered | Ended | Found) else ""
     order = trader.order_of(getattr(fact, "cid", 0), oid)
     if order is None:
-        trader.foreign_orders += 1
-        trader.record("foreign", what=type(fact).__name__, oid=oid)
+        see_foreign(trader, type(fact).__name__, oid)
         return
     before = order.state
     if isinstance(fact, Acknowledged):
@@ -236,6 +235,13 @@ def drop_stale(trader: Trader, contracts: list[str]) -> None:
             end_engine(trader, working.number, int(r.REPLACED))
 
 
+def see_foreign(trader: Trader, what: str, oid: str) -> None:
+    """Somebody else's order on our account: counted once, and left alone."""
+    if oid and oid not in trader.foreign:
+        trader.foreign[oid] = None
+        trader.record("foreign", what=what, oid=oid)
+
+
 def correct_fee(trader: Trader, leg: LegFill, ts: int) -> None:
     """The venue's own fee of a trade that was booked before: the difference is booked now."""
     booked = trader.trades.fee_of(leg.contract, leg.trade, leg.lots)
@@ -251,7 +257,7 @@ def compare(trader: Trader, account: Account, now: int) -> None:
     for seen in account.open_orders:
         order = trader.order_of(seen.cid, seen.oid)
         if order is None:
-            trader.foreign_orders += 1
+            see_foreign(trader, "Account", seen.oid)
         else:
             enter(trader, seen, now)
     listed = {seen.cid for seen in account.open_orders} | {seen.oid for seen in account.open_orders}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an account shows that the run does not know, and the operator accepts."""
+"""What an account shows that the run does not know: foreign orders, and positions that the operator accepts."""
 
 from __future__ import annotations
 
-from tests.execution.test_trader import FAR, NEAR, Table
+from kilohour.execution import port
+from tests.execution.test_trader import FAR, NEAR, START, Table, places
 
 
 def accepted(table: Table, **positions: int) -> dict[str, int]:
@@ -38,3 +39,21 @@ def test_a_difference_that_comes_back_is_booked_again():
     assert accepted(table) == {}
     assert accepted(table, near=5) == {NEAR: 5}
     assert len(set(numbers(table))) == 3
+
+
+def test_a_foreign_order_is_seen_and_counted_once_and_never_cancelled():
+    table = Table(what=3)
+    (bid,) = places(table.bar())
+    table.ack(bid)
+    theirs = port.Found(cid=0, oid="O-theirs", state="live", filled=0, ts=START)
+    ours = port.Found(cid=bid.cid, oid=f"O-{bid.cid}", state="live", filled=0, ts=START)
+    commands = []
+    for _ in range(3):
+        table.now += 1
+        commands += table.fact(port.Account(positions={}, cash=None, open_orders=(theirs, ours), ts=table.now))
+    commands += table.fact(port.Acknowledged(cid=0, oid="O-theirs", ts=START))
+    assert (table.trader.foreign_orders, commands) == (1, [])
+    table.fact(port.Acknowledged(cid=0, oid="O-second", ts=START))
+    assert table.trader.foreign_orders == 2
+    assert [body["oid"] for kind, body in table.trader.records if kind == "foreign"] == ["O-theirs", "O-second"]
+    assert [command.cid for command in table.trader.take_word("stop", table.now) if isinstance(command, port.Cancel)] == [bid.cid]
