@@ -265,7 +265,7 @@ def compare(trader: Trader, account: Account, now: int) -> None:
         gone = order.place.cid not in listed and order.oid not in listed
         if gone and order.state in (State.LIVE, State.PARTIAL) and order.looked_at < account.ts:
             order.state, order.looked_at = State.UNKNOWN, 0  # what became of it is asked next; it counts in full until then
-    ours = trader.positions()
+    ours = {**trader.accepted, **trader.positions()}
     differs = {code: (ours.get(code, 0), account.positions.get(code, 0)) for code in sorted({*ours, *account.positions})
                if ours.get(code, 0) != account.positions.get(code, 0)}
     cash = trader.compares_cash and account.cash is not None and account.cash != trader.cash()
@@ -282,10 +282,14 @@ def compare(trader: Trader, account: Account, now: int) -> None:
 
 def adopt(trader: Trader, account: Account) -> None:
     """The operator accepts the venue's positions: each difference becomes a fill at the last value price, under a number that
-    is the same in every replay, and another one for a difference that comes back after it was accepted."""
+    is the same in every replay, and another one for a difference that comes back after it was accepted. What this run does not
+    trade it cannot book: there the venue's lots are what is expected from now on."""
+    trader.accepted.clear()
     for code in sorted({*trader.positions(), *account.positions}):
         lots = account.positions.get(code, 0) - trader.positions().get(code, 0)
         row = trader.rows.get(code)
+        if row is None:
+            trader.accepted[code] = lots
         if lots == 0 or row is None:
             continue
         trade = _adjustment(trader, code, lots, account.positions.get(code, 0))

@@ -53,7 +53,7 @@ def taken(trader: Trader) -> bytes:
             "session": plain,
             "parts": [[name, part.nbytes] for name, part in parts.items()],
             "counts": {name: getattr(trader, name) for name in _COUNTS},
-            "foreign": list(trader.foreign),
+            "foreign": list(trader.foreign), "accepted": trader.accepted,
             "risk": {"trading": int(trader.risk.trading), "sent": list(trader.risk.sent_at),
                      **{name: getattr(trader.risk, name) for name in _RISK}},
             "orders": [[_place(order.place)[:-1], None if order.place.native is None else _native(order.place.native), _order(order)]
@@ -86,6 +86,7 @@ def restore(trader: Trader, snapshot: Snapshot) -> None:
     for name in _COUNTS:
         setattr(trader, name, head["counts"][name])
     trader.foreign = dict.fromkeys(head["foreign"])
+    trader.accepted = head["accepted"]
     _restore_risk(trader, head["risk"])
     for place, native, order in head["orders"]:
         named = dict(zip(_PLACE, place, strict=False))

@@ -88,6 +88,8 @@ class Trader:
         self.foreign_fills = 0
         self.foreign: dict[str, None] = {}
         """The venue's numbers of orders that are not this run's."""
+        self.accepted: dict[str, int] = {}
+        """Lots that the operator has accepted in what this run does not trade, by the venue's name."""
         self.mismatches = 0
         self.stop_all = False
         """The run is over: what is open is cancelled, nothing is sent."""

@@ -57,3 +57,25 @@ def test_a_foreign_order_is_seen_and_counted_once_and_never_cancelled():
     assert table.trader.foreign_orders == 2
     assert [body["oid"] for kind, body in table.trader.records if kind == "foreign"] == ["O-theirs", "O-second"]
     assert [command.cid for command in table.trader.take_word("stop", table.now) if isinstance(command, port.Cancel)] == [bid.cid]
+
+
+def test_a_position_in_what_the_run_does_not_trade_can_be_accepted():
+    """The account also holds crude: accepted once it stops nothing, and one that changes is a difference again."""
+    table = Table(what=0)
+    table.bar()
+    trader = table.trader
+
+    def shown(lots: int) -> None:
+        table.now += 1
+        table.fact(port.Account(positions={"WTIOIL-PERP": lots}, cash=None, open_orders=(), ts=table.now))
+
+    trader.risk.is_reconciled = False
+    shown(3)
+    assert not trader.risk.is_reconciled
+    trader.take_word("accept", table.now)
+    for _ in range(3):
+        shown(3)
+    assert (trader.risk.is_reconciled, trader.risk.trading.name) == (True, "ACTIVE")
+    shown(4)
+    shown(4)
+    assert trader.risk.trading.name == "REDUCE_ONLY"
