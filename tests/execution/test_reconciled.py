@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 from kilohour.execution import port
+from kilohour.execution.journal import Journal, read
+from kilohour.execution.runner import Moment, Runner
 from tests.execution.test_trader import FAR, NEAR, START, Table, places
 
 
@@ -79,3 +84,31 @@ def test_a_position_in_what_the_run_does_not_trade_can_be_accepted():
     shown(4)
     shown(4)
     assert trader.risk.trading.name == "REDUCE_ONLY"
+
+
+def test_a_fill_that_waits_behind_a_bar_is_booked_before_the_account_is_compared(tmp_path):
+    """Somebody bought five while no runner was there; the operator accepts what the account holds, and holds it once."""
+    table = Table(what=0)
+    journal = Journal(tmp_path)
+
+    class Venue:
+        async def do(self, command):
+            leg = port.LegFill(contract=NEAR, trade="T9", lots=5, price=2_000_000, fee=0)
+            runner.inbox.put_nowait(("fact", port.Filled(cid=0, oid="X", legs=(leg,), cumulative=None, is_maker=False, ts=START)))
+
+        async def account(self):
+            return table.account(near=5)
+
+    async def go():
+        table.trader.risk.is_reconciled = False
+        table.trader.drain()
+        for waiting in (("feed", Moment(())), ("word", "halt")):
+            runner.inbox.put_nowait(waiting)
+        await runner.reconcile()
+
+    runner = Runner(table.trader, Venue(), SimpleNamespace(), journal, lambda: table.now, accept_positions=True)
+    asyncio.run(go())
+    journal.close()
+    assert table.trader.positions() == {NEAR: 5}
+    assert [record.kind for record in read(tmp_path)] == ["fact", "fill", "fact"], "no difference was seen"
+    assert [runner.inbox.get_nowait()[0] for _ in range(2)] == ["feed", "word"]
