@@ -210,15 +210,16 @@ def test_a_cancel_that_nobody_confirmed_counts_as_open(fault, plain, tmp_path):
 def storm(seed: int) -> list[dict]:
     """Faults drawn from a seed."""
     rng = np.random.default_rng(seed)
-    rules = []
+    rules: list[dict] = []
     for _ in range(int(rng.integers(2, 6))):
         rule = dict(list(ROWS.values())[int(rng.integers(len(ROWS)))])
         rules.append({**rule, "skip": int(rng.integers(0, 8) if rules else rng.integers(0, 2)), "count": int(rng.integers(1, 4))})
     return rules
 
 
-BUSY = (("calendar-spread", {}), (f"{Path(__file__).with_name('settling.py')}:IntoSettlement", {}),
-        (QUOTES, {"parameters": {"moves": True}, "risk": RiskLimits(open_orders=1)}))
+BUSY: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("calendar-spread", {}), (f"{Path(__file__).with_name('settling.py')}:IntoSettlement", {}),
+    (QUOTES, {"parameters": {"moves": True}, "risk": RiskLimits(open_orders=1)}))
 """Under storms by turns: the spread sends two to eight orders, which many a storm passes by; the others send dozens."""
 
 
