@@ -49,8 +49,7 @@ def enter(trader: Trader, fact: Fact, now: int) -> None:
     oid = fact.oid if isinstance(fact, Acknowledged | Triggered | Ended | Found) else ""
     order = trader.order_of(getattr(fact, "cid", 0), oid)
     if order is None:
-        trader.foreign_orders += 1
-        trader.record("foreign", what=type(fact).__name__, oid=oid)
+        see_foreign(trader, type(fact).__name__, oid)
         return
     before = order.state
     if isinstance(fact, Acknowledged):
@@ -236,6 +235,13 @@ def drop_stale(trader: Trader, contracts: list[str]) -> None:
             end_engine(trader, working.number, int(r.REPLACED))
 
 
+def see_foreign(trader: Trader, what: str, oid: str) -> None:
+    """Somebody else's order on our account: counted once, and left alone."""
+    if oid and oid not in trader.foreign:
+        trader.foreign[oid] = None
+        trader.record("foreign", what=what, oid=oid)
+
+
 def correct_fee(trader: Trader, leg: LegFill, ts: int) -> None:
     """The venue's own fee of a trade that was booked before: the difference is booked now."""
     booked = trader.trades.fee_of(leg.contract, leg.trade, leg.lots)
@@ -251,7 +257,7 @@ def compare(trader: Trader, account: Account, now: int) -> None:
     for seen in account.open_orders:
         order = trader.order_of(seen.cid, seen.oid)
         if order is None:
-            trader.foreign_orders += 1
+            see_foreign(trader, "Account", seen.oid)
         else:
             enter(trader, seen, now)
     listed = {seen.cid for seen in account.open_orders} | {seen.oid for seen in account.open_orders}
@@ -259,7 +265,7 @@ def compare(trader: Trader, account: Account, now: int) -> None:
         gone = order.place.cid not in listed and order.oid not in listed
         if gone and order.state in (State.LIVE, State.PARTIAL) and order.looked_at < account.ts:
             order.state, order.looked_at = State.UNKNOWN, 0  # what became of it is asked next; it counts in full until then
-    ours = trader.positions()
+    ours = {**trader.accepted, **trader.positions()}
     differs = {code: (ours.get(code, 0), account.positions.get(code, 0)) for code in sorted({*ours, *account.positions})
                if ours.get(code, 0) != account.positions.get(code, 0)}
     cash = trader.compares_cash and account.cash is not None and account.cash != trader.cash()
@@ -276,13 +282,26 @@ def compare(trader: Trader, account: Account, now: int) -> None:
 
 def adopt(trader: Trader, account: Account) -> None:
     """The operator accepts the venue's positions: each difference becomes a fill at the last value price, under a number that
-    is the same whenever it is done again."""
+    is the same in every replay, and another one for a difference that comes back after it was accepted. What this run does not
+    trade it cannot book: there the venue's lots are what is expected from now on."""
+    trader.accepted.clear()
     for code in sorted({*trader.positions(), *account.positions}):
         lots = account.positions.get(code, 0) - trader.positions().get(code, 0)
         row = trader.rows.get(code)
+        if row is None:
+            trader.accepted[code] = lots
         if lots == 0 or row is None:
             continue
-        trade = "adjust-" + hashlib.blake2b(f"{code}|{lots}|{account.positions.get(code, 0)}".encode(), digest_size=8).hexdigest()
+        trade = _adjustment(trader, code, lots, account.positions.get(code, 0))
         leg = LegFill(contract=code, trade=trade, lots=lots, price=trader.session.value_price(row), fee=0)
         enter_fill(trader, Filled(cid=0, oid="", legs=(leg,), cumulative=None, is_maker=False, ts=max(account.ts, trader.session.now)))
     trader.risk.is_reconciled, trader.mismatches = True, 0
+
+
+def _adjustment(trader: Trader, code: str, lots: int, held: int) -> str:
+    """The first number of such a difference that is not booked: under one that is, it would count as told before and move nothing."""
+    trade, again = "", 0
+    while not trade or trader.trades.knows(code, trade, lots):
+        text = f"{code}|{lots}|{held}" + (f"|{again}" if again else "")
+        trade, again = "adjust-" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), again + 1
+    return trade

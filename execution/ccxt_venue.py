@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -369,7 +370,10 @@ def exchange_of(name: str, keys: Mapping[str, str], url: str | None) -> Any:
     config: dict[str, Any] = {names[key]: value for key, value in keys.items()} | {"session": unrepeated_session()}
     if url is not None:
         config["urls"] = {"api": {"rest": url, "ws": url.replace("http", "ws", 1) + "/ws/v5"}}
-    return getattr(ccxt.pro, name)(config)
+    exchange = getattr(ccxt.pro, name)(config)
+    exchange.logger = logging.getLogger("kilohour.ccxt")
+    exchange.logger.setLevel(logging.INFO)  # at DEBUG the library logs the headers of every request, key and passphrase among them
+    return exchange
 
 
 async def loaded(exchange: Any) -> None:

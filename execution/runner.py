@@ -177,18 +177,25 @@ class Runner:
             self.must_reconcile = True
             await asyncio.sleep(RETRY_SECONDS)
             return
-        while not self.inbox.empty() and self._is_fact():
-            _, thing = self.inbox.get_nowait()
-            await self._input("fact", to_json(thing), thing)
+        await self._take_waiting_facts()
         await self._input("fact", to_json(account), account)
         self.must_reconcile = self.is_lockstep and bool(self.trader.unknown())  # proves nothing; else the next comes by the clock
         if self.accept_positions and not self.trader.risk.is_reconciled:
             await self._input("word", {"word": "accept"}, None)
 
-    def _is_fact(self) -> bool:
-        """True when a fact is next in the queue (whose first item one may look at, though asyncio gives no name to it)."""
-        waiting: Any = self.inbox._queue  # type: ignore[attr-defined]
-        return bool(waiting[0][0] == "fact")
+    async def _take_waiting_facts(self) -> None:
+        """What the account knows already: a fill that waits behind a bar would be taken for a difference, and accepted as one be booked
+        twice."""
+        others: list[tuple[str, Any]] = []
+        for _ in range(self.inbox.qsize()):
+            kind, thing = self.inbox.get_nowait()
+            if kind == "fact":
+                await self._input("fact", to_json(thing), thing)
+            else:
+                others.append((kind, thing))
+        late = [self.inbox.get_nowait() for _ in range(self.inbox.qsize())]  # what has come since stays behind what was there before
+        for waiting in (*others, *late):
+            self.inbox.put_nowait(waiting)
 
     async def _one(self) -> None:
         kind, thing = await self.inbox.get()

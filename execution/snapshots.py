@@ -26,8 +26,8 @@ from kilohour.execution.trader import Progress, Trader
 from kilohour.kernels.compiling import collector_paused
 from kilohour.live import LiveSession
 
-VERSION = 2
-_COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "foreign_orders", "mismatches", "stop_all")
+VERSION = 3
+_COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "mismatches", "stop_all")
 _RISK = ("reason", "day", "day_start", "feed_at", "is_linked", "is_reconciled")
 _PLACE = tuple(field.name for field in dataclasses.fields(Place))
 _ORDER = tuple(field.name for field in dataclasses.fields(VenueOrder) if field.name != "place")
@@ -53,6 +53,7 @@ def taken(trader: Trader) -> bytes:
             "session": plain,
             "parts": [[name, part.nbytes] for name, part in parts.items()],
             "counts": {name: getattr(trader, name) for name in _COUNTS},
+            "foreign": list(trader.foreign), "accepted": trader.accepted,
             "risk": {"trading": int(trader.risk.trading), "sent": list(trader.risk.sent_at),
                      **{name: getattr(trader.risk, name) for name in _RISK}},
             "orders": [[_place(order.place)[:-1], None if order.place.native is None else _native(order.place.native), _order(order)]
@@ -84,6 +85,8 @@ def restore(trader: Trader, snapshot: Snapshot) -> None:
     trader.session.take_image(head["session"], parts)
     for name in _COUNTS:
         setattr(trader, name, head["counts"][name])
+    trader.foreign = dict.fromkeys(head["foreign"])
+    trader.accepted = head["accepted"]
     _restore_risk(trader, head["risk"])
     for place, native, order in head["orders"]:
         named = dict(zip(_PLACE, place, strict=False))

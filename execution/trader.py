@@ -86,7 +86,10 @@ class Trader:
         self.filled_at = 0
         """The venue's time of the last fill that it told, nanoseconds."""
         self.foreign_fills = 0
-        self.foreign_orders = 0
+        self.foreign: dict[str, None] = {}
+        """The venue's numbers of orders that are not this run's."""
+        self.accepted: dict[str, int] = {}
+        """Lots that the operator has accepted in what this run does not trade, by the venue's name."""
         self.mismatches = 0
         self.stop_all = False
         """The run is over: what is open is cancelled, nothing is sent."""
@@ -212,6 +215,11 @@ class Trader:
             self._owing[order.place.cid] = order
         else:
             self._owing.pop(order.place.cid, None)
+
+    @property
+    def foreign_orders(self) -> int:
+        """How many orders of others were seen, each once however often it is shown."""
+        return len(self.foreign)
 
     def unknown(self) -> list[VenueOrder]:
         """Orders of which it cannot be told whether the venue has them."""

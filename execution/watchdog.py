@@ -104,8 +104,9 @@ def main() -> None:
     try:
         cancelled, left = asyncio.run(cancel_everything(told["start"], told["keys"], time.time_ns))
         done = f"{cancelled} orders cancelled, {left} open"
-    except (KilohourError, ConnectionError) as error:
-        done = f"ORDERS COULD NOT BE CANCELLED ({error})"
+    except Exception as error:  # whatever a venue's answer does to a library, the runner is ended and the operator told
+        told_by = error if isinstance(error, KilohourError | ConnectionError) else f"{type(error).__name__}: {error}"
+        done = f"ORDERS COULD NOT BE CANCELLED ({told_by})"
     with contextlib.suppress(ProcessLookupError):
         os.kill(told["pid"], signal.SIGKILL)
     sys.stderr.write(f"kilohour: {told['run']}: {why}: {done}; the runner was ended\n")

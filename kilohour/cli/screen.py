@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,12 @@ class Screen:
                     self.status.take(tail(self.folder, self.status.seq))
                 except (sqlite3.Error, KilohourError):
                     continue
-                live.update(page_of(self.status, live.console.height))
+                live.update(page_of(self.status, live.console.height, time.time_ns()))
 
 
-def page_of(status: Status, height: int = 40) -> Any:
-    """The screen: money and risk, positions, orders, last events; of each so many rows as a terminal of that height holds."""
+def page_of(status: Status, height: int = 40, now: int = 0) -> Any:
+    """The screen: money and risk, positions, orders, last events; of each so many rows as a terminal of that height holds. ``now``
+    (nanoseconds): a feed that has fallen silent writes no record from which its age could be told."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -146,7 +148,7 @@ def page_of(status: Status, height: int = 40) -> Any:
     most = max((height - FRAME_ROWS) // 3, 1)
     moment = f"{datetime_of(status.market_time):%Y-%m-%d %H:%M}" if status.market_time else "not begun"
     net = (money.get("equity", 0) - start.get("cash", 0)) / 1e6
-    age = max(status.at - status.fed_at, 0) / NANOS if status.fed_at else 0.0
+    age = max(now - status.fed_at, status.at - status.fed_at, 0) / NANOS if status.fed_at else 0.0
     head = Text(f"{start.get('strategy', '')} at {start.get('venue', '')}   {moment} UTC   timestamp {status.timestamps}   "
                 f"{status.risk}{': ' + status.why if status.why else ''}   feed age {age:.1f} s")
     amounts = {"P&L": net, "cash": money.get("cash", 0) / 1e6, "equity": money.get("equity", 0) / 1e6,

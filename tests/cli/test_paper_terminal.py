@@ -69,6 +69,42 @@ def test_ctrl_c_on_a_terminal_cancels_what_is_open_and_leaves_a_report(tmp_path)
     assert (out / "report.html").is_file()
 
 
+def shown(status: Status, now: int) -> list[str]:
+    console = Console(width=200, height=40, file=io.StringIO())
+    console.print(page_of(status, 40, now))
+    return [" ".join(line.strip("│ \n").split()) for line in console.file.getvalue().splitlines()]
+
+
+def test_the_screen_shows_positions_orders_profit_margin_risk_the_feeds_age_and_the_last_events():
+    """Worked by hand: 1,000,000 dollars at the start, 1,000,250 at the last mark; the feed has been silent for 40 seconds."""
+    second, day = 10**9, 1_772_409_600 * 10**9  # 2026-03-02
+    leg = [["SIM:H100-2026-04", 1], ["SIM:H100-2026-05", -1]]
+    records = [
+        (1, "start", {"strategy": "mine", "venue": "the sandbox", "cash": 10**12}),
+        (10, "feed", {"events": [[0, day]]}),
+        (10, "books", {"positions": {"SIM:H100-2026-04": 7}, "cash": 10**12 - 50_000_000, "equity": 10**12 + 250_000_000, "initial": 9_876_500_000,
+                       "maintenance": 6_543_200_000}),
+        (11, "intent", {"cid": 3, "legs": leg, "units": 5}),
+        (12, "order", {"cid": 3, "state": "UNKNOWN", "why": "no answer"}),
+        (13, "intent", {"cid": 4, "legs": leg[:1], "units": 2}),
+        (14, "fill", {"cid": 4, "legs": [["SIM:H100-2026-04", "T1", 1, 2_500_000]], "cash": 10**12 - 51_000_000}),
+        (15, "deny", {"number": 9, "why": "collar"}),
+        (16, "mismatch", {"positions": {"SIM:H100-2026-04": [8, 9]}, "cash": [0, None]}),
+        (17, "risk", {"state": "REDUCE_ONLY", "why": "the account differs"}),
+    ]
+    status = Status()
+    status.take([Record(seq, at * second, kind, body, b"") for seq, (at, kind, body) in enumerate(records, 1)])
+    lines = shown(status, 50 * second)
+    assert lines[1] == "mine at the sandbox 2026-03-02 00:00 UTC timestamp 1 REDUCE_ONLY: the account differs feed age 40.0 s"
+    assert lines[2] == ("P&L 250.00 cash 999,949.00 equity 1,000,250.00 initial margin 9,876.50 maintenance 6,543.20 "
+                        "orders sent 2 fills 1")
+    text = "\n".join(lines)
+    for row in ("SIM:H100-2026-04 8", "3 +1 SIM:H100-2026-04 -1 SIM:H100-2026-05 5 UNKNOWN", "4 +1 SIM:H100-2026-04 2 PARTIAL"):
+        assert row in text.replace("│ ", "").replace("┃ ", ""), text
+    assert lines[-6:-1] == ["order 3 is UNKNOWN: no answer", "bought 1 SIM:H100-2026-04 at 2.5", "order 9 was not sent: collar",
+                            "the account differs: {'SIM:H100-2026-04': [8, 9]}", "REDUCE_ONLY: the account differs"]
+
+
 def test_the_screen_drops_an_order_whose_legs_have_filled_and_fits_a_small_terminal():
     status = Status()
     intent = {"cid": 1, "legs": [["A", 1], ["B", -2]], "units": 3, "limit": 0, "life": "gtc", "post_only": False, "number": 1}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import threading
 import time
@@ -147,3 +148,68 @@ def test_a_clock_an_hour_off_is_nothing_to_ax_and_every_order_was_written_down(s
     intents = {record.body["cid"] for record in read(here / "run") if record.kind == "intent"}
     orders = {int(order.client_id) for order in sent(venues.replay)}
     assert (len(orders) > 10, orders - intents, watched.open) == (True, set(), 0)
+
+
+def lacks(name: str) -> Any:
+    return lambda exchange: exchange.has.update({name: None})
+
+
+def has_no_ioc(exchange: Any) -> None:
+    exchange.features["future"]["linear"]["createOrder"]["timeInForce"]["IOC"] = False
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (lacks("createOrder"), "ccxt:okx: live trading needs createOrder, cancelOrder, fetchOrder, "), (lacks("createOrder"), "found no createOrder"),
+    (lacks("cancelOrder"), "found no cancelOrder"), (lacks("fetchOrder"), "found no fetchOrder"), (lacks("fetchOpenOrders"), "found no fetchOpenOrders"),
+    (lacks("fetchMyTrades"), "found no fetchMyTrades"), (lacks("fetchPositions"), "found no fetchPositions"),
+    (lacks("fetchBalance"), "found no fetchBalance"),
+    (has_no_ioc, "ccxt:okx: its feature map must have createOrder with IOC for futures, found {"),
+    (lambda exchange: exchange.features.update(future=None), "with IOC for futures, found none"),
+])  # fmt: skip
+def test_a_class_that_cannot_express_what_is_needed_is_refused_at_the_start(change, words, kilohour, here: Path, venues, watched, monkeypatch):
+    """A whole class on the sandbox's wire but for one thing, by the command line."""
+    pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+    from kilohour.execution import ccxt_venue
+
+    made = ccxt_venue.exchange_of
+
+    def without(*given: Any) -> Any:
+        exchange = made(*given)
+        change(exchange)
+        return exchange
+
+    monkeypatch.setattr(ccxt_venue, "exchange_of", without)
+    for name in ("api_key", "api_secret", "passphrase"):
+        monkeypatch.setenv(variable(OKX, name), getattr(venues.keys, name))
+    before = sent(venues.book)
+    found = kilohour(LIVE.format(venue=OKX, book=venues.book_url, product="SIM:H100"))
+    assert (found.code, found.out) == (2, "")
+    said = " ".join(found.err.split())
+    assert words in said
+    assert (said.count("kilohour:"), contents(here), watched.open, sent(venues.book)) == (1, set(), 0, before)
+
+
+@pytest.mark.parametrize("secret", ["", "a-secret-that-is-wrong"], ids=["let in", "refused"])
+@pytest.mark.parametrize("venue", [AX, OKX])
+def test_no_key_is_in_a_file_a_log_or_the_journal(venue, secret, kilohour, here: Path, venues, monkeypatch, caplog):
+    """A confirmed run with its watchdog, on a line that fails now and then: whatever it wrote, down to the bytes of the journal."""
+    if venue == OKX:
+        pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
+    caplog.set_level(logging.DEBUG)
+    keys = {name: getattr(venues.keys, name) for name in ("api_key", "api_secret", "passphrase")} | ({"api_secret": secret} if secret else {})
+    for name, value in keys.items():
+        monkeypatch.setenv(variable(venue, name), value)
+    if not secret:
+        venues.book.chaos.add({"do": "malformed", "on": "read", "count": 1, "skip": 6, "account": "one"})
+    try:
+        found = kilohour(LIVE.format(venue=venue, book=venues.book_url, product="SIM:H100").replace("0.5", "1.5"))
+    finally:
+        venues.book.chaos.clear()
+    assert found.code == (2 if secret else 0), found.err
+    files = [path for path in here.rglob("*") if path.is_file()]
+    assert (here / "run" / "journal.db" in files) is not bool(secret)
+    written = b"\n".join([*(path.read_bytes() for path in files), found.out.encode(), found.err.encode(), caplog.text.encode()])
+    tokens = list(venues.book.keyring._tokens)
+    assert tokens
+    assert not [name for name, value in keys.items() if value.encode() in written]
+    assert not [token for token in tokens if token.encode() in written]

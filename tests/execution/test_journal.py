@@ -158,3 +158,30 @@ def test_a_journal_that_is_closed_is_one_file_however_often_it_is_read_and_by_wh
     assert (tmp_path / f"{FILE}-wal").exists(), "who writes has a log again"
     again.close()
     assert [record.body.get("n") for record in read(tmp_path)] == [None, 1, 2]
+
+
+def test_what_has_queued_up_is_one_commit_and_the_last_memory_of_it_is_kept(tmp_path):
+    """While the writer is at the disk two hundred inputs come; they are one transaction, and all of them are acknowledged."""
+    commits, at_disk, go_on = [], threading.Event(), threading.Event()
+
+    class Slow(Journal):
+        def _commit(self, work):
+            at_disk.set()
+            go_on.wait(10)
+            commits.append(len(work))
+            super()._commit(work)
+
+    journal = Slow(tmp_path)
+    first = journal.append(0, [("start", {})])
+    assert at_disk.wait(10)
+    others = [journal.append(i, [("feed", {"n": i}), ("intent", {"n": i})], memory=bytes([i])) for i in range(1, 201)]
+    assert not any(done.done() for done in (first, *others))
+    go_on.set()
+    for done in (first, *others):
+        done.result(10)
+    assert commits == [1, 200]
+    journal.close()
+    assert [record.seq for record in read(tmp_path)] == list(range(1, 402))
+    with sqlite3.connect(tmp_path / FILE) as db:
+        assert db.execute("SELECT * FROM state").fetchall() == [(401, bytes([200]))]
+    db.close()

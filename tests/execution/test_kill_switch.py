@@ -103,6 +103,26 @@ def test_the_command_says_that_a_dry_run_has_no_orders(tmp_path, capsys):
     assert "a dry run has no orders at the venue, so none was cancelled (--account-orders cancels those of its account)" in said
 
 
+def test_the_command_itself_cancels_by_a_session_of_its_own(tmp_path, capsys):
+    folder = tmp_path / "runs" / "mine"
+
+    async def go():
+        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH, speed="max", seed=SEED) as (url, keys, server):
+            venue = await resting(server, url, keys, 2)
+            journal = Journal(folder)
+            journal.append(0, [("start", {"mode": "paper", "account": ACCOUNT, "url": url, "venue": "the sandbox"})]).result(5)
+            codes = [await asyncio.to_thread(main, ["kill", str(folder), "--seed", str(SEED)]), list(server.exchange.open_orders[ACCOUNT]),
+                     await asyncio.to_thread(main, ["kill", str(folder), "--seed", str(SEED + 1)])]
+            journal.close()
+            await venue.close()
+            return codes
+
+    assert asyncio.run(asyncio.wait_for(go(), 60)) == [0, [], 2]
+    told = capsys.readouterr()
+    assert f"{folder}: 2 orders cancelled, 0 open; the runner was told" in " ".join(told.out.split())
+    assert "the venue refused the key" in " ".join(told.err.split())
+
+
 @pytest.mark.parametrize("is_dry", [True, False])
 def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
     done = []

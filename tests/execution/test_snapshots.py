@@ -124,7 +124,7 @@ def damage(folder, seq: int, how: str) -> None:
 
 @pytest.mark.parametrize(("how", "said"), [
     ("changed", "must have the hash"), ("cut", "must have the hash"), ("no zlib", "cannot be unpacked"), ("cleared away", "cleared away"),
-    ("version", "its version must be 2, found 'another'"), ("layout", "its layout must be .*, found 'another'")])
+    ("version", "its version must be 3, found 'another'"), ("layout", "its layout must be .*, found 'another'")])
 def test_one_that_cannot_be_read_gives_way_to_the_one_before(how, said, run, tmp_path, capsys):
     folder = cut(run, tmp_path / "cut", 10**9)
     last, before, *_ = (each.seq for each in snapshots(folder))

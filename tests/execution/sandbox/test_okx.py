@@ -100,6 +100,33 @@ def test_the_dead_man_timer_cancels_when_it_is_not_renewed() -> None:
     play(talk)
 
 
+def test_the_dead_man_timer_is_a_timer() -> None:
+    """The loop's own clock is moved on: nothing goes before the ten seconds, everything after, and a timer of 0 is none."""
+    async def talk(server: Server, client: Client) -> None:
+        loop, moved = asyncio.get_running_loop(), [0.0]
+        time_of = loop.time
+        loop.time = lambda: time_of() + moved[0]  # type: ignore[method-assign]
+
+        async def passes(seconds: float) -> list[str]:
+            moved[0] += seconds
+            await asyncio.sleep(0.02)
+            return [order.client_id for order in server.exchange.open_orders["one"].values()]
+
+        await ask(client, "POST", "/api/v5/trade/order", {**ORDER, "clOrdId": "a"})
+        after = "/api/v5/trade/cancel-all-after"
+        await ask(client, "POST", after, {"timeOut": "10"})
+        assert await passes(9) == ["a"]
+        await ask(client, "POST", after, {"timeOut": "10"})
+        assert await passes(9) == ["a"], "it was renewed"
+        await ask(client, "POST", after, {"timeOut": "0"})
+        assert await passes(60) == ["a"], "it is off"
+        await ask(client, "POST", after, {"timeOut": "10"})
+        assert await passes(10) == []
+        loop.time = time_of  # type: ignore[method-assign]
+
+    play(talk)
+
+
 def test_books_chain_and_every_fill_has_a_message_of_its_own() -> None:
     async def talk(server: Server, client: Client) -> None:
         socket = await client.http.ws_connect(f"{client.base}/ws/v5/private")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an account shows that the run does not know: foreign orders, and positions that the operator accepts."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+from kilohour.execution import port
+from kilohour.execution.journal import Journal, read
+from kilohour.execution.runner import Moment, Runner
+from tests.execution.test_trader import FAR, NEAR, START, Table, places
+
+
+def accepted(table: Table, **positions: int) -> dict[str, int]:
+    """The account shows these positions and the operator accepts them; what the run holds then."""
+    table.now += 1
+    table.fact(table.account(**positions))
+    table.trader.take_word("accept", table.now)
+    return table.trader.positions()
+
+
+def numbers(table: Table) -> list[str]:
+    """Numbers of the adjustments, in the order they were booked."""
+    fills = [body for kind, body in table.trader.records if kind == "fill"]
+    return [trade for body in fills for _, trade, _, _ in body["legs"] if trade.startswith("adjust-")]
+
+
+def test_an_adjustment_has_the_same_number_in_every_run_and_another_one_another():
+    first, again, other = Table(what=0), Table(what=0), Table(what=0)
+    for table, lots in ((first, 5), (again, 5), (other, 6)):
+        assert accepted(table, near=lots, far=-2) == {NEAR: lots, FAR: -2}
+    assert numbers(first) == numbers(again)
+    assert len(set(numbers(first))) == 2
+    assert not set(numbers(first)) & {numbers(other)[0]}
+    assert accepted(first, near=5, far=-2) == {NEAR: 5, FAR: -2}
+    assert len(numbers(first)) == 2, "what is equal is not adjusted"
+
+
+def test_a_difference_that_comes_back_is_booked_again():
+    """Five lots come, go, and come once more, and no fill tells of them."""
+    table = Table(what=0)
+    assert accepted(table, near=5) == {NEAR: 5}
+    assert accepted(table) == {}
+    assert accepted(table, near=5) == {NEAR: 5}
+    assert len(set(numbers(table))) == 3
+
+
+def test_a_foreign_order_is_seen_and_counted_once_and_never_cancelled():
+    table = Table(what=3)
+    (bid,) = places(table.bar())
+    table.ack(bid)
+    theirs = port.Found(cid=0, oid="O-theirs", state="live", filled=0, ts=START)
+    ours = port.Found(cid=bid.cid, oid=f"O-{bid.cid}", state="live", filled=0, ts=START)
+    commands = []
+    for _ in range(3):
+        table.now += 1
+        commands += table.fact(port.Account(positions={}, cash=None, open_orders=(theirs, ours), ts=table.now))
+    commands += table.fact(port.Acknowledged(cid=0, oid="O-theirs", ts=START))
+    assert (table.trader.foreign_orders, commands) == (1, [])
+    table.fact(port.Acknowledged(cid=0, oid="O-second", ts=START))
+    assert table.trader.foreign_orders == 2
+    assert [body["oid"] for kind, body in table.trader.records if kind == "foreign"] == ["O-theirs", "O-second"]
+    assert [command.cid for command in table.trader.take_word("stop", table.now) if isinstance(command, port.Cancel)] == [bid.cid]
+
+
+def test_a_position_in_what_the_run_does_not_trade_can_be_accepted():
+    """The account also holds crude: accepted once it stops nothing, and one that changes is a difference again."""
+    table = Table(what=0)
+    table.bar()
+    trader = table.trader
+
+    def shown(lots: int) -> None:
+        table.now += 1
+        table.fact(port.Account(positions={"WTIOIL-PERP": lots}, cash=None, open_orders=(), ts=table.now))
+
+    trader.risk.is_reconciled = False
+    shown(3)
+    assert not trader.risk.is_reconciled
+    trader.take_word("accept", table.now)
+    for _ in range(3):
+        shown(3)
+    assert (trader.risk.is_reconciled, trader.risk.trading.name) == (True, "ACTIVE")
+    shown(4)
+    shown(4)
+    assert trader.risk.trading.name == "REDUCE_ONLY"
+
+
+def test_a_fill_that_waits_behind_a_bar_is_booked_before_the_account_is_compared(tmp_path):
+    """Somebody bought five while no runner was there; the operator accepts what the account holds, and holds it once."""
+    table = Table(what=0)
+    journal = Journal(tmp_path)
+
+    class Venue:
+        async def do(self, command):
+            leg = port.LegFill(contract=NEAR, trade="T9", lots=5, price=2_000_000, fee=0)
+            runner.inbox.put_nowait(("fact", port.Filled(cid=0, oid="X", legs=(leg,), cumulative=None, is_maker=False, ts=START)))
+
+        async def account(self):
+            return table.account(near=5)
+
+    async def go():
+        table.trader.risk.is_reconciled = False
+        table.trader.drain()
+        for waiting in (("feed", Moment(())), ("word", "halt")):
+            runner.inbox.put_nowait(waiting)
+        await runner.reconcile()
+
+    runner = Runner(table.trader, Venue(), SimpleNamespace(), journal, lambda: table.now, accept_positions=True)
+    asyncio.run(go())
+    journal.close()
+    assert table.trader.positions() == {NEAR: 5}
+    assert [record.kind for record in read(tmp_path)] == ["fact", "fill", "fact"], "no difference was seen"
+    assert [runner.inbox.get_nowait()[0] for _ in range(2)] == ["feed", "word"]
