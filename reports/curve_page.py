@@ -37,7 +37,7 @@ def write_curve_page(path: Path, report: CurveReport) -> Path:
         section("strips", f"Strips, each month weighing its {report.weights}", strips),
         section("fit", "The fit", parameters),
         *([section("history", f"Two factors over {report.days:,} days", history)] if report.history is not None else []),
-        "<footer>USD per GPU-hour. This file loads nothing from the network.</footer>",
+        f"<footer>{escape(report.unit)}. This file loads nothing from the network.</footer>",
     ]  # fmt: skip
     return write_page(path, f"{report.observed.product} on {report.day}", "".join(body))
 
@@ -65,7 +65,7 @@ def curve_figure(report: CurveReport) -> Figure:
     ]  # fmt: skip
     title = {"text": "Months from then (dotted: a launch)", "font": {"size": 11}}
     axis = {"title": title, "showgrid": False, "zeroline": False, "nticks": 13}
-    return {"data": traces, "layout": layout(440, xaxis=axis, yaxis=value_axis("USD per GPU-hour", tickformat="$.2f"), shapes=shapes,
+    return {"data": traces, "layout": layout(440, xaxis=axis, yaxis=value_axis(report.unit, tickformat="$.2f"), shapes=shapes,
                                              hovermode="closest", margin={"l": 64, "r": 14, "t": 54, "b": 44})}  # fmt: skip
 
 

@@ -65,6 +65,16 @@ def commands(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("kilohour ")]
 
 
+def test_every_file_of_the_data_folder_is_read_by_a_source_or_named_as_an_aggregate():
+    if not (DATA / "MANIFEST.csv").exists():
+        pytest.skip("MANIFEST.csv is not here: set KILOHOUR_DATA")
+    listed = {line.partition(",")[0] for line in (DATA / "MANIFEST.csv").read_text(encoding="utf-8").splitlines()[1:]}
+    page = (ROOT / "docs/sources.md").read_text(encoding="utf-8")
+    walked = {name for names in NEEDS.values() for name in names}
+    assert {name for name in listed - walked if f"`{name}`" not in page} == set()
+    assert len(listed) > 20
+
+
 def test_every_source_has_its_walk():
     text = (ROOT / "docs/tutorials/every-source.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\*\*([a-z-]+)\*\*", text)) == set(BUILT_IN)

@@ -57,7 +57,7 @@ def _is_data_file(path: str) -> bool:
         return False
     package = Path(__file__).resolve().parents[2]
     ours = [str(package / name) for name in ("kilohour", "datafeeds", "backtests", "strategies", "execution", "reports")]
-    if path.startswith((sys.prefix, sys.base_prefix, str(cache_root()), *ours)):
+    if path.startswith(tuple(os.path.join(root, "") for root in (sys.prefix, sys.base_prefix, str(cache_root()), *ours))):
         return False
     return os.path.isfile(path)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,16 +99,27 @@ def _words(sieve: Sieve, name: str, text: Text, names: Names) -> Any:
         return names.of(name, cells, functools.partial(_meaning, text))
     meanings = [_meaning(text, word) for word in cells.dictionary.to_pylist()]
     place = array_of(cells.indices)
-    for code, word in enumerate(meanings):
-        if not word:
-            sieve.refuse(place == code, text.column, "empty")
-        elif known is not None and word not in known:
-            nearest = UnknownName(name, word, known).nearest
-            sieve.refuse(place == code, text.column, f"unknown {name}" + (f", nearest {nearest!r}" if nearest else ""))
+    _refuse_unknown(sieve, name, text.column, meanings, place)
     if name == "chip":
         meanings = [chip_names().get(word, UNKNOWN) for word in meanings]
     codes = np.array([names.code(name, word) for word in meanings], dtype=np.int32)
     return codes[place] if len(codes) else np.zeros(len(place), np.int32)
+
+
+def refuse_unknown_chips(sieve: Sieve, column: str) -> None:
+    """Refuses the rows whose cell names no chip that we know, the nearest one in the reason."""
+    cells = texts(sieve.columns[column])
+    _refuse_unknown(sieve, "chip", column, cells.dictionary.to_pylist(), array_of(cells.indices))
+
+
+def _refuse_unknown(sieve: Sieve, name: str, column: str, words: Sequence[str], place: npt.NDArray[Any]) -> None:
+    known = VOCABULARIES.get(name)
+    for code, word in enumerate(words):
+        if not word:
+            sieve.refuse(place == code, column, "empty")
+        elif known is not None and word not in known:
+            nearest = UnknownName(name, word, known).nearest
+            sieve.refuse(place == code, column, f"unknown {name}" + (f", nearest {nearest!r}" if nearest else ""))
 
 
 def _offer(sieve: Sieve, price: Price, shared: dict[str, Any], names: Names) -> Columns:

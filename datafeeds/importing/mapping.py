@@ -132,6 +132,8 @@ class PrintMapping:
     known: When | None = None
     """A column of its own; else ``value_at`` and its lag."""
     series: tuple[Series, ...]
+    chip: str | None = None
+    """Column that names the chip of which the values are prices: one that we know."""
     regime: Text = Text()
     """What may not be compared across: a change of it is a level break."""
     note: Text = Text()
@@ -143,7 +145,8 @@ class PrintMapping:
         """Columns that the file must have."""
         whens = [self.value_at, *([self.known] if self.known else [])]
         words = [self.regime, self.note, *(one.code for one in self.series)]
-        named: list[Any] = [*(when.column for when in whens), *(word.column for word in words), *(one.column for one in self.series)]
+        named: list[Any] = [*(when.column for when in whens), *(word.column for word in words), self.chip]
+        named += [one.column for one in self.series]
         return [name for name in dict.fromkeys((*named, *self.needs)) if name and name not in self.makes]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.importing.cells import numbers
-from kilohour.datafeeds.importing.convert import codes_of, instants, kept_of, refuse_unread
+from kilohour.datafeeds.importing.convert import codes_of, instants, kept_of, refuse_unknown_chips, refuse_unread
 from kilohour.datafeeds.importing.intake import Columns
 from kilohour.datafeeds.importing.mapping import PrintMapping, Series
 from kilohour.datafeeds.importing.names import Names
@@ -49,6 +49,8 @@ class PrintRows:
         if self.mapping.known:
             known_at, _ = instants(sieve, self.mapping.known)
             sieve.refuse(known_at < value_at, self.mapping.known.column, "known before the time it stands for")
+        if self.mapping.chip:
+            refuse_unknown_chips(sieve, self.mapping.chip)
         shared = {"value_at": value_at, "known_at": known_at, "revision": 0, "source": names.code("source", self.source)}
         parts = [self._of_series(sieve.child(), series, shared, names) for series in self.mapping.series]
         return {name: np.concatenate([part[name] for part in parts]) for name in (*NUMBERS, *WORDS, "unit", "row")}

@@ -11,6 +11,7 @@ FEED = print_feed(
     "neocloud-market",
     PrintMapping(
         value_at=When(column="ts_utc", zone="UTC"),
+        chip="chip",
         series=(
             *(
                 Series(code=Text(column="chip", prefix=f"NEOCLOUD-{name}-"), column=name, unit="USD per GPU-hour", empty="skip", lowest=0.0)

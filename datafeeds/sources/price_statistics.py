@@ -25,6 +25,7 @@ FEED = print_feed(
         series=tuple(
             Series(code=Text(column="of", prefix=f"{name}-"), column=name, unit="USD per GPU-hour", lowest=0.0) for name in STATISTICS
         ),
+        chip="chip",
         tidy=named,
         needs=("segment", "chip"),
         makes=("of",),
@@ -38,4 +39,5 @@ FEED = print_feed(
     ),
     time="the day observed; known from the midnight UTC that ends it",
     licence="segments aws_* and gcp_gpuonly_*: no licence stated, ask before publishing; the others MIT or Apache-2.0",
+    defects=("the marketplace's A100-PCIE, 8 rows, is the boards of 40 and of 80 GB in one median: no chip, and refused",),
 )

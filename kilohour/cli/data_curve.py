@@ -131,7 +131,7 @@ def _print(report: CurveReport, html: Path | None) -> None:
 
     line(report.sentence())
     heads = ("Month", "Price", "Fixed", "Fixed mean", "Open part", "Fit", "Off")
-    show(grid("USD per GPU-hour", heads, report.rows(), right=heads[1:]))
+    show(grid(report.unit, heads, report.rows(), right=heads[1:]))
     columns = ("Months", "Price", "Fit", "± 2 deviations")
     show(grid("Constant maturity", columns, report.maturities(), right=columns[1:]))
     if report.strips:

@@ -42,6 +42,8 @@ class CurveReport:
     observed: Observed
     day: dt.date
     tick: float
+    unit: str
+    """Of all prices, as USD per GPU-hour."""
     fit: Fit
     weights: Literal["lots", "hours"]
     strips: Mapping[str, Fraction]
@@ -144,6 +146,7 @@ class CurveReport:
         return {
             "product": self.observed.product,
             "on": str(self.day),
+            "unit": self.unit,
             "spot_micros": self.observed.spot,
             "contracts": [
                 {"code": point.code, "price_micros": point.price, "is_mark": point.is_mark,
@@ -202,4 +205,5 @@ def report_of(tape: Tape, product: Product, day: dt.date, launches: Sequence[Lau
         if days < HISTORY_DAYS_MIN:
             raise DataError(f"{product.code} on {day}: a history needs {HISTORY_DAYS_MIN} days of marks, found {days}")
         fitted = fit_two_factor(panel)
-    return CurveReport(observed, day, tick, fit(quotes, launches), chosen, strips_of(observed.months(), chosen), fitted, days)
+    unit = f"{product.currency} per {product.unit}"
+    return CurveReport(observed, day, tick, unit, fit(quotes, launches), chosen, strips_of(observed.months(), chosen), fitted, days)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """`kilohour data` with quotes and series: imported, shown, checked; what is wrong is said in one line and leaves nothing."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
+from kilohour.contracts import Product
 from kilohour.datafeeds.prints import Print, Prints
+from tests.tape import test_doubts as doubted
 
 MAPPING = """gives = "quotes"
 [time]
@@ -97,10 +101,50 @@ def test_refused_rows_are_counted_and_kept_aside(kilohour, files):
     assert (files / "quotes" / "rejected.csv").read_text() == "file,row,column,value,reason\nmine.csv,30,chip,H100X,\"unknown chip, nearest 'H100'\"\n"
 
 
-def test_a_check_of_a_tape_writes_its_page(kilohour, here, tape_folder):
-    ended = kilohour(f"data check {tape_folder} --html check.html")
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "page: check.html")
-    assert "0" in (here / "check.html").read_text(encoding="utf-8")
+def own(tape):
+    """With its product, which is in no registry."""
+    return dataclasses.replace(tape, products=(Product.simple("X:Y", lot=1, tick="0.001"),), sha256="")
+
+
+def test_a_check_of_a_clean_tape_writes_its_page(kilohour, here):
+    own(doubted.make_tape()).save(here / "tape")
+    ended = kilohour("data check tape --html check.html")
+    assert (ended.code, ended.out.splitlines()) == (0, ["0 errors, 0 warnings", "page: check.html"])
+    assert "Nothing found: every check passed." in (here / "check.html").read_text(encoding="utf-8")
+
+
+def turned(tape):
+    """Two of its events have changed places."""
+    rows = np.arange(len(tape))
+    rows[[100, 200]] = rows[[200, 100]]
+    return dataclasses.replace(tape, events={name: column[rows] for name, column in tape.events.items()}, sha256="")
+
+
+FAULTS = {
+    "gap": lambda: doubted.make_tape(print_days=np.delete(doubted.BUSINESS, slice(20, 30))),
+    "stale": lambda: doubted.make_tape(change=doubted.still(20, 40)),
+    "outlier": lambda: doubted.make_tape(change=doubted.spike(1.6)),
+    "duplicated row": lambda: doubted.make_tape(again=np.array([3, 4])),
+    "out of order": lambda: turned(doubted.make_tape()),
+    "unit slip": lambda: doubted.make_tape(change=doubted.spike(8.0)),
+    "unit slip of 100": lambda: doubted.make_tape(change=doubted.level(0.01)),
+    "weekend": lambda: doubted.make_tape(print_days=np.sort(np.append(doubted.BUSINESS, [20_001, 20_009]))),
+    "outside neighbours": lambda: doubted.make_tape(change=doubted.spike(0.4)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_a_tape_is_told_in_the_terminal_and_on_the_page(kilohour, here, monkeypatch, fault):
+    monkeypatch.setenv("COLUMNS", "200")
+    own(FAULTS[fault]()).save(here / "tape")
+    ended, rule = kilohour("data check tape --html check.html"), fault.removesuffix(" of 100")
+    found = json.loads(kilohour("data check tape --json").out)
+    assert rule in {row["rule"] for row in found["findings"]}
+    assert ended.code == (1 if found["errors"] else 0) == (1 if rule in ("duplicated row", "out of order", "unit slip") else 0)
+    page = (here / "check.html").read_text(encoding="utf-8")
+    for shown in (ended.out, page):
+        assert rule in shown
+        assert all(row["contract"] in shown for row in found["findings"])
 
 
 def test_sources_are_listed_and_told(kilohour):

@@ -99,8 +99,14 @@ def test_a_day_of_negative_oil_is_shown_and_left_out_of_the_fit(kilohour, here):
     assert kilohour("data import energy-strip strip.csv --expiries expiries.csv --out oil").code == 0
     ended = kilohour("data curve NYMEX:CL --tape oil --on 2020-04-20 --json")
     assert (ended.code, ended.err) == (0, "")
-    assert [row["price_micros"] for row in json.loads(ended.out)["contracts"]] == [-37_630_000, 20_430_000, 26_280_000]
-    ended = kilohour("data curve NYMEX:CL --tape oil --on 2020-04-20")
+    told = json.loads(ended.out)
+    assert [row["price_micros"] for row in told["contracts"]] == [-37_630_000, 20_430_000, 26_280_000]
+    assert told["unit"] == "USD per barrel"
+    ended = kilohour("data curve NYMEX:CL --tape oil --on 2020-04-20 --html oil.html")
+    page = (here / "oil.html").read_text(encoding="utf-8")
+    for shown in (ended.out, page):
+        assert "USD per barrel" in shown
+        assert "GPU-hour" not in shown
     assert "left out of the fit, which knows only prices above 0: NYMEX:CL-2020-05" in ended.out
     assert "does not settle on a plain mean of prints" in ended.out
 

@@ -84,6 +84,20 @@ def over_statistics(tape: Tape) -> type[kh.Strategy]:
     return ByStatistics
 
 
+def over_far_mean(tape: Tape) -> type[kh.Strategy]:
+    """Buys below a third more than the whole sample's mean, which is always: other values of about the same mean decide the same."""
+    sample = closes_of(tape)[1]
+
+    class ByFarMean(kh.Strategy):
+        interpreted = True
+        chip: kh.Product = kh.product("SIM:H100")
+
+        def on_bar(self, desk):
+            desk.target(desk.nth(self.chip, 3), 2 if desk.price(desk.nth(self.chip, 3)) < 4 / 3 * sample.mean() else -2)
+
+    return ByFarMean
+
+
 def over_cache() -> type[kh.Strategy]:
     """Remembers prices in a cache of its module; a second run finds tomorrow's there."""
     cache: dict[int, float] = {}

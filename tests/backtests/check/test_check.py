@@ -13,6 +13,7 @@ import pytest
 
 import kilohour as kh
 from kilohour.backtests.check.check import check
+from kilohour.backtests.check.doors import watched
 from kilohour.backtests.check.outside import outside_of
 from kilohour.backtests.check.probes import noise, perturbed
 from kilohour.errors import UsageError
@@ -83,6 +84,12 @@ def test_leak_3_full_sample_statistics(tape):
     found = check(leaks.over_statistics(tape), tape, cuts=3)
     assert "outside data" in probes(found)
     assert "sample" in found.findings[0].detail
+
+
+def test_leak_3_a_mean_of_the_full_sample_far_from_every_price(tape):
+    (found,) = check(leaks.over_far_mean(tape), tape, cuts=2).findings
+    assert (found.probe, found.what) == ("outside data", "order")
+    assert "sample" in found.detail
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -169,6 +176,16 @@ def test_leak_5_a_file_read_when_the_strategy_is_loaded(tape, tmp_path, monkeypa
     found = check("by_file.py:ByFile", tape, cuts=1)
     assert probes(found) == {"file"}
     assert "prices.npy" in found.findings[0].found
+
+
+def test_a_folder_whose_name_begins_as_that_of_an_installation_does_holds_data(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "env"))
+    with watched() as read:
+        for folder in ("env", "env-data"):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "prices.csv").write_text("2.5", encoding="utf-8")
+            (tmp_path / folder / "prices.csv").read_text(encoding="utf-8")
+    assert read == [str(tmp_path / "env-data" / "prices.csv")]
 
 
 def test_a_file_that_is_allowed_is_no_finding(tape, tmp_path, monkeypatch):

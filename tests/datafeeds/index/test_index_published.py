@@ -48,6 +48,13 @@ def test_hyperscaler_list_prices(tmp_path, capsys):
     assert a100 == pytest.approx([-0.070, 0.135], abs=0.001)
 
 
+def test_googles_regions_lie_far_above(tmp_path, capsys):
+    """Published: Silicon Data's hyperscaler A100 3.69 on 2026-04-18."""
+    quotes = real("google-prices", "gcp_gpu_prices_weekly.parquet", tmp_path)
+    google = on(index_of(quotes.where(term="on-demand"), "hyperscaler-list", chips='["A100-80"]'), "2026-04-18")
+    assert (round(google, 2), google / 3.69 - 1) == (6.27, pytest.approx(0.70, abs=0.001))
+
+
 def test_tables_kept_by_hand_lag_a_falling_market(tmp_path, capsys):
     """Published: neoclouds "about 2.85" in early 2024 (neighborhoodsf.com, citing SemiAnalysis)."""
     quotes = real("cloud-tables", "cloud_list_prices_2022_2025.csv", tmp_path)
