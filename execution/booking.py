@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from kilohour.execution.orders import ENDS, State, VenueOrder
 from kilohour.execution.port import (
     MARGIN_CALLED,
     Absent,
-    Account,
     Acknowledged,
     Amended,
     AmendRefused,
@@ -21,12 +19,10 @@ from kilohour.execution.port import (
     Found,
     LegFill,
     LookUp,
-    LookUpFills,
     Rejected,
     Triggered,
     Unsure,
 )
-from kilohour.execution.risk import Trading
 from kilohour.kernels import records as r
 from kilohour.units import MISSING, divide_half_even
 
@@ -197,7 +193,7 @@ def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int)
     """One leg's lots, cash and fee."""
     session, row = trader.session, trader.rows.get(leg.contract)
     if row is None:
-        trader.halt(f"a fill of {leg.contract}, which this run does not trade")
+        book_elsewhere(trader, number, leg)
         return
     before = session.fees
     reference = trader.opens.get(row) if leg.cost is None else price_without(trader, row, leg, leg.cost)
@@ -207,6 +203,14 @@ def book_leg(trader: Trader, number: int, leg: LegFill, is_maker: bool, ts: int)
     progress = trader.progress.get(number)
     if progress is not None:
         progress.lots[leg.contract] = progress.lots.get(leg.contract, 0) + leg.lots
+
+
+def book_elsewhere(trader: Trader, number: int, leg: LegFill) -> None:
+    """A fill in what this run does not trade: another's on the same account moves what the account is expected to hold there."""
+    if number:
+        trader.halt(f"a fill of {leg.contract}, which this run does not trade, for an order of its own")
+        return
+    trader.accepted[leg.contract] = trader.accepted.get(leg.contract, 0) + leg.lots
 
 
 def price_without(trader: Trader, row: int, leg: LegFill, cost: int) -> int:
@@ -250,58 +254,3 @@ def correct_fee(trader: Trader, leg: LegFill, ts: int) -> None:
     trader.session.correct_fee(trader.rows[leg.contract], leg.fee - booked, max(ts, trader.session.now))
     trader.trades.note_fee(leg.contract, leg.trade, leg.lots, leg.fee)
     trader.record("fee", contract=leg.contract, trade=leg.trade, booked=booked, fee=leg.fee)
-
-
-def compare(trader: Trader, account: Account, now: int) -> None:
-    """Orders, positions and cash of the venue against ours. Twice apart with nothing in flight, trading stops."""
-    for seen in account.open_orders:
-        order = trader.order_of(seen.cid, seen.oid)
-        if order is None:
-            see_foreign(trader, "Account", seen.oid)
-        else:
-            enter(trader, seen, now)
-    listed = {seen.cid for seen in account.open_orders} | {seen.oid for seen in account.open_orders}
-    for order in trader.open_orders():
-        gone = order.place.cid not in listed and order.oid not in listed
-        if gone and order.state in (State.LIVE, State.PARTIAL) and order.looked_at < account.ts:
-            order.state, order.looked_at = State.UNKNOWN, 0  # what became of it is asked next; it counts in full until then
-    ours = {**trader.accepted, **trader.positions()}
-    differs = {code: (ours.get(code, 0), account.positions.get(code, 0)) for code in sorted({*ours, *account.positions})
-               if ours.get(code, 0) != account.positions.get(code, 0)}
-    cash = trader.compares_cash and account.cash is not None and account.cash != trader.cash()
-    if not differs and not cash:
-        trader.mismatches, trader.risk.is_reconciled = 0, not trader.unknown()
-        return
-    trader.mismatches += 1
-    trader.record("mismatch", positions={code: list(pair) for code, pair in differs.items()}, cash=[trader.cash(), account.cash])
-    trader.ask(LookUpFills())
-    in_flight = any(order.state in (State.SENT, State.UNKNOWN) or order.owes_fills for order in trader.unfinished())
-    if trader.mismatches >= 2 and not in_flight and trader.risk.is_reconciled:
-        trader.raise_to(Trading.REDUCE_ONLY, f"the account differs: {differs or 'cash'}")
-
-
-def adopt(trader: Trader, account: Account) -> None:
-    """The operator accepts the venue's positions: each difference becomes a fill at the last value price, under a number that
-    is the same in every replay, and another one for a difference that comes back after it was accepted. What this run does not
-    trade it cannot book: there the venue's lots are what is expected from now on."""
-    trader.accepted.clear()
-    for code in sorted({*trader.positions(), *account.positions}):
-        lots = account.positions.get(code, 0) - trader.positions().get(code, 0)
-        row = trader.rows.get(code)
-        if row is None:
-            trader.accepted[code] = lots
-        if lots == 0 or row is None:
-            continue
-        trade = _adjustment(trader, code, lots, account.positions.get(code, 0))
-        leg = LegFill(contract=code, trade=trade, lots=lots, price=trader.session.value_price(row), fee=0)
-        enter_fill(trader, Filled(cid=0, oid="", legs=(leg,), cumulative=None, is_maker=False, ts=max(account.ts, trader.session.now)))
-    trader.risk.is_reconciled, trader.mismatches = True, 0
-
-
-def _adjustment(trader: Trader, code: str, lots: int, held: int) -> str:
-    """The first number of such a difference that is not booked: under one that is, it would count as told before and move nothing."""
-    trade, again = "", 0
-    while not trade or trader.trades.knows(code, trade, lots):
-        text = f"{code}|{lots}|{held}" + (f"|{again}" if again else "")
-        trade, again = "adjust-" + hashlib.blake2b(text.encode(), digest_size=8).hexdigest(), again + 1
-    return trade

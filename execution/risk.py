@@ -40,6 +40,9 @@ class LiveLimits:
     loss_today: float = 0.0
     """Equity so far below the first of the clock's day (UTC), asked with every fill and fee and not only at bars: reduce only until
     the operator says otherwise."""
+    cash_apart: float = 0.0
+    """Cash that the account gained or lost without this run's doing, since the start or since the operator accepted it: beyond it reduce
+    only. 0: told in the journal and on the screen, and nothing else."""
     step_seconds: float = 0.0
     """A step of the strategy that takes longer is taken for hung: a process of its own cancels everything (watchdog.py)."""
     answer_seconds: float = 2.0

@@ -27,7 +27,8 @@ from kilohour.kernels.compiling import collector_paused
 from kilohour.live import LiveSession
 
 VERSION = 3
-_COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "mismatches", "stop_all")
+_COUNTS = ("gate_state", "made", "steps", "filled_at", "foreign_fills", "mismatches", "stop_all", "cash_apart",
+           "cash_accepted")
 _RISK = ("reason", "day", "day_start", "feed_at", "is_linked", "is_reconciled")
 _PLACE = tuple(field.name for field in dataclasses.fields(Place))
 _ORDER = tuple(field.name for field in dataclasses.fields(VenueOrder) if field.name != "place")

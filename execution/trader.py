@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kilohour.errors import KilohourError, StrategyRaised
-from kilohour.execution import booking, planning
+from kilohour.execution import booking, planning, reconciling
 from kilohour.execution.orders import State, Trades, VenueOrder
 from kilohour.execution.port import (
     Account,
@@ -89,7 +89,12 @@ class Trader:
         self.foreign: dict[str, None] = {}
         """The venue's numbers of orders that are not this run's."""
         self.accepted: dict[str, int] = {}
-        """Lots that the operator has accepted in what this run does not trade, by the venue's name."""
+        """Lots that the account is expected to hold in what this run does not trade, by the venue's name: accepted by the operator, or
+        traded there by others since."""
+        self.cash_apart: int | None = None
+        """How much more cash the account had than the run when they were compared last; None before."""
+        self.cash_accepted: int | None = None
+        """What it was at the start, or when the operator accepted the account."""
         self.mismatches = 0
         self.stop_all = False
         """The run is over: what is open is cancelled, nothing is sent."""
@@ -165,7 +170,7 @@ class Trader:
         elif word == "recover":
             self._recover(now)
         elif word == "accept" and self.last_account is not None:
-            booking.adopt(self, self.last_account)
+            reconciling.adopt(self, self.last_account)
         elif word == "stop":
             self.stop_all = True
         elif word == "reduce":
@@ -323,7 +328,7 @@ class Trader:
                         order.unsure()
         elif isinstance(fact, Account):
             self.last_account = fact
-            booking.compare(self, fact, now)
+            reconciling.compare(self, fact, now)
         else:
             booking.enter(self, fact, now)
 

@@ -95,6 +95,10 @@ class Status:
     def _mismatch(self, body: dict[str, Any]) -> None:
         self._say(f"the account differs: {body['positions'] or body['cash']}")
 
+    def _cash(self, body: dict[str, Any]) -> None:
+        if body["moved"] is not None:
+            self._say(f"the account's cash moved by {body['moved'] / 1e6:+,.2f} USD that this run did not book")
+
     def _say(self, text: str) -> None:
         self.events.append(text)
 

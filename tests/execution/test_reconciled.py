@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from kilohour.execution import port
 from kilohour.execution.journal import Journal, read
+from kilohour.execution.risk import LiveLimits
 from kilohour.execution.runner import Moment, Runner
 from tests.execution.test_trader import FAR, NEAR, START, Table, places
 
@@ -112,3 +113,60 @@ def test_a_fill_that_waits_behind_a_bar_is_booked_before_the_account_is_compared
     assert table.trader.positions() == {NEAR: 5}
     assert [record.kind for record in read(tmp_path)] == ["fact", "fill", "fact"], "no difference was seen"
     assert [runner.inbox.get_nowait()[0] for _ in range(2)] == ["feed", "word"]
+
+
+def test_what_others_trade_elsewhere_on_the_account_is_expected_there_and_stops_nothing():
+    """Two runs at one account, each in its own product: this one trades on while the other buys and sells crude."""
+    table = Table(what=0)
+    table.bar()
+    trader, holds = table.trader, 0
+    for trade, lots in (("T1", 3), ("T2", -1), ("T3", -2)):
+        table.fill(None, lots, code="WTIOIL-PERP", trade=trade, price=70_000_000)
+        holds += lots
+        for _ in range(2):
+            table.now += 1
+            table.fact(port.Account(positions={"WTIOIL-PERP": holds} if holds else {}, cash=None, open_orders=(), ts=table.now))
+        assert (trader.risk.trading.name, trader.risk.is_reconciled, trader.mismatches) == ("ACTIVE", True, 0)
+    assert (trader.foreign_fills, trader.positions(), trader.session.fees) == (3, {}, 0)
+
+
+def moved(table: Table, cash: int) -> list[int | None]:
+    """The account shows this much cash; what the run wrote down of it."""
+    before = len(table.trader.records)
+    table.now += 1
+    table.fact(table.account(cash))
+    return [body["moved"] for kind, body in table.trader.records[before:] if kind == "cash"]
+
+
+def test_cash_that_moves_without_the_run_is_told_once_a_move_and_stops_nothing_unless_a_limit_says_so():
+    """The account has 250,000 beside the run's million; then a deposit of 40 and a withdrawal of 90."""
+    table = Table(what=0, limits=LiveLimits(cash_apart=60.0))
+    table.bar()
+    own = table.trader.cash()
+    assert moved(table, own + 250_000_000_000) == [None]
+    assert moved(table, own + 250_000_000_000) == []
+    assert moved(table, own + 250_040_000_000) == [40_000_000]
+    assert table.trader.risk.trading.name == "ACTIVE"
+    assert moved(table, own + 249_950_000_000) == [-90_000_000]
+    assert table.trader.risk.trading.name == "ACTIVE", "50 less than at the start"
+    assert moved(table, own + 249_930_000_000) == [-20_000_000]
+    assert (table.trader.risk.trading.name, table.trader.risk.reason) == (
+        "REDUCE_ONLY", "the account's cash moved by -70.00 USD that this run did not book")
+    table.trader.take_word("accept", table.now)
+    table.trader.take_word("resume", table.now)
+    assert moved(table, own + 249_930_000_000) == []
+    assert moved(table, own + 249_880_000_000) == [-50_000_000]
+    assert table.trader.risk.trading.name == "ACTIVE"
+
+
+def test_what_the_run_books_itself_is_no_move_of_the_accounts_cash():
+    """A fill with its fee: the account shows what the books show, and nothing is told."""
+    table = Table()
+    (buy,) = places(table.bar())
+    assert moved(table, table.trader.cash() + 7_000_000) == [], "while an order is on its way nothing is compared"
+    table.ack(buy)
+    table.fill(buy, 4, fee=1_500_000)
+    table.ended(buy, "filled", 4)
+    booked = table.trader.cash()
+    assert moved(table, booked + 7_000_000) == []
+    assert [body["moved"] for kind, body in table.trader.records if kind == "cash"] == [None]
