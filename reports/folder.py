@@ -67,7 +67,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / "manifest.json"
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"a run folder must hold manifest.json, found none in {path}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{file} must be JSON, found: {error}") from None

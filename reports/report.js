@@ -54,7 +54,8 @@
       layout.scene.dragmode = false;
       layout.height = 310;
       const eye = layout.scene.camera.eye;
-      for (const way of ["x", "y", "z"]) eye[way] *= 1.15;
+      for (const way of ["x", "y", "z"]) eye[way] *= 1.35;
+      layout.scene.xaxis.nticks = 4;
     }
   }
 

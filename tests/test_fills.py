@@ -18,7 +18,7 @@ TAPE = kh.Tape.from_bars(FRAME, product=PRODUCT)
 
 
 class BuyOnce(kh.Strategy):
-    """Buys one lot at the market and one at a limit of 2.16, both after the first bar."""
+    """Buys one lot at the market and one at a limit of 2.08, both after the first bar."""
 
     product: kh.Product = kh.product("MY:GPU")
     asked: bool = kh.state(False)

@@ -36,6 +36,8 @@ def read_mapping(path: Path) -> QuoteMapping | PrintMapping | BarMapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name}: must be TOML, found {str(error)!r}") from None
     gives = tables.get("gives")
+    if gives is None:
+        raise UsageError(f"{path.name}: gives is missing: what the rows become, one of {', '.join(GIVES)}")
     if gives not in GIVES:
         raise UnknownName("result", str(gives), GIVES, where=f"{path.name}, key gives")
     from kilohour.datafeeds.importing.mapping_form import check_mapping

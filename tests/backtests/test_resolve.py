@@ -55,6 +55,20 @@ def test_an_edited_file_is_read_again(file):
     assert (before.x, after.x) == (5, 6)
 
 
+def test_an_installed_plug_in_is_found_by_its_name(tmp_path, monkeypatch):
+    """A distribution as pip leaves it: a module, and beside it a folder that names the entry point."""
+    (tmp_path / "their_strategies.py").write_text("from kilohour import Strategy\n\n\nclass Theirs(Strategy):\n    def on_bar(self, desk): pass\n")
+    info = tmp_path / "their_strategies-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-strategies\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[kilohour.strategies]\ntheirs = their_strategies:Theirs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert strategy_class("theirs").__name__ == "Theirs"
+    assert "theirs" in strategy_names()
+    with pytest.raises(UnknownName, match="did you mean 'theirs'"):
+        strategy_class("their")
+
+
 def test_a_plug_in_by_its_entry_point(monkeypatch):
     point = EntryPoint("mine", "kilohour.strategies.calendar_spread:CalendarSpread", resolve.GROUP)
     monkeypatch.setattr(resolve, "_plug_ins", lambda: [point])

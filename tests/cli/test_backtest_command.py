@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+from itertools import accumulate, pairwise
 from pathlib import Path
+from statistics import mean, stdev
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import kilohour as kh
 from kilohour.backtests import prepare
 from kilohour.cli import options, source
+from kilohour.tape.schema import Kind
 
 # The keys of the issue, written out: "JSON of a run".
 KEYS = """
@@ -37,6 +40,47 @@ def test_the_books_of_the_run_folder_add_up_to_the_result(kilohour, here, tape_f
     ledger = pq.read_table(here / "runs" / "calendar-spread" / "ledger.parquet")
     assert sum(ledger["micros"].to_pylist()) == result["net_micros"] != 0
     assert result["equity_end_micros"] - result["equity_start_micros"] == result["net_micros"]
+
+
+HOLDS = """
+from kilohour import Product, Strategy, product
+
+
+class Holds(Strategy):
+    product: Product = product("SIM:H100")
+
+    def on_bar(self, desk):
+        near = desk.nth(self.product, 1)
+        if desk.position(near) == 0:
+            desk.target(near, 10)
+        desk.limit(near, 1, 1.234567)
+"""
+
+
+def test_every_figure_is_what_the_tables_of_the_run_say(kilohour, here, tape, tape_folder):
+    """Lots held into each settlement, a refusal a bar, margin calls: counted and added up here in plain Python."""
+    (here / "holds.py").write_text(HOLDS, encoding="utf-8")
+    r = json.loads(kilohour(f"backtest holds.py:Holds --tape {tape_folder} --cash 4000 --out run --json").out)
+    rows = {file.stem: pq.read_table(file).to_pylist() for file in (here / "run").glob("*.parquet")}
+    orders = {row["order"]: row["status"] for row in rows["orders"]}
+    refused = sum(status == "refused" for status in orders.values())
+    assert (r["orders"], r["refused"]) == (len(orders) - refused, refused)
+    assert (r["fills"], r["settlements"]) == (len(rows["fills"]), len(rows["settlements"]))
+    assert r["lots_traded"] == sum(abs(row["lots"]) for row in rows["fills"])
+    assert r["fees_micros"] == -sum(row["micros"] for row in rows["ledger"] if row["kind"].endswith("fee"))
+    assert r["net_micros"] == sum(row["micros"] for row in rows["ledger"]) == r["equity_end_micros"] - r["equity_start_micros"]
+    assert (r["equity_start_micros"], r["margin_peak_micros"]) == (4_000_000_000, max(row["margin_initial_micros"] for row in rows["equity"]))
+    path = [4_000_000_000, *(row["equity_micros"] for row in rows["equity"])]
+    falls = [(peak - now, (peak - now) / peak) for peak, now in zip(accumulate(path, max), path, strict=True)]
+    assert (r["max_drawdown_micros"], r["max_drawdown"]) == (max(f[0] for f in falls), pytest.approx(max(f[1] for f in falls)))
+    changes = [b - a for a, b in pairwise(path)]  # one mark a day
+    assert r["sharpe"] == pytest.approx(mean(changes) / stdev(changes) * 252**0.5)
+    assert r["margin_calls"] == 1 <= sum(row["origin"] == "liquidation" for row in rows["orders"])
+    assert min(r["refused"], r["settlements"], r["fees_micros"]) > 0
+    of = [tape.contracts[ref].product == "SIM:H100" for ref in tape.events["ref"][tape.events["kind"] == Kind.BAR]]
+    assert (r["bars"], r["start"], r["end"]) == (sum(of), "2026-01-02T20:00:00Z", "2027-06-30T20:15:00Z")
+    for name in ("fees", "net", "equity_start", "equity_end", "max_drawdown", "margin_peak"):
+        assert r[f"{name}_usd"] == r[f"{name}_micros"] / 1e6
 
 
 def test_the_command_gives_what_the_python_function_gives(kilohour, here, tape, tape_folder):

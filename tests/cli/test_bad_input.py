@@ -131,6 +131,7 @@ data import energy-strip strip.csv --expiries expiries.csv --out notes | a tape 
 data embedded 7 --out notes                                      | a tape is only written to a new folder
 report nowhere                                                   | a run folder must hold manifest.json, found none in nowhere
 report tape                                                      | tape
+report raises.py                                                 | a run folder must hold manifest.json, found none in raises.py
 """
 
 STRATEGIES = """

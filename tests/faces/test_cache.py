@@ -131,6 +131,16 @@ def test_a_refused_class_is_not_kept(place):
     file.write_text(STRATEGY)
 
 
+def test_another_numba_has_another_folder(tmp_path, monkeypatch):
+    from kilohour.strategies.calendar_spread import CalendarSpread
+
+    monkeypatch.setenv("KILOHOUR_CACHE", str(tmp_path))
+    now = cache.strategy_folder(CalendarSpread)
+    assert cache.strategy_folder(CalendarSpread) == now
+    monkeypatch.setattr("numba.__version__", "0.0.1")
+    assert cache.strategy_folder(CalendarSpread) != now
+
+
 def test_pruning_keeps_the_last_used_and_the_engine(tmp_path, monkeypatch):
     monkeypatch.setenv("KILOHOUR_CACHE", str(tmp_path))
     engine = tmp_path / f"kernels-{KERNEL_HASH}"

@@ -15,6 +15,7 @@ from kilohour.indicators import (
     RollingSum,
     RollingVariance,
     RollingZ,
+    arrays,
 )
 from tests.indicators.drive import compiled, record_of
 
@@ -88,10 +89,13 @@ def worst(readings, twin, *columns, window):
     ids=lambda v: getattr(v, "__name__", ""),
 )
 def test_after_ten_million_updates(noise, record_property, face, twin, window):
+    """The streaming face against the oracle, and the kernel over the whole array against it all the way: a bad tick included."""
     readings = compiled(record_of(face(window=window), face), noise)
     error = worst(readings, twin, noise, window=window)
     record_property("relative_error", error)
     assert error < LIMIT
+    array = getattr(arrays, f"rolling_{face.__name__.removeprefix('Rolling').lower()}")(noise, window)
+    np.testing.assert_allclose(array, readings, rtol=1e-12, atol=0)
 
 
 @pytest.mark.slow
@@ -102,6 +106,7 @@ def test_correlation_after_ten_million_updates(noise, record_property, window):
     error = worst(readings, correlation_twin, noise, other, window=window)
     record_property("relative_error", error)
     assert error < LIMIT
+    np.testing.assert_allclose(arrays.rolling_correlation(noise, other, window), readings, rtol=1e-12, atol=0)
 
 
 @pytest.mark.slow

@@ -12,7 +12,9 @@ from statsmodels.regression.rolling import RollingOLS
 
 from kilohour.indicators import (
     Atr,
+    Carry,
     CurveCurvature,
+    CurveSlope,
     Donchian,
     Ema,
     EwmaVolatility,
@@ -126,6 +128,15 @@ def test_numpy_parabola():
     prices = [2.4, 2.9, 1.1]
     found = CurveCurvature().update(2.4, 2.9, 1.1, 0.75, 2.5)
     same(found, 2.0 * np.polyfit(times, prices, 2)[0])
+
+
+def test_numpy_line_between_two_deliveries_and_its_yield():
+    years, prices = np.array([0.25, 3.5]), np.array([2.4, 1.1])
+    slope = np.polyfit(years, prices, 1)[0]
+    same(CurveSlope().update(2.4, 1.1, 3.25), slope)
+    carry = Carry()
+    same(carry.update(2.4, 1.1, 3.25), -slope / 1.1)
+    same(carry.dollars(), -slope)
 
 
 def logistic(t, rate, midpoint):

@@ -23,8 +23,19 @@ from hypothesis.extra import numpy as hnp
 from kilohour.errors import DataError
 from kilohour.reports.charts.style import thin
 from kilohour.reports.folder import COLUMNS
-from kilohour.reports.report import SIZE_MAX, write_report
-from kilohour.reports.sections import CONTENTS
+from kilohour.reports.report import write_report
+
+SIZE_MAX = 6_000_000
+SECTIONS = ["assumptions", "equity", "curve", "positions", "trades", "profit", "margin", "months", "settlements", "orders", "details"]
+DRAWN = {
+    "figure-equity": {"Strategy", "Same average exposure, held and rolled", "Nothing held", "Drawdown"},
+    "figure-surface-0": {"surface"}, "figure-days-0": {"Chosen day"},
+    "figure-positions": {"heatmap"},
+    "figure-trades": {"Price", "Bought", "Sold", "z", "spread"},
+    "figure-purpose": {"waterfall"}, "figure-contracts": {"SIM:H100"},
+    "figure-margin": {"Equity", "Initial margin", "Maintenance margin"},
+}  # fmt: skip
+"""What a run with trades must draw, by figure: names of traces, or their kinds. Written out, so that the page cannot lose one unseen."""
 
 RUNS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -90,10 +101,23 @@ def page(request, make_run):
 def test_every_section_stands_in_every_kind_of_run(page):
     _, path, found = page
     assert path.name == "report.html"
-    assert found.sections == ["assumptions", *(key for key in CONTENTS if key != "assumptions")]
+    assert found.sections == SECTIONS
     assert path.stat().st_size < SIZE_MAX
     assert sorted(found.places) == sorted(found.figures)
     assert not list(path.parent.glob("*.part"))
+
+
+def test_a_run_with_trades_draws_and_tells_all_that_was_promised(make_run):
+    """Profit by product, roll, cost and settlement; twelve months and a total; a settlement's mean: as words of the tables."""
+    found = Page(write_report(make_run(days=300)).read_text(encoding="utf-8"))
+    for key, names in DRAWN.items():
+        told = {trace.get("name") or trace["type"] for trace in found.figures[key]["data"]}
+        assert names <= told, key
+    profit = ["Trading", "Final settlement", "Trading costs", "Roll costs", "Liquidation costs", "Settlement fees", "Net"]
+    months = ["Year", "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", "Total"]
+    told = " ".join(found.text.split())
+    for row in (["Product", *profit], months, ["Contract", r"Settled \(UTC\)", "Lots", "Final price", "Sum of prints"]):
+        assert re.search(" ".join(row), told), row
 
 
 def test_nothing_is_loaded_from_outside(page):

@@ -6,8 +6,10 @@ from __future__ import annotations
 import io
 import json
 
+import plotly.graph_objects as go
 from rich.console import Console
 
+import kilohour as kh
 from kilohour.reports.summary import result_table, summary_html
 
 EXPECTED = """
@@ -46,6 +48,17 @@ def test_a_notebook_shows_the_same_and_escapes():
     assert "&lt;b&gt;mine" in text
     assert "−$1,234.57" in text
     assert "All prices are synthetic." in text
+
+
+def test_a_run_shows_itself_in_a_notebook(make_run):
+    """What a notebook asks an object for, and the figures that are drawn beside it."""
+    folder = make_run(days=120)
+    run = kh.Run.load(folder)
+    shown, result = run._repr_html_(), json.loads((folder / "manifest.json").read_text())["result"]
+    assert "<table>" in shown
+    assert f"${abs(result['net_micros']) / 1e6:,.2f}" in shown
+    assert "All prices are synthetic" in shown
+    assert isinstance(run.figures.equity(), go.Figure)
 
 
 def test_a_made_run_has_its_table(make_run):

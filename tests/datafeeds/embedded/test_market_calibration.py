@@ -26,8 +26,7 @@ def volatility(paths, c: int) -> float:
 @pytest.mark.parametrize("c, target, band", [(H100, 0.26, 0.05), (B200, 0.30, 0.06)])
 def test_index_volatility(markets, c, target, band):
     each = [volatility(paths, c) for paths in markets]
-    assert abs(np.mean(each) - target) < band
-    assert max(abs(value - target) for value in each) < 2 * band
+    assert max(abs(value - target) for value in each) < band, "every seed, not only their mean"
 
 
 def test_launches_mark_incumbents_down_by_a_fifth(markets):

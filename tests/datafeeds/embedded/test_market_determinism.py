@@ -76,9 +76,12 @@ def test_a_longer_span_does_not_rewrite_the_past_of_spot():
     np.testing.assert_array_equal(short.spot, long.spot[: short.schedule.span])
 
 
-@pytest.mark.parametrize("module", ["arithmetic", "market", "curve", "session"])
-def test_kernels_use_nothing_that_differs_between_processors(module):
-    text = (ROOT / "kilohour" / "kernels" / f"{module}.py").read_text()
+GENERATOR = [f"datafeeds/embedded/{name}" for name in ("activity", "effects", "market", "minutes", "model", "paths", "plan", "schedule")]
+
+
+@pytest.mark.parametrize("module", [*(f"kernels/{name}" for name in ("arithmetic", "market", "curve", "session")), *GENERATOR])
+def test_nothing_is_used_that_differs_between_processors(module):
+    text = (ROOT / "kilohour" / f"{module}.py").read_text()
     code = re.sub(r'""".*?"""', "", text, flags=re.DOTALL)
     assert not re.findall(r"fastmath|parallel=|math\.(?:exp|log|pow|sin|cos|tan|erf|fsum)\b", code)
     assert not re.findall(r"np\.(?:exp|log|sum|dot|mean)\b|(?<!\b2)\*\*|\.sum\(|\.dot\(| @ ", code)

@@ -118,6 +118,7 @@ def test_a_bad_bar_is_put_aside_and_too_many_end_the_import(tmp_path):
 
 @pytest.mark.parametrize(("old", "new", "words"), [
     ('gives = "quotes"', 'gives = "quote"', "map.toml, key gives; did you mean 'quotes'?"),
+    ('gives = "quotes"', "", "map.toml: gives is missing: what the rows become, one of "),
     ('gives = "quotes"', "gives = [", "map.toml: must be TOML"),
     ("cents per node-day", "cents per node-week", "map.toml: unknown time 'week' in unit 'cents per node-week'"),
     ("cents per node-day", "cent per node-day", "did you mean 'cents'?"),
