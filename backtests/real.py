@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ async def _ax(asked: Real) -> Runner:
     base, keys = (asked.url or HOSTS[asked.venue]).rstrip("/"), keys_of(asked.venue, asked.account)
     products = traded_products(asked)
     listed = await symbols_at(base)
-    symbols = _named(products, listed, datetime_of(asked.clock()).year)
+    symbols = named_contracts(products, listed, datetime_of(asked.clock()).year)
     for symbol, contract in symbols.items():
         check_terms(symbol, listed[symbol], next(product for product in products if product.code == contract.product))
     tape = tape_of(asked.venue, products, list(symbols.values()))
@@ -100,16 +100,16 @@ async def _ax(asked: Real) -> Runner:
 async def _ccxt(asked: Real) -> Runner:
     from kilohour.contracts import Venue
     from kilohour.execution.ccxt_feed import CcxtFeed
+    from kilohour.execution.ccxt_rules import check_class
     from kilohour.execution.ccxt_venue import DEAD_MAN_SECONDS, CcxtVenue, closed, exchange_of, loaded
 
     products = traded_products(asked)
     keys = keys_of(asked.venue, asked.account)
     exchange = exchange_of(asked.venue.removeprefix("ccxt:"), keys, asked.url)
     try:
+        check_class(exchange)
         await loaded(exchange)
-        listed = {market["id"]: {"kilohour_code": market["info"].get("kilohourCode")} for market in exchange.markets.values()}
-        named = _named(products, listed, datetime_of(asked.clock()).year)
-        symbols = {exchange.markets_by_id[symbol][0]["symbol"]: contract for symbol, contract in named.items()}
+        symbols = unified_symbols(exchange, products, datetime_of(asked.clock()).year)
         sizes = {product.code: product.ratio("lot") for product in products}
         lots = {contract.code: sizes[contract.product] for contract in symbols.values()}
         codes = {symbol: contract.code for symbol, contract in symbols.items()}
@@ -176,7 +176,7 @@ def traded_products(asked: Real) -> list[Product]:
     return [registry.product(code) for code in dict.fromkeys(codes)]
 
 
-def _named(products: list[Product], symbols: Mapping[str, Any], year: int) -> dict[str, Contract]:
+def named_contracts(products: list[Product], symbols: Mapping[str, Any], year: int) -> dict[str, Contract]:
     """The venue's symbols that are contracts of the products. Raises :class:`UsageError` when a product has none."""
     found: dict[str, Contract] = {}
     for product in products:
@@ -190,6 +190,12 @@ def _named(products: list[Product], symbols: Mapping[str, Any], year: int) -> di
             raise UsageError(f"{product.code}: the venue lists no contract of it now ({len(symbols)} instruments were read)")
         found |= mine
     return found
+
+
+def unified_symbols(exchange: Any, products: list[Product], year: int) -> dict[str, Contract]:
+    """ccxt's own symbols of the products' contracts, by the venue's symbols that it keeps beside them."""
+    listed = {market["id"]: {"kilohour_code": market["info"].get("kilohourCode")} for market in exchange.markets.values()}
+    return {exchange.markets_by_id[symbol][0]["symbol"]: contract for symbol, contract in named_contracts(products, listed, year).items()}
 
 
 def tape_of(venue: str, products: list[Product], contracts: list[Contract]) -> Tape:
@@ -208,31 +214,3 @@ def summary(runner: Runner) -> dict[str, Any]:
             "trades": len(trader.trades), "positions": trader.positions(), "cash_micros": trader.cash(),
             "risk": trader.risk.trading.name, "why": trader.risk.reason, "fault": runner.fault,
             "foreign_orders": trader.foreign_orders, "foreign_fills": trader.foreign_fills}
-
-
-async def feed_of_venue(venue: str, *, url: str | None, account: str, products: list[str], width: str, contracts: Path | None,
-                        clock: Callable[[], int]) -> tuple[Feed, Tape, Callable[[], Awaitable[None]]]:  # fmt: skip
-    """A venue's market data without a strategy: the feed, its contracts, and how to close it. Raises :class:`UsageError`."""
-    if venue == "sandbox":
-        from kilohour.execution.ax import sandbox_feed
-
-        if url is None:
-            raise UsageError("a sandbox is recorded at its address: give --url")
-        told = sandbox_feed.SandboxFeed(url, is_lockstep=False, account="")
-        tape = sandbox_feed.tape_of(await told.open())
-        told.trade(tape)
-        return told, tape, told.close
-    if venue not in HOSTS:
-        raise UsageError(f"venue must be sandbox, {', '.join(HOSTS)}, found {venue!r}")
-    from kilohour.execution.ax.instruments import symbols_at
-    from kilohour.execution.ax.market import AxFeed
-    from kilohour.execution.ax.venue import AxVenue
-
-    base, registry = (url or HOSTS[venue]).rstrip("/"), Registry.shipped(contracts)
-    wanted = [registry.product(code) for code in products]
-    symbols = _named(wanted, await symbols_at(base), datetime_of(clock()).year)
-    door = AxVenue(base, keys_of(venue, account), {}, clock, name=venue)
-    await door.open(lambda _: None)
-    codes = {symbol: contract.code for symbol, contract in symbols.items()}
-    tape = tape_of(venue, wanted, list(symbols.values()))
-    return AxFeed(base, door.headers, tape, codes, width=width), tape, door.close

@@ -17,13 +17,16 @@ EXAMPLES = """[bold]Examples[/bold]
 
 [cyan]kilohour record --venue sandbox --url http://127.0.0.1:8765 --out recordings/sandbox --for 60[/cyan]
 
-[cyan]kilohour record --venue ax-sandbox --account me --product AX:NVDA-H100 --out recordings/ax[/cyan]"""
+[cyan]kilohour record --venue ax-sandbox --account me --product AX:NVDA-H100 --out recordings/ax[/cyan]
 
-VenueName = Annotated[str, typer.Option("--venue", metavar="NAME", help="sandbox, ax or ax-sandbox.")]
+[cyan]kilohour record --venue ccxt:gate --product GATE:H100 --bars 5m --out recordings/gate[/cyan]"""
+
+VenueName = Annotated[str, typer.Option("--venue", metavar="NAME", help="sandbox, ax, ax-sandbox or ccxt:NAME.")]
 Url = Annotated[str | None, typer.Option("--url", metavar="URL", show_default=False, help="Host; needed for a sandbox.")]
 AccountName = Annotated[str, typer.Option("--account", metavar="ID", help="Whose keys open the market data of a real venue.")]
 Products = Annotated[
-    list[str] | None, typer.Option("--product", metavar="CODE", show_default="all", help="Record these products; may be repeated.")
+    list[str] | None,
+    typer.Option("--product", metavar="CODE", show_default="all of a sandbox", help="Record these products; may be repeated."),
 ]
 Width = Annotated[str, typer.Option("--bars", metavar="WIDTH", help="Width of the bars of a real venue.")]
 Seconds = Annotated[float | None, typer.Option("--for", metavar="SECONDS", show_default="until Ctrl-C", help="End after so long.")]
@@ -60,11 +63,12 @@ def record(
         raise UsageError(f"for must be above 0 seconds, found {seconds:g}")
 
     async def go() -> tuple[int, int]:
-        from kilohour.backtests.real import feed_of_venue
+        from kilohour.backtests.recorded import Asked, feed_of_venue
 
+        asked = Asked(venue=venue, clock=time.time_ns, url=url, account=account, products=tuple(product or ()), width=width,
+                      contracts=contracts)
         feed: Any
-        feed, tape, close = await feed_of_venue(venue, url=url, account=account, products=product or [], width=width, contracts=contracts,
-                                                clock=time.time_ns)
+        feed, tape, close = await feed_of_venue(asked)
         with Recording.open(out, source=f"recorded from {venue}", days_per_year=tape.days_per_year) as kept:
             counts = [0, 0]
             if venue == "sandbox":  # which tells all of its past to whoever connects

@@ -130,11 +130,11 @@ def test_what_others_trade_elsewhere_on_the_account_is_expected_there_and_stops_
     assert (trader.foreign_fills, trader.positions(), trader.session.fees) == (3, {}, 0)
 
 
-def moved(table: Table, cash: int) -> list[int | None]:
+def moved(table: Table, cash: int, **positions: int) -> list[int | None]:
     """The account shows this much cash; what the run wrote down of it."""
     before = len(table.trader.records)
     table.now += 1
-    table.fact(table.account(cash))
+    table.fact(table.account(cash, **positions))
     return [body["moved"] for kind, body in table.trader.records[before:] if kind == "cash"]
 
 
@@ -162,11 +162,13 @@ def test_cash_that_moves_without_the_run_is_told_once_a_move_and_stops_nothing_u
 def test_what_the_run_books_itself_is_no_move_of_the_accounts_cash():
     """A fill with its fee: the account shows what the books show, and nothing is told."""
     table = Table()
+    before = table.trader.cash()
+    assert moved(table, before + 7_000_000) == [None]
     (buy,) = places(table.bar())
-    assert moved(table, table.trader.cash() + 7_000_000) == [], "while an order is on its way nothing is compared"
+    assert moved(table, before + 6_000_000) == [], "while an order is on its way nothing is compared"
     table.ack(buy)
     table.fill(buy, 4, fee=1_500_000)
     table.ended(buy, "filled", 4)
     booked = table.trader.cash()
-    assert moved(table, booked + 7_000_000) == []
-    assert [body["moved"] for kind, body in table.trader.records if kind == "cash"] == [None]
+    assert booked == before - 1_500_000
+    assert moved(table, booked + 7_000_000, near=4) == []
