@@ -46,7 +46,7 @@ DEAD_MAN_SECONDS = 60.0
 """How long the venue waits for a sign of life before it cancels everything, where the class has such a timer."""
 
 
-def nobody(_: Fact) -> None:
+def nobody(fact: Fact) -> None:
     """Stands for the inbox of a venue that is not open."""
 
 
