@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine wants against what the venue has: amendments, what holds an order back, and what only the run-time states refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from kilohour import Product, Strategy, product, state
+from kilohour.execution import port
+from kilohour.execution.orders import State
+from kilohour.execution.risk import LiveLimits, Trading
+from tests.execution.test_trader import NEAR, SECOND, START, Table, places, refusals
+
+
+class Bids(Strategy):
+    """One bid, which gets another size and price as soon as the test sets them; ``more`` asks for a second order beside it."""
+
+    chip: Product = product("SIM:H100")
+    lots: int = 4
+    price: float = 1.9
+    more: int = 0
+    ticket: int = state(0)
+    was: int = state(0)
+    second: int = state(0)
+
+    def on_bar(self, desk):
+        """Once a bar."""
+        if self.ticket == 0:
+            self.ticket = desk.limit(0, self.lots, self.price)
+        elif self.lots != self.was:
+            desk.amend(self.ticket, self.lots, self.price)
+        self.was = self.lots
+        if self.more and self.second == 0:
+            self.second = desk.limit(0, self.more, 2.1)
+
+
+def bidding(extension: str = "", **asked) -> tuple[Table, port.Place]:
+    """A table at which a bid for four is at work, and the bid."""
+    table = Table(Bids, **asked)
+    table.trader.extension = extension
+    (bid,) = places(table.bar())
+    table.ack(bid)
+    return table, bid
+
+
+def resized(table: Table, lots: int) -> list:
+    table.trader.session.state["lots"] = lots
+    return table.bar()
+
+
+def test_an_amendment_asks_for_the_intended_total_once_and_is_not_doubled_while_its_answer_is_due():
+    """Row 13: one of four has filled when six in all are wanted; three more fill before the venue answers: two are left."""
+    table, bid = bidding("replay")
+    table.fill(bid, 1)
+    (amend,) = resized(table, 6)
+    assert (amend.cid, amend.units) == (bid.cid, 6)
+    assert resized(table, 7) == [], "the answer is due"
+    table.fill(bid, 3, trade="T2")
+    (again,) = table.fact(port.Amended(cid=bid.cid, oid="O-new", units=6, ts=START))
+    assert (again.cid, again.units) == (bid.cid, 7)
+    order = table.trader.orders[bid.cid]
+    assert (order.oid, order.lots_at_risk) == ("O-new", {NEAR: 3})
+    table.fact(port.Amended(cid=bid.cid, oid="O-newer", units=7, ts=START))
+    assert places(table.bar()) == []
+    fill = port.LegFill(contract=NEAR, trade="T3", lots=3, price=1_900_000)
+    table.fact(port.Filled(cid=0, oid="O-newer", legs=(fill,), cumulative=7, is_maker=True, ts=START))
+    assert (table.trader.positions(), table.trader.foreign_fills, order.state) == ({NEAR: 7}, 0, State.FILLED)
+
+
+@pytest.mark.parametrize("how", ["refused", "unanswered", "restarted"])
+def test_an_order_of_which_nobody_knows_its_size_is_cancelled_by_our_number_before_another_takes_its_place(how):
+    table, bid = bidding("replay")
+    (amend,) = resized(table, 6)
+    assert isinstance(amend, port.Amend)
+    if how == "refused":
+        commands = table.fact(port.AmendRefused(cid=bid.cid, reason="maintenance"))
+    elif how == "unanswered":
+        table.now += 2 * SECOND
+        commands = [command for command in table.trader.take_time(table.now) if not isinstance(command, port.LookUp)]
+    else:
+        commands = table.trader.take_word("recover", table.now)
+        table.fact(port.Linked(is_up=True))
+        shown = port.Found(cid=bid.cid, oid="O-new", state="live", filled=0, ts=START)
+        table.fact(port.Account(positions={}, cash=None, open_orders=(shown,), ts=table.now))
+    assert commands == [port.Cancel(cid=bid.cid, oid="")]
+    (bids,) = places(table.ended(bid, "canceled", 0))
+    assert (bids.units, bids.cid == bid.cid) == (6, False)
+
+
+def reducing(held: int, more: int, beside: int = 0) -> list:
+    """What is sent of a second order, while positions may only be reduced: ``held`` lots of the first bid have filled."""
+    table, bid = bidding()
+    table.fill(bid, held, price=1_900_000)
+    if beside:
+        table.trader.session.state["more"] = beside
+        (other,) = places(table.bar())
+        table.ack(other)
+        table.trader.session.state["second"] = 0
+    table.trader.take_word("reduce", table.now)
+    table.trader.session.state["more"] = more
+    return [place.units for place in places(table.bar())]
+
+
+@pytest.mark.parametrize(("more", "beside", "sent"), [(-4, 0, [4]), (-5, 0, []), (1, 0, []), (-2, -2, [2]), (-3, -2, [])])
+def test_while_positions_may_only_be_reduced_what_is_held_covers_an_order_and_those_beside_it(more, beside, sent):
+    """By docs/engine.md, "Risk limits": together with everything that works on its side; four lots are held."""
+    assert reducing(4, more, beside) == sent
+
+
+@pytest.mark.parametrize("why", ["word", "loss"])
+def test_who_comes_to_reduce_only_loses_the_resting_order_that_could_make_the_position_larger(why):
+    """One of four has filled; the offer of that one lot stays. At 1.80 it has lost 73 dollars."""
+    table, bid = bidding(limits=LiveLimits(loss_today=70.0))
+    table.fill(bid, 1, price=1_900_000, fee=0)
+    table.trader.session.state["more"] = -1
+    (offer,) = places(table.bar(1.9))
+    table.ack(offer)
+    commands = table.trader.take_word("reduce", table.now) if why == "word" else table.bar(1.8)
+    assert table.trader.risk.trading == Trading.REDUCE_ONLY
+    assert commands == [port.Cancel(cid=bid.cid, oid=f"O-{bid.cid}")]
+    assert places(table.ended(bid, "canceled", 1)) == []
+    assert [order.place.cid for order in table.trader.open_orders()] == [offer.cid]
+    assert [working.number for working in table.trader.session.working()] == [table.trader.orders[offer.cid].number]
+    assert places(table.bar(1.9)) == []
+
+
+def test_a_spread_reduces_only_when_every_leg_does():
+    table = Table(what=2)
+    table.trader.session.state["what"] = 0
+    table.bar()
+    table.fill(None, -4)
+    table.trader.take_word("reduce", table.now)
+    table.trader.session.state["what"] = 2
+    assert places(table.bar()) == []
+    assert refusals(table) == [("refused", "reducing")] * 2
+
+
+def test_nothing_is_sent_until_the_line_is_back_and_the_account_was_compared_since():
+    """Row 14: an account that REST shows while the stream is down says nothing of what comes before the stream is back."""
+    table = Table()
+    table.fact(port.Linked(is_up=False))
+    for fact in (table.account(), port.Linked(is_up=True)):
+        assert places(table.bar()) == []
+        assert places(table.fact(fact)) == []
+        assert places(table.bar()) == []
+    (first,) = places(table.fact(table.account()))
+    assert first.units == 4
+
+
+def test_what_works_when_trading_is_halted_is_cancelled_and_goes_on_when_the_operator_resumes():
+    table, bid = bidding()
+    commands = table.trader.take_word("halt", table.now)
+    assert port.Cancel(cid=bid.cid, oid=f"O-{bid.cid}") in commands
+    assert port.CancelAll() in commands
+    assert [*places(table.ended(bid, "canceled", 0)), *places(table.bar())] == []
+    (again,) = places(table.trader.take_word("resume", table.now))
+    assert again.units == 4
+
+
+def test_a_run_that_is_over_sends_nothing_more():
+    table = Table()
+    table.trader.take_word("stop", table.now)
+    assert places(table.bar()) == []
