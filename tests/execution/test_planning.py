@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from kilohour import Product, Strategy, product, state
+from kilohour import GTC, Product, Strategy, product, state
 from kilohour.execution import port
 from kilohour.execution.orders import State
 from kilohour.execution.risk import LiveLimits, Trading
@@ -13,12 +13,14 @@ from tests.execution.test_trader import NEAR, SECOND, START, Table, places, refu
 
 
 class Bids(Strategy):
-    """One bid, which gets another size and price as soon as the test sets them; ``more`` asks for a second order beside it."""
+    """One bid, which gets another size and price as soon as the test sets them; ``more`` asks for a second order beside it, which
+    may be reduce-only."""
 
     chip: Product = product("SIM:H100")
     lots: int = 4
     price: float = 1.9
     more: int = 0
+    capped: bool = False
     ticket: int = state(0)
     was: int = state(0)
     second: int = state(0)
@@ -31,7 +33,7 @@ class Bids(Strategy):
             desk.amend(self.ticket, self.lots, self.price)
         self.was = self.lots
         if self.more and self.second == 0:
-            self.second = desk.limit(0, self.more, 2.1)
+            self.second = desk.limit(0, self.more, 2.1, GTC, 0, False, self.capped)
 
 
 def bidding(extension: str = "", **asked) -> tuple[Table, port.Place]:
@@ -161,3 +163,42 @@ def test_a_run_that_is_over_sends_nothing_more():
     table = Table()
     table.trader.take_word("stop", table.now)
     assert places(table.bar()) == []
+
+
+def test_a_cancel_is_asked_for_once_while_its_answer_is_due():
+    table, bid = bidding()
+    assert resized(table, 2) == [port.Cancel(cid=bid.cid, oid=f"O-{bid.cid}")]
+    assert [*table.bar(), *resized(table, 3)] == []
+
+
+def test_messages_beyond_the_rate_are_put_off_and_not_forgotten():
+    """Two a second, one of them for cancels alone."""
+    table = Table(Bids, limits=LiveLimits(messages_per_second=2, cancels_reserved=1))
+    table.trader.risk.sent(table.now + SECOND)
+    assert places(table.bar()) == []
+    table.now += SECOND
+    (bid,) = places(table.trader.take_time(table.now))
+    table.trader.risk.sent(table.now)
+    assert table.ack(bid) == []
+    assert table.trader.take_word("halt", table.now) == [port.CancelAll()]
+    table.now += SECOND
+    assert table.trader.take_time(table.now) == [port.Cancel(cid=bid.cid, oid=f"O-{bid.cid}")]
+
+
+@pytest.mark.parametrize(("capped", "units"), [(True, 4), (False, 6)])
+def test_where_the_venue_knows_no_reduce_only_no_more_is_sent_than_there_is_to_reduce(capped, units):
+    table, bid = bidding(capped=capped)
+    table.fill(bid, 4, price=1_900_000)
+    table.trader.session.state["more"] = -6
+    (offer,) = places(table.bar())
+    assert (offer.units, offer.legs) == (units, ((NEAR, -1),))
+
+
+def test_while_an_order_is_unknown_nothing_else_goes_on_its_contracts():
+    table = Table()
+    (first,) = places(table.bar())
+    table.fact(port.Unsure(cid=first.cid, why="lost"))
+    table.trader.session.state["lots"] = -2
+    assert places(table.bar()) == []
+    (second,) = places(table.fact(port.Found(cid=first.cid, oid="O-1", state="canceled", filled=0, ts=START)))
+    assert (second.units, second.legs) == (2, ((NEAR, -1),))
