@@ -247,3 +247,35 @@ def test_a_days_loss_is_seen_with_the_fill_that_makes_it():
     table.ack(first)
     table.fill(first, 4, price=2_100_000, fee=0)
     assert table.trader.risk.reason == "loss of 292.00 USD today"
+
+
+def test_cash_that_differs_is_a_difference_where_it_is_compared():
+    table = Table(what=0, cash=True)
+    table.bar()
+    cash = table.trader.cash()
+    for dollars_more, reconciled in ((0, True), (1, False)):
+        table.trader.risk.is_reconciled = False
+        table.fact(table.account(cash=cash + dollars_more * 10**6))
+        assert table.trader.risk.is_reconciled is reconciled
+
+
+def test_a_lost_line_and_a_restart_leave_nothing_for_known():
+    """Row 14: what was on its way is UNKNOWN at once, and after a restart the line and the account are to be seen first."""
+    table = Table()
+    (first,) = places(table.bar())
+    table.fact(port.Linked(is_up=False))
+    assert table.trader.orders[first.cid].state == State.UNKNOWN
+    table.fact(port.Linked(is_up=True))
+    table.fact(table.account())
+    assert not table.trader.risk.is_reconciled, "an order is UNKNOWN"
+    table.trader.risk.is_reconciled = True
+    table.trader.take_word("recover", table.now)
+    assert (table.trader.risk.is_linked, table.trader.risk.is_reconciled) == (False, False)
+
+
+def test_a_fill_of_a_contract_that_the_run_does_not_trade_halts():
+    table = Table(what=0)
+    table.bar()
+    table.fill(None, 1, code="SIM:H100-2031-01")
+    assert (table.trader.risk.trading, table.trader.risk.reason) == (
+        Trading.HALTED, "a fill of SIM:H100-2031-01, which this run does not trade")
