@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from kilohour.backtests.real import Real, check
 from kilohour.errors import UsageError
 from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.kernels import records as r
@@ -51,3 +52,13 @@ def test_a_message_counts_for_one_second():
 def test_live_limits_that_make_no_sense(wrong):
     with pytest.raises(UsageError, match="^limits: "):
         LiveLimits(**wrong)
+
+
+def test_live_orders_need_the_account_named_twice_and_alike(tmp_path):
+    def asked(confirmed):
+        return Real(strategy="calendar-spread", venue="ax", account="me", folder=tmp_path, clock=lambda: 0, confirmed=confirmed)
+
+    assert [asked(name).is_dry for name in (None, "me")] == [True, False]
+    check(asked("me"))
+    with pytest.raises(UsageError, match="--confirm must name the account 'me', found 'you': nothing was sent"):
+        check(asked("you"))
