@@ -26,6 +26,7 @@ from kilohour.execution.port import (
     CancelRefused,
     Command,
     Ended,
+    Fact,
     Filled,
     Found,
     Inbox,
@@ -46,6 +47,10 @@ DEAD_MAN_SECONDS = 60.0
 """How long the venue waits for a sign of life before it cancels everything, where the class has such a timer."""
 
 
+def nobody(fact: Fact) -> None:
+    """Stands for the inbox of a venue that is not open."""
+
+
 class CcxtVenue:
     """``exchange``: an instance of a class of ccxt.pro or ccxt.async_support. ``symbols``: unified symbol to contract code;
     ``lots``: units in a lot by code; ``kind``: ``swap`` or ``future``; ``is_working``: False for a session that only cancels;
@@ -58,6 +63,7 @@ class CcxtVenue:
                  kind: str = "swap", currency: str = "USDT", is_working: bool = True, dead_man_seconds: float = 0.0) -> None:
         rules.check_class(exchange)
         rules.harden(exchange)
+        self.inbox: Inbox = nobody
         self.exchange, self.clock, self.kind, self.currency = exchange, clock, kind, currency
         self.is_working, self.holds_timer = is_working, bool(dead_man_seconds and exchange.has.get("cancelAllOrdersAfter"))
         self.dead_man_ms = round(dead_man_seconds * 1000)
@@ -106,7 +112,9 @@ class CcxtVenue:
         await closed(self.exchange)
 
     async def do(self, command: Command) -> None:
-        """Sends one command, once."""
+        """Sends one command, once. Raises ConnectionError before :meth:`open`: a restart asks for its cancels again before it connects."""
+        if self.inbox is nobody:
+            raise ConnectionError(f"{self.name}: not connected yet")
         if isinstance(command, Place):
             await self._place(command)
         elif isinstance(command, Cancel):

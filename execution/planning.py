@@ -52,11 +52,14 @@ def plan(trader: Trader, now: int) -> None:
 
 
 def is_unwanted(trader: Trader, order: VenueOrder, wanted: Working | None) -> bool:
-    """True when the engine no longer has the order, has it otherwise, or trading is halted."""
+    """True when the engine no longer has the order, has it otherwise, trading is halted, or may only reduce and the order could do more."""
     if wanted is None or trader.risk.trading == Trading.HALTED or trader.stop_all:
         return True
     if order.place.life in IMMEDIATE:
         return False
+    if trader.risk.trading == Trading.REDUCE_ONLY and not wanted.flags & r.REDUCE_ONLY and not all(
+            is_covered(trader, code, lots) for code, lots in order.lots_at_risk.items()):
+        return True
     if trader.extension == "replay":
         return order.is_fixed and not order.amends
     left = units_wanted(trader, wanted)
@@ -225,8 +228,7 @@ def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | N
     if not trader.risk.has_room(now, cancel=False):
         trader.progress[wanted.number].tried_at = -1
         return
-    reduces = all((held := trader.session.position(trader.rows[code])) and (held > 0) != (ratio > 0) and abs(ratio) * units <= abs(held)
-                  for code, ratio in legs)
+    reduces = trader.risk.trading == Trading.REDUCE_ONLY and only_reduces(trader, wanted, legs, units)
     code, why = trader.risk.refusal(now, reduces=reduces)
     if limit is None:
         limit = collar(trader, legs)
@@ -237,6 +239,22 @@ def send(trader: Trader, wanted: Working, legs: Legs, units: int, limit: int | N
         deny(trader, wanted, code or int(r.NO_PRICE), why or "no price to put a limit to", now)
         return
     trader.make(wanted.number, legs, units, limit, life, post_only, now, native)
+
+
+def only_reduces(trader: Trader, wanted: Working, legs: Legs, units: int) -> bool:
+    """True when what is held covers every leg, together with what is at the venue on its side; reduce-only orders see to themselves."""
+    if wanted.flags & r.REDUCE_ONLY:
+        return True
+    capped = {one.number for one in trader.session.working() if one.flags & r.REDUCE_ONLY}
+    beside = [order.lots_at_risk for order in trader.unfinished() if order.number not in capped]
+    return all(is_covered(trader, code, ratio * units, sum(abs(lots[code]) for lots in beside if lots.get(code, 0) * ratio > 0))
+               for code, ratio in legs)
+
+
+def is_covered(trader: Trader, code: str, lots: int, beside: int = 0) -> bool:
+    """True when so many lots to trade, and those ``beside`` them, make what is held smaller and do not turn it."""
+    held = trader.session.position(trader.rows[code])
+    return held * lots < 0 and abs(lots) + beside <= abs(held)
 
 
 def deny(trader: Trader, wanted: Working, code: int, why: str, now: int) -> None:

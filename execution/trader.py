@@ -320,9 +320,10 @@ class Trader:
 
     def _take(self, fact: Fact, now: int) -> None:
         if isinstance(fact, Linked):
+            if not (fact.is_up and self.risk.is_linked):  # an account that was shown while the line was down is of before
+                self.risk.is_reconciled = False
             self.risk.is_linked = fact.is_up
             if not fact.is_up:
-                self.risk.is_reconciled = False
                 for order in self.open_orders():
                     if order.state == State.SENT:
                         order.unsure()

@@ -24,8 +24,8 @@ FAR  | -"""
 BARS = "day | event | of | price\n" + "\n".join(f"{day} | bar | {name} | 2" for day in (1, 2, 3) for name in ("NEAR", "FAR"))
 
 
-def play(limits, requests, bars=BARS):
-    of = case_of(CONTRACTS, bars, "day | request\n" + requests)
+def play(limits, requests, bars=BARS, contracts=CONTRACTS):
+    of = case_of(contracts, bars, "day | request\n" + requests)
     session = ended(scripted(of, RiskLimits(**limits)))
     assert session is not None
     return {name: [SimpleNamespace(**row) for row in tables_of(session)[name].to_pylist()] for name in ("orders", "fills")}
@@ -48,9 +48,11 @@ open_notional=3000       | limit NEAR 1 1.50, limit NEAR 1 1.50, limit NEAR 1 1.
 orders_per_second=2      | market NEAR 1, market NEAR 1, market NEAR 1                              | -, -, order_rate
 orders_per_minute=2      | market NEAR 1, market NEAR 1, market NEAR 1                              | -, -, order_rate
 duplicate_ms=0.5         | market NEAR 1, market NEAR 1, market NEAR 2, market FAR 1, limit NEAR 1 2 | -, duplicate, -, -, -
+duplicate_ms=0.5         | market NEAR 1, market FAR 1, market NEAR 1                               | -, -, duplicate
 self_match=yes           | limit NEAR 5 1.90, limit NEAR -5 1.90, limit NEAR -5 1.91, market NEAR -1, market FAR -1 | -, self_match, -, -, -
 self_match=yes           | market NEAR 5, market NEAR -5, limit NEAR -5 2.00, limit NEAR -5 2.01    | -, self_match, self_match, -
 last_trade_days=9        | market NEAR 1, market FAR 1                                              | near_expiry, -
+last_trade_days=9        | market FAR 1 against=NEAR, market NEAR 1 against=FAR                     | near_expiry, near_expiry
 last_trade_days=8.5      | market NEAR 1, market FAR 1                                              | -, -
 collar_percent=2         | limit NEAR 1 2.04, limit NEAR 1 2.05, limit NEAR -1 1.96, limit NEAR -1 1.95, limit NEAR 1 1.5, limit NEAR -1 2.5 | -, collar, -, collar, -, -
 collar_ticks=3           | limit NEAR 1 2.03, limit NEAR 1 2.04, limit NEAR -1 1.97, limit NEAR -1 1.96 | -, collar, -, collar
@@ -88,6 +90,25 @@ def test_rates_and_repetitions_are_forgotten_and_amendments_count():
         2 | limit NEAR 1 1.5 gtc""")
     assert [(order.status, order.code, order.limit_micros) for order in run["orders"]] == [
         ("cancelled", "", 1_510_000), ("refused", "order_rate", 1_520_000), ("working", "", 1_500_000)]
+
+
+@pytest.mark.parametrize(("limit", "code", "seconds"), [
+    ({"orders_per_second": 1}, "order_rate", 1), ({"orders_per_minute": 1}, "order_rate", 60), ({"duplicate_ms": 45_000.0}, "duplicate", 45)])
+def test_each_span_is_as_long_as_it_says(limit, code, seconds):
+    """A microsecond before its end the second order is refused, and at its end a third one goes."""
+    day = 86_400 * 10**6
+    late, over = f"{day + seconds * 10**6 - 1}/{day}", f"{day + seconds * 10**6}/{day}"
+    bars = "day | event | of | price\n" + "\n".join(f"{at} | bar | NEAR | 2" for at in (1, late, over))
+    run = play(limit, "\n".join(f"{at} | market NEAR 1 gtc" for at in (1, late, over)), bars)
+    assert [order.code for order in run["orders"]] == ["", code, ""]
+
+
+def test_a_products_net_units_count_whichever_leg_it_is():
+    """Six lots of B are sold; the seventh, the second leg of a spread over A, would make 5,110 units."""
+    contracts = "contract | product\nA | X:ONE\nB | X:TWO"
+    bars = "day | event | of | price\n1 | bar | A | 2\n1 | bar | B | 2"
+    run = play({"product_net": 5000.0}, "1 | market B -6 gtc\n1 | market A 1 gtc against=B\n1 | market A 1 gtc", bars, contracts)
+    assert {order.order: order.code for order in run["orders"]} == {1: "", 2: "product_net", 3: ""}
 
 
 def moves(*prices):
@@ -141,6 +162,19 @@ def test_a_drawdown_stays_and_a_greater_loss_closes_everything_and_halts():
         6 | -1 | 0  | order | refused | halted
         """)
     assert shown(run["fills"], "ts", "order", "lots")[-1] == "6 | 4 | -6"
+
+
+def test_a_loss_of_the_day_that_is_too_great_closes_everything_cancels_what_would_reduce_and_halts_for_good():
+    run = play({"flat_daily": 700.0}, """1 | market NEAR 10 gtc
+        2 | limit NEAR -2 2.50 gtc
+        5 | market NEAR 1 gtc""", moves(2, 2, "1.90", "1.90", "1.90"))
+    # Day 3 loses 730. The offer of two of the ten is not left beside the order that sells all of them.
+    assert shown(run["orders"], *ENDS) == table("""
+        1 | 10  | 10  | order | filled  |
+        2 | -2  | 0   | order | risk    |
+        3 | -10 | -10 | risk  | filled  |
+        4 | 1   | 0   | order | refused | halted
+        """)
 
 
 def test_too_many_fills_in_too_short_a_time_halt():

@@ -212,7 +212,7 @@ class SandboxFeed:
                 body = await self._events_line.hear()
             if body.get("end") and (body["seq"] == self._seq or self.hello["kind"] != "replay"):
                 return None
-            if body["seq"] == self._seq + 1 or (self._seq == 0 and self.hello["kind"] != "replay"):
+            if not body.get("end") and (body["seq"] == self._seq + 1 or (self._seq == 0 and self.hello["kind"] != "replay")):
                 self._seq = body["seq"] + len(body["events"]) - 1
                 return body["ts"], body["events"]
             await self._events_line.drop()

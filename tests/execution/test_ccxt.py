@@ -325,3 +325,12 @@ def test_a_class_that_cannot_do_what_is_needed_is_refused_by_name():
     venue = CcxtVenue(size, {SYMBOL: CODE}, {CODE: Fraction(100)}, lambda: 0)
     with pytest.raises(UsageError, match="must be 100 units as the product says, found 10"):
         asyncio.run(venue.open(lambda _: None))
+
+
+def test_what_a_restart_wants_cancelled_before_the_venue_is_open_is_a_line_that_is_down():
+    """A runner that died with a cancel on its way plays its journal and asks again, and only then connects."""
+    venue = CcxtVenue(Wild(), {SYMBOL: CODE}, {CODE: Fraction(100)}, lambda: 10**15)
+    for command in (port.Cancel(cid=77, oid=""), port.Cancel(cid=77, oid="1"), port.LookUp(cid=77), BUY):
+        with pytest.raises(ConnectionError, match="not connected"):
+            asyncio.run(venue.do(command))
+    assert venue.exchange.calls == []

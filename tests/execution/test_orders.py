@@ -100,3 +100,12 @@ def test_an_amended_order_goes_on_under_its_new_number_with_what_has_filled():
     order.cancel_sent(6, 1)
     order.amended("O-3", 4)
     assert (order.oid, order.state, order.pending_cancel) == ("O-3", State.FILLED, True)
+
+
+def test_a_larger_size_counts_from_the_moment_it_is_asked_for_and_a_refusal_leaves_the_order_to_be_cancelled_by_our_number():
+    """Row 13: nobody knows yet whether the venue has made it 15, and of a lost answer nobody ever does."""
+    order = order_after("sent ack fill:4")
+    order.amend_sent(5, 1, 2, 15)
+    assert order.lots_at_risk == {"A": 11}
+    order.amend_refused()
+    assert (order.oid, order.lots_at_risk, order.pending_cancel, order.is_fixed) == ("", {"A": 11}, False, True)

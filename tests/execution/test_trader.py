@@ -58,12 +58,12 @@ class Asks(Strategy):
 class Table:
     """A trader, a clock, and the words of a story."""
 
-    def __init__(self, *, limits: LiveLimits | None = None, risk: RiskLimits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
+    def __init__(self, strategy=Asks, *, limits: LiveLimits | None = None, risk: RiskLimits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
         tape = sim_tape(days=2)
-        prepared = prepare(Asks, tape, parameters=parameters, venue="sandbox", limits=risk)
-        memory = np.zeros(1, dtype_of(Asks))
-        fill_state(Asks, memory, prepared.parameters, prepared.market)
-        session = LiveSession(prepared.market, Asks, memory, prepared.cash_micros)
+        prepared = prepare(strategy, tape, parameters=parameters, venue="sandbox", limits=risk)
+        memory = np.zeros(1, dtype_of(strategy))
+        fill_state(strategy, memory, prepared.parameters, prepared.market)
+        session = LiveSession(prepared.market, strategy, memory, prepared.cash_micros)
         self.trader = Trader(session, limits or LiveLimits(messages_per_second=1000, cancels_reserved=10), prefix=1, can_spread=can_spread,
                              compares_cash=cash)
         self.now, self.day = 0, 0

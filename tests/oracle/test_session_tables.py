@@ -105,6 +105,17 @@ def test_a_spread_waits_until_both_legs_are_open_and_a_target_stays_where_it_can
         """)
 
 
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_each_leg_must_be_listed_open_and_priced(runner):
+    run = play(runner, f"{BARS}\n1 | bar | FAR | 2\n2 | closed | FAR |", """
+        3 | market SOON 1 gtc
+        3 | market NEAR 1 gtc against=SOON
+        3 | market NEAR 1 gtc against=FAR
+        3 | market NEAR 1 gtc against=DARK
+        """, contracts="contract | listed\nNEAR | 0\nFAR | 0\nDARK | 0\nSOON | 5")
+    assert {order.order: order.code for order in run.orders} == {1: "not_listed", 2: "not_listed", 3: "session", 4: "no_price"}
+
+
 # The mark is 2.00 and the band 5 %: 1.90 to 2.10. What the row then shows as the order's limit, or the code.
 BANDS = """
 order                     | refuses | queues
