@@ -273,9 +273,11 @@ def test_a_lost_line_and_a_restart_leave_nothing_for_known():
     assert (table.trader.risk.is_linked, table.trader.risk.is_reconciled) == (False, False)
 
 
-def test_a_fill_of_a_contract_that_the_run_does_not_trade_halts():
-    table = Table(what=0)
-    table.bar()
-    table.fill(None, 1, code="SIM:H100-2031-01")
+def test_a_fill_of_an_order_of_the_run_in_what_it_does_not_trade_halts():
+    """Another's there is expected there (test_reconciled.py); our own order never named that contract."""
+    table = Table(what=3)
+    (bid,) = places(table.bar())
+    table.ack(bid)
+    table.fill(bid, 1, code="SIM:H100-2031-01")
     assert (table.trader.risk.trading, table.trader.risk.reason) == (
-        Trading.HALTED, "a fill of SIM:H100-2031-01, which this run does not trade")
+        Trading.HALTED, "a fill of SIM:H100-2031-01, which this run does not trade, for an order of its own")
