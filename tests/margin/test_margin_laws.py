@@ -16,7 +16,8 @@ from tests.margin.margin_reference import outright, requirement
 
 CODES = ("X:A", "X:B", "Y:A")
 MODELS = ("percent", "per_lot", "scenario", "mixed")
-PORTFOLIOS = 150
+PORTFOLIOS = 60
+SOAK_PORTFOLIOS = 1_000
 """Random portfolios of each model."""
 
 
@@ -53,15 +54,26 @@ def random_portfolio(seed: int, model: str) -> Portfolio:
     return Portfolio(lines, terms)
 
 
-def portfolios(model: str) -> Iterator[Portfolio]:
+def portfolios(model: str, seeds: range = range(PORTFOLIOS)) -> Iterator[Portfolio]:
     """One after the other: together they would take gigabytes."""
-    return (random_portfolio(seed, model) for seed in range(PORTFOLIOS))
+    return (random_portfolio(seed, model) for seed in seeds)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_kernels_and_exact_fractions_agree(model):
     for of in portfolios(model):
         assert of.asked() == requirement(of.lines, of.lots, of.terms)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("model", MODELS)
+def test_every_law_at_length(model):
+    """The laws of this file that take one portfolio at a time, over portfolios that no other run draws."""
+    for of in portfolios(model, range(PORTFOLIOS, PORTFOLIOS + SOAK_PORTFOLIOS)):
+        assert of.asked() == requirement(of.lines, of.lots, of.terms)
+        assert of.asked([-lots for lots in of.lots]) == of.asked()
+        for percent in (90, 50, 10, 0):
+            no_step_raises(of, percent)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -87,7 +99,7 @@ def test_a_multiple_never_asks_less():
 
 def test_more_credit_never_asks_more():
     """One rate after the other is raised, those of calendars and those between products."""
-    for seed in range(60):
+    for seed in range(30):
         of = random_portfolio(seed, "scenario")
         for code, its in of.terms.items():
             assert its.margin_table is not None
@@ -114,23 +126,27 @@ def test_no_step_of_a_liquidation_raises_the_requirement(model, percent):
     """Each order only closes, each lowers what is asked (with no equity: does not raise it), and all together are enough, or no
     outright and no spread is left that would lower it."""
     for of in portfolios(model):
-        before = of.asked()[0]
-        equity, lots = before * percent // 100, list(of.lots)
-        if before <= equity:
-            continue
-        for order in of.liquidated(equity):
-            assert requirement(of.lines, lots, of.terms)[0] == before
-            assert before > equity or equity == 0
-            for row, change in order.items():
-                assert of.lines[row].is_tradable
-                assert change * lots[row] < 0
-                assert abs(change) <= abs(lots[row])
-                lots[row] += change
-            after = requirement(of.lines, lots, of.terms)[0]
-            assert after < before or (equity == 0 and after == before)
-            before = after
-        if before > equity:
-            assert not improvable(of, lots, before)
+        no_step_raises(of, percent)
+
+
+def no_step_raises(of: Portfolio, percent: int) -> None:
+    before = of.asked()[0]
+    equity, lots = before * percent // 100, list(of.lots)
+    if before <= equity:
+        return
+    for order in of.liquidated(equity):
+        assert requirement(of.lines, lots, of.terms)[0] == before
+        assert before > equity or equity == 0
+        for row, change in order.items():
+            assert of.lines[row].is_tradable
+            assert change * lots[row] < 0
+            assert abs(change) <= abs(lots[row])
+            lots[row] += change
+        after = requirement(of.lines, lots, of.terms)[0]
+        assert after < before or (equity == 0 and after == before)
+        before = after
+    if before > equity:
+        assert not improvable(of, lots, before)
 
 
 def improvable(of: Portfolio, lots: list[int], before: int) -> list[int]:
