@@ -12,6 +12,7 @@ from kilohour.execution.sandbox.model import Session
 from kilohour.tape.schema import Kind
 from tests.execution.papers import market
 
+
 def marks_at(day: int) -> tuple[int, dict[str, int]]:
     """A time at which the tape tells marks, and what it tells, by contract code: the market's own word, from no code of the sandbox."""
     tape = market()
