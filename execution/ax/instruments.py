@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -12,16 +13,21 @@ from kilohour.errors import UsageError
 
 
 async def symbols_at(base: str) -> dict[str, dict[str, Any]]:
-    """Every instrument by symbol. Raises :class:`UsageError` in one line when the venue does not answer with a list."""
+    """Every instrument by symbol. Raises :class:`UsageError` in one line when the venue does not answer with a list, or lists a symbol
+    twice: which of the two an order would go to nobody knows."""
     import aiohttp
 
     try:
         patience = aiohttp.ClientTimeout(total=15)
         async with aiohttp.ClientSession(timeout=patience) as session, session.get(f"{base}/api/instruments") as answer:
-            body = await answer.json(content_type=None)
-            return {str(row["symbol"]): row for row in body["instruments"]}
+            rows = (await answer.json(content_type=None))["instruments"]
+            found = {str(row["symbol"]): row for row in rows}
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{base}: no list of instruments came ({type(error).__name__})") from None
+    if len(found) < len(rows):
+        twice = next(symbol for symbol, times in Counter(str(row["symbol"]) for row in rows).items() if times > 1)
+        raise UsageError(f"{base}: {twice} is listed twice")
+    return found
 
 
 def check_terms(symbol: str, row: Mapping[str, Any], product: Product) -> None:

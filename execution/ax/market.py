@@ -60,6 +60,10 @@ class Bars:
                 done.append(self._bar(other))
         return [[event for event in done if event.ts == ts] for ts in sorted({event.ts for event in done})]
 
+    def forget(self) -> None:
+        """Candles of a line that was lost are dropped: what traded in the rest of them nobody told. One that goes on is told whole."""
+        self._running.clear()
+
     def _bar(self, row: int) -> Event:
         start, body = self._running.pop(row)
         open, high, low, close = (micros_of(body[name]) for name in ("open", "high", "low", "close"))
@@ -93,6 +97,7 @@ class AxFeed:
         while True:
             with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError, DataError):
                 async with aiohttp.ClientSession() as session, session.ws_connect(self.url, headers=self._headers()) as socket:
+                    self.bars.forget()
                     await self._subscribe(socket)
                     while True:
                         message = await socket.receive(SILENCE_SECONDS)

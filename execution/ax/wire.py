@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kilohour.errors import DataError
+from kilohour.errors import DataError, UsageError
 from kilohour.execution.port import Acknowledged, Amend, Amended, CancelRefused, Ended, Fact, Filled, Found, LegFill, Place, Triggered
 from kilohour.units import MICROS, NANOS_PER_SECOND
 
@@ -74,11 +74,16 @@ def is_definite(code: object) -> bool:
 
 
 class Symbols:
-    """Our codes and the venue's symbols, both ways. A spread is ``LEG~LEG`` or ``1*LEG~-2*LEG``, an extension of the sandbox."""
+    """Our codes and the venue's symbols, both ways. A spread is ``LEG~LEG`` or ``1*LEG~-2*LEG``, an extension of the sandbox.
+
+    Raises :class:`UsageError` where two symbols share a contract: orders would go to one and positions of the other be ours."""
 
     def __init__(self, codes: Mapping[str, str]) -> None:
         self.code_of = dict(codes)
         self.symbol_of = {code: symbol for symbol, code in codes.items()}
+        for symbol, code in codes.items():
+            if self.symbol_of[code] != symbol:
+                raise UsageError(f"{symbol} and {self.symbol_of[code]} share the contract {code}: only one of them may be traded")
 
     def symbol(self, place: Place) -> str:
         """The symbol to send an order to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from fractions import Fraction
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import aiohttp
@@ -28,7 +29,9 @@ from kilohour.execution.orders import Trades
 
 ccxt = pytest.importorskip("ccxt", reason="the extra kilohour[live] is not installed")
 from kilohour.execution import ccxt_venue  # noqa: E402
+from kilohour.execution.ccxt_feed import CcxtFeed  # noqa: E402
 from kilohour.execution.ccxt_venue import CcxtVenue, unrepeated_session  # noqa: E402
+from tests.backtests.tapes import sim_tape  # noqa: E402
 from tests.execution.wild import SYMBOL, Wild  # noqa: E402
 
 CODE = "OKX:H100-PERP"
@@ -196,14 +199,66 @@ def test_h8_a_fill_told_twice_is_booked_once():
     assert booked(facts) == 3
 
 
-def test_h9_no_stream_of_books_is_read():
-    """A book that keeps ghosts after a reconnect prices nothing here: the adapter has no way to a stream of books."""
-    import inspect
+async def asks_after_a_reconnect() -> list[float]:
+    """What the real deribit class shows of a book of three asks of which, when its line is back, another one is left."""
+    import ccxt.pro
 
-    from kilohour.execution import ccxt_feed
+    exchange = ccxt.pro.deribit()
+    market = exchange.safe_market_structure({"id": "H100-PERP", "symbol": "H100/USD:H100", "base": "H100", "quote": "USD", "contract": True})
+    exchange.markets, exchange.markets_by_id = {market["symbol"]: market}, {market["id"]: [market]}
+    for number, prices in ((1, (2.1, 2.2, 2.3)), (900, (2.5,))):
+        book = {"type": "snapshot", "timestamp": 1, "instrument_name": "H100-PERP", "change_id": number, "bids": [],
+                "asks": [["new", price, 1] for price in prices]}
+        exchange.handle_order_book(SimpleNamespace(resolve=lambda *_: None), {"params": {"channel": "book.H100-PERP.raw", "data": book}})
+    asks = exchange.orderbooks[market["symbol"]]["asks"]
+    await exchange.close()
+    return [row[0] for row in asks]
 
-    assert "order_book" not in inspect.getsource(ccxt_venue) + inspect.getsource(ccxt_feed)
-    assert "watch_" not in inspect.getsource(ccxt_feed)
+
+class Ghosts(Wild):
+    """Every stream of prices still shows what was there before the line broke; REST shows what is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has |= dict.fromkeys(("watchOrderBook", "watchOHLCV", "watchTicker", "watchTrades", "watchBidsAsks"), True)
+        self.streams: list[str] = []
+
+    def __getattr__(self, name: str):
+        if not name.startswith("watch_"):
+            raise AttributeError(name)
+        self.streams.append(name)
+
+        async def ghost(*_, **__):
+            return [[60_000, 2.1, 2.1, 2.1, 2.1, 3.0]]
+
+        return ghost
+
+    def parse_timeframe(self, _: str) -> int:
+        return 60
+
+    async def fetch_ohlcv(self, *_) -> list[list[float]]:
+        return [[60_000, 2.5, 2.5, 2.5, 2.5, 3.0]]
+
+
+def test_h9_levels_that_stay_when_a_line_is_back_price_nothing():
+    """Bars are asked for by REST, of an adapter at work: no stream of prices is read, though the class offers five."""
+    assert asyncio.run(asks_after_a_reconnect()) == [2.1, 2.2, 2.3, 2.5], "the naive reader buys at 2.1 where there is 2.5"
+    exchange, tape = Ghosts(), sim_tape(days=2)
+    assert asyncio.run(exchange.watch_ohlcv(SYMBOL))[0][4] == 2.1
+    exchange.streams.clear()
+    closes: list[int] = []
+
+    async def story(venue):
+        feed = CcxtFeed(exchange, tape, {SYMBOL: tape.contracts[0].code}, lambda: 10**12, width="1m", start=1)
+        moments = feed.moments()
+        await anext(moments)
+        closes.extend(event.close for event in (await anext(moments)).events)
+        await moments.aclose()
+        await venue.do(BUY)
+
+    played(exchange, story)
+    assert closes == [2_500_000]
+    assert exchange.streams == []
 
 
 def test_h10_an_amount_that_the_class_would_cut_is_refused():
@@ -273,15 +328,44 @@ def test_h15_a_market_that_is_hidden_by_another_is_found_out():
         asyncio.run(venue.open(lambda _: None))
 
 
+class Priceless(Wild):
+    """Orders as the real krakenfutures class reads its venue's answers."""
+
+    def _parsed(self, order):
+        raw = {"orderId": order["id"], "cliOrdId": order["info"]["clientOrderId"], "type": "lmt", "symbol": "pf_h100usd", "side": order["side"],
+               "quantity": order["amount"], "filled": order["filled"], "limitPrice": 2.5, "reduceOnly": False,
+               "timestamp": "2026-01-01T00:00:00.000Z", "lastUpdateTimestamp": "2026-01-01T00:00:00.000Z"}
+        real = ccxt.krakenfutures()
+        terms = {"id": "pf_h100usd", "symbol": SYMBOL, "base": "H100", "quote": "USDT", "settle": "USDT", "linear": True, "contract": True}
+        return real.parse_order({"order": raw, "status": "ENTERED_BOOK"}, real.safe_market_structure(terms))
+
+    async def fetch_order(self, oid, symbol, params=None):
+        return self._parsed(await super().fetch_order(oid, symbol, params))
+
+    async def fetch_open_orders(self, symbol):
+        return [self._parsed(order) for order in await super().fetch_open_orders(symbol)]
+
+
 def test_h16_an_order_without_a_price_is_read_all_the_same():
-    exchange = Wild("krakenfutures")
+    """Its number, its count and its state come through, asked for by our number and among the open ones."""
+    exchange, shown = Priceless("krakenfutures"), list[port.Account]()
 
     async def story(venue):
         await venue.do(BUY)
-        assert exchange.orders["1"]["price"] is None
+        exchange.trade("1", 3)
+        naive = (await exchange.fetch_order("1", SYMBOL))["price"]
+        assert naive is None
+        with pytest.raises(ValueError, match="None"):
+            Fraction(str(naive))
         await venue.do(port.LookUp(cid=77))
+        shown.append(await venue.account())
 
-    assert [fact.state for fact in played(exchange, story) if isinstance(fact, port.Found)] == ["live"]
+    facts = played(exchange, story)
+    assert (77, "live", 3) in [(fact.cid, fact.state, fact.filled) for fact in facts if isinstance(fact, port.Found)]
+    assert [(order.cid, order.oid, order.filled) for order in shown[0].open_orders] == [(77, "1", 3)]
+    assert booked(facts) == 3
+    assert not [fact for fact in facts if isinstance(fact, port.Ended | port.Unsure)]
+    assert all(fact.is_up for fact in facts if isinstance(fact, port.Linked))
 
 
 def test_h17_trades_are_asked_for_by_symbol_and_never_of_spot():

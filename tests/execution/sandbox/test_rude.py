@@ -8,7 +8,9 @@ import asyncio
 import gc
 import io
 import resource
+import sys
 import weakref
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,6 +22,7 @@ from kilohour.execution.sandbox.wire import BadText, micros_of, read_json, whole
 from tests.execution.sandbox.booking import NEAR
 from tests.execution.sandbox.serving import Client
 from tests.execution.sandbox.test_ax import play
+from tests.execution.sandbox.test_okx import ORDER, ask
 
 DEEP = '{"a":' * 100_000
 LONG = '{"rid":1,"q":' + "9" * 1_000_000 + "}"
@@ -140,6 +143,11 @@ def test_a_thousand_half_open_connections_keep_nobody_out() -> None:
                 held.append((reader, writer))
             reply = await client.post("/orders/place-order", {"s": NEAR, "d": "B", "q": 1, "p": "2.00"})
             assert "oid" in reply
+            okx = await ask(client, "POST", "/api/v5/trade/batch-orders", [ORDER])
+            assert (okx["code"], okx["data"][0]["sCode"]) == ("0", "0")
+            resting = server.exchange.open_orders[client.account]
+            assert {(order.side, order.lots, order.price) for order in resting.values()} == {(1, 1, 2_000_000), (1, 2, 2_000_000)}
+            assert okx["data"][0]["ordId"] in resting
         finally:
             for _, writer in held:
                 writer.transport.abort()
@@ -157,3 +165,18 @@ def test_a_server_that_has_stopped_leaves_nothing_of_its_exchange_in_memory() ->
     play(talk)
     gc.collect()
     assert seen[0]() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's list of sockets")
+def test_the_sandbox_listens_on_this_machine_alone() -> None:
+    """The kernel's own list of what listens, and a knock at another address of this machine, where one that listens everywhere answers."""
+
+    async def talk(server: Server, client: Client) -> None:
+        listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+        assert [address for address in listening if address.endswith(f":{server.port:04X}")] == [f"0100007F:{server.port:04X}"]
+        assert f":{server.port:04X} " not in Path("/proc/net/tcp6").read_text()
+        assert "instruments" in await client.get("/api/instruments")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.2", server.port)
+
+    play(talk)
