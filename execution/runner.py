@@ -377,8 +377,9 @@ class Runner:
                     await self._take_word(thing)
             if self.trader.is_due(self.clock()):
                 await self._input("time", {}, None)
-        with contextlib.suppress(ConnectionError):  # fees of the last fills, which no stream tells, and fills that it did not
-            await self.venue.do(LookUpFills())
+        with contextlib.suppress(ConnectionError):
+            if not self.trader.is_dry:  # fees of the last fills, which no stream tells, and fills that it did not
+                await self.venue.do(LookUpFills())
         await self._take_waiting_facts()
         ended = {"positions": self.trader.positions(), "cash": self.trader.cash(), "print": self.trader.fingerprint()}
         await self._commit("end", ended, self.clock())

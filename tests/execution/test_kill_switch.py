@@ -135,6 +135,20 @@ def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
     assert (done, runner.is_over) == ([] if is_dry else [port.CancelAll()], True)
 
 
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_dry_run_sends_nothing_that_was_decided_not_even_the_cancel_of_all(is_dry):
+    """What is at the venue is of the account's other users: the operator's kill of a dry run would have taken it away."""
+    done = []
+
+    async def do(command):
+        done.append(command)
+
+    runner = Runner(SimpleNamespace(is_dry=is_dry, risk=Risk(LiveLimits())), SimpleNamespace(do=do), None, None, time.time_ns)
+    commands = [port.Cancel(cid=1, oid="O-1"), port.CancelAll(), port.LookUpFills()]
+    asyncio.run(runner._execute(commands))
+    assert done == ([] if is_dry else commands)
+
+
 def test_ctrl_c_ends_a_live_run_with_its_report(tmp_path, monkeypatch, capsys):
     """The runner's part is a paper run that has ended; the signal, the word, the report and the answer are the command's."""
     ended = ran(tmp_path / "was", short("SIM:H100", last="2026-03-20"), "calendar-spread")

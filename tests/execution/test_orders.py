@@ -109,3 +109,12 @@ def test_a_larger_size_counts_from_the_moment_it_is_asked_for_and_a_refusal_leav
     assert order.lots_at_risk == {"A": 11}
     order.amend_refused()
     assert (order.oid, order.lots_at_risk, order.pending_cancel, order.is_fixed) == ("", {"A": 11}, False, True)
+
+
+def test_one_leg_of_a_spread_that_fills_too_much_is_told_though_no_unit_is_whole():
+    order = VenueOrder(number=1, place=Place(cid=7, legs=(("A", 1), ("B", -2)), units=2, limit=None, life="ioc"), made_at=0)
+    order.sent()
+    for trade, (code, lots, over) in enumerate([("B", -4, False), ("A", 1, False), ("A", 2, True)]):
+        order.fill([LegFill(contract=code, trade=f"T{trade}", lots=lots, price=2_500_000)])
+        assert order.is_overfilled is over
+    assert order.filled <= order.place.units
