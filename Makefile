@@ -49,7 +49,9 @@ bench: $(STAMP)
 	$(INSTALL) --editable '.[bench]' || echo "some peers do not install here"
 	$(BIN)/python -m kilohour.backtests.bench --json bench.json
 
+# The tests' own types take as long as the package's, and a test that is wrong about a name fails when it runs.
 soak: $(STAMP)
+	$(BIN)/mypy kilohour tests
 	$(BIN)/python -m pytest -m soak
 
 clean:

@@ -34,7 +34,7 @@ CASES = 500
 SOAK_CASES = int(os.environ.get("KILOHOUR_SOAK_CASES", "10000"))
 CHUNK = 50
 FACES_OF_PROBERS = [Prober, ProberOfEvents, ProberOfOrders]
-FACES = 40
+FACES = 24
 """Cases played by a compiled strategy and by its Python face."""
 
 
@@ -86,7 +86,7 @@ def test_the_257th_working_order_is_refused_by_both():
 
 
 def test_ledger_and_equity_change_by_the_same_micros():
-    for seed in range(CASES, CASES + 60):
+    for seed in range(CASES, CASES + 36):
         session = ended(probing(Prober, case_of(seed), seed))
         if session is not None:
             tables = tables_of(session)

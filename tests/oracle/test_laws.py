@@ -28,7 +28,7 @@ from tests.oracle.cases import Case
 from tests.oracle.compare import TABLES, differences
 from tests.oracle.scripts import START, case, cases, with_other_future
 
-CASES = settings(max_examples=60, deadline=None, derandomize=True,
+CASES = settings(max_examples=40, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 PRODUCT = "TEST:ALPHA"
 WHOLE = 10**6

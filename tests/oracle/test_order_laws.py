@@ -13,7 +13,7 @@ from kilohour.errors import DataError
 from tests.oracle.reference import Oracle, events_of
 from tests.oracle.scripts import case
 
-CASES = settings(max_examples=40, deadline=None, derandomize=True,
+CASES = settings(max_examples=25, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 SEEDS = st.integers(0, 2**32 - 1)
 
