@@ -8,10 +8,11 @@ import gc
 import pytest
 
 FIRST = ("tests/backtests/check/test_check.py", "tests/datafeeds/embedded/test_market_determinism.py", "tests/indicators/test_two_faces.py",
-         "tests/oracle/test_engine.py", "tests/execution/test_faults.py", "tests/execution/test_paper.py")
+         "tests/indicators/test_accuracy.py", "tests/indicators/test_models.py", "tests/oracle/test_engine.py",
+         "tests/execution/test_faults.py", "tests/execution/test_paper.py")
 """The first worker's file compiles the engine into the cache. The second's compiles the market for a lesser processor meanwhile, and the
-third's only indicators: with any other file that runs a strategy it would compile the same engine beside the first. Then the longest: a
-long one at the end is waited for by every other worker."""
+next three only indicators: any other file that runs a strategy would compile the same engine beside the first. Then the longest: a long
+one at the end is waited for by every other worker."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
