@@ -15,10 +15,10 @@ from tests.backtests.tapes import sim_tape
 
 TAPE = sim_tape(days=2)
 CODE = TAPE.contracts[0].code
-MESSAGES = [{"seq": seq, "ts": ts, "events": [[ts, "bar", CODE, *[price * 10**6] * 4, 5]] * count}
+MESSAGES: list[dict] = [{"seq": seq, "ts": ts, "events": [[ts, "bar", CODE, *[price * 10**6] * 4, 5]] * count}
             for seq, ts, price, count in ((1, 100, 1, 1), (2, 200, 2, 2), (4, 300, 3, 1), (5, 400, 4, 1))]
 """Four timestamps, the second with two events."""
-END = {"end": True, "seq": 5}
+END: dict = {"end": True, "seq": 5}
 
 
 class Told:
