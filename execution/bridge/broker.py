@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from kilohour.errors import UsageError
+from kilohour.execution.bridge.extra import bt
 from kilohour.execution.bridge.feed import TapeFeed, days_of
-from kilohour.execution.bridge.library import bt
 from kilohour.execution.bridge.orders import ASKS, check_order, read_valid, tie
 from kilohour.execution.bridge.rows import ORDER, SETTLEMENT, Rows
 from kilohour.kernels import records as r

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kilohour.execution.bridge.library import bt
+from kilohour.execution.bridge.extra import bt
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MICROS, MISSING, NANOS_PER_DAY, datetime_of

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.errors import UsageError
-from kilohour.execution.bridge.library import bt
+from kilohour.execution.bridge.extra import bt
 from kilohour.kernels import records as r
 from kilohour.market import Market
 from kilohour.tape.schema import Kind

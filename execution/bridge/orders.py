@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kilohour.errors import UsageError
-from kilohour.execution.bridge.library import bt
+from kilohour.execution.bridge.extra import bt
 from kilohour.kernels.records import DAY, GTC, GTD
 from kilohour.units import nanos_of
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from kilohour.errors import KilohourError, StrategyRaised, UnknownName, UsageError
 from kilohour.execution.bridge.broker import SessionBroker
+from kilohour.execution.bridge.extra import bt
 from kilohour.execution.bridge.feed import TapeFeed, bars_of, made_exact, timeframe_of
-from kilohour.execution.bridge.library import bt
 from kilohour.faces.traceback import user_traceback
 from kilohour.session import Session
 from kilohour.strategy import Strategy

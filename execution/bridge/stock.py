@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from kilohour.errors import KilohourError, StrategyRaised, UsageError
+from kilohour.execution.bridge.extra import bt
 from kilohour.execution.bridge.feed import days_of
 from kilohour.execution.bridge.gate import StockGate
-from kilohour.execution.bridge.library import bt
 from kilohour.faces.reach import reach_of
 from kilohour.session import Session
 from kilohour.step import PythonStep

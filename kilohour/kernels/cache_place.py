@@ -8,6 +8,8 @@ are named by a hash of all that the code depends on; inside them a module's plac
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from numba.core import caching, config
 PACKAGE = Path(__file__).parents[1]
 
 
-class PlaceInPackage(caching._CacheLocator):  # type: ignore[misc]
-    """numba's interface of a place for one function; whoever is not in the package is left to numba's own."""
+class PlaceInPackage:
+    """What numba asks of a place for one function; whoever is not in the package is left to numba's own."""
 
     def __init__(self, function: Any, file: Path) -> None:
         self._file = self._py_file = file  # numba names the second in a warning
@@ -36,6 +38,11 @@ class PlaceInPackage(caching._CacheLocator):  # type: ignore[misc]
             return None
         return place
 
+    def ensure_cache_path(self) -> None:
+        """Makes the folder. Raises OSError when it cannot be written."""
+        os.makedirs(self.get_cache_path(), exist_ok=True)
+        tempfile.TemporaryFile(dir=self.get_cache_path()).close()
+
     def get_cache_path(self) -> str:
         """The folder of the function's module."""
         return str(Path(config.CACHE_DIR) / ".".join(self._file.relative_to(PACKAGE).parts[:-1] or ("kilohour",)))
@@ -50,7 +57,7 @@ class PlaceInPackage(caching._CacheLocator):  # type: ignore[misc]
 
 
 def keep_by_content() -> None:
-    """Lets numba ask :class:`PlaceInPackage` before its own places."""
-    places = caching.CacheImpl._locator_classes
-    if PlaceInPackage not in places:
+    """Lets numba ask :class:`PlaceInPackage` before its own places, where it keeps a list of them."""
+    places = getattr(caching.CacheImpl, "_locator_classes", None)
+    if places is not None and PlaceInPackage not in places:
         places.insert(0, PlaceInPackage)

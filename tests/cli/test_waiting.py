@@ -10,19 +10,9 @@ import time
 import pytest
 
 from kilohour.cli import output
+from tests.cli.test_data_command import HEAD, MAPPING
 
-HEAD, ROW = "time,chip,usd\n", "2026-01-{:02d}T00:00:00Z,H100,2.5\n"
-MAPPING = """gives = "quotes"
-[time]
-column = "time"
-[columns]
-provider = { value = "Acme" }
-segment = { value = "neocloud" }
-chip = "chip"
-[[price]]
-column = "usd"
-term = "on-demand"
-"""
+ROW = "2026-01-{:02d}T00:00:00Z,H100,2.5\n"
 
 
 class Terminal(io.StringIO):

@@ -93,9 +93,14 @@ class Speaks:
         self.lines += 1
         await socket.send_str('{"rid": 0, "res": []}')
         async for message in socket:
-            if json.loads(message.data)["t"] == "p" and self.said:
-                await socket.send_str(self.said.pop())
+            if json.loads(message.data)["t"] == "p":
+                await self.took(request, socket)
         return socket
+
+    async def took(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        """An order came."""
+        if self.said:
+            await socket.send_str(self.said.pop())
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked += request.path != "/api/authenticate"

@@ -95,17 +95,10 @@ class Cuts(Speaks):
 
     placed = by_get = 0
 
-    async def socket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self.lines += 1
-        await socket.send_str('{"rid": 0, "res": []}')
-        async for message in socket:
-            if json.loads(message.data)["t"] == "p":
-                self.placed += 1
-                assert request.transport is not None
-                request.transport.abort()
-        return socket
+    async def took(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self.placed += 1
+        assert request.transport is not None
+        request.transport.abort()
 
     async def answer(self, request: web.Request) -> web.Response:
         if request.path == "/orders/place-order":

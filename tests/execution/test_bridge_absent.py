@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LIBRARY = "execution/bridge/library.py"
+LIBRARY = "execution/bridge/extra.py"
 WORDS = "pip install 'kilohour[backtrader]'"
 HIDDEN = "import sys; sys.modules['backtrader'] = None; "
 

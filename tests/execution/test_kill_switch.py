@@ -123,14 +123,19 @@ def test_the_command_itself_cancels_by_a_session_of_its_own(tmp_path, capsys):
     assert "the venue refused the key" in " ".join(told.err.split())
 
 
-@pytest.mark.parametrize("is_dry", [True, False])
-def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
+def runner_that_notes(is_dry):
+    """A runner, and the list of what it sends."""
     done = []
 
     async def do(command):
         done.append(command)
 
-    runner = Runner(SimpleNamespace(is_dry=is_dry, risk=Risk(LiveLimits())), SimpleNamespace(do=do), None, None, time.time_ns)
+    return Runner(SimpleNamespace(is_dry=is_dry, risk=Risk(LiveLimits())), SimpleNamespace(do=do), None, None, time.time_ns), done
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
+    runner, done = runner_that_notes(is_dry)
     asyncio.run(runner._fail_closed("the disk is full"))
     assert (done, runner.is_over) == ([] if is_dry else [port.CancelAll()], True)
 
@@ -138,12 +143,7 @@ def test_what_fails_closed_cancels_only_what_a_run_has_sent(is_dry):
 @pytest.mark.parametrize("is_dry", [True, False])
 def test_a_dry_run_sends_nothing_that_was_decided_not_even_the_cancel_of_all(is_dry):
     """What is at the venue is of the account's other users: the operator's kill of a dry run would have taken it away."""
-    done = []
-
-    async def do(command):
-        done.append(command)
-
-    runner = Runner(SimpleNamespace(is_dry=is_dry, risk=Risk(LiveLimits())), SimpleNamespace(do=do), None, None, time.time_ns)
+    runner, done = runner_that_notes(is_dry)
     commands = [port.Cancel(cid=1, oid="O-1"), port.CancelAll(), port.LookUpFills()]
     asyncio.run(runner._execute(commands))
     assert done == ([] if is_dry else commands)
