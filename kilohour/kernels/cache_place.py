@@ -15,6 +15,8 @@ from typing import Any
 
 from numba.core import caching, config
 
+from kilohour.kernels import KERNEL_HASH, cache_root
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -27,9 +29,9 @@ class PlaceInPackage:
 
     @classmethod
     def from_function(cls, function: Any, file: str) -> PlaceInPackage | None:
-        """A place, or None for another package's file, no folder chosen or a folder that cannot be written."""
+        """A place, or None for another package's file or a folder that cannot be written."""
         path = Path(file)
-        if not config.CACHE_DIR or not path.is_relative_to(PACKAGE) or not path.is_file():
+        if not path.is_relative_to(PACKAGE) or not path.is_file():
             return None
         place = cls(function, path)
         try:
@@ -45,7 +47,7 @@ class PlaceInPackage:
 
     def get_cache_path(self) -> str:
         """The folder of the function's module."""
-        return str(Path(config.CACHE_DIR) / ".".join(self._file.relative_to(PACKAGE).parts[:-1] or ("kilohour",)))
+        return str(_folder() / ".".join(self._file.relative_to(PACKAGE).parts[:-1] or ("kilohour",)))
 
     def get_source_stamp(self) -> str:
         """The text itself, for a copy of it has another time of change."""
@@ -54,6 +56,13 @@ class PlaceInPackage:
     def get_disambiguator(self) -> str:
         """Tells functions of one name in one file apart."""
         return str(self._line)
+
+
+def _folder() -> Path:
+    """The folder that numba was told, when it is one of ours. One that was imported before us was told none, or another, and would keep
+    our code where no edit in another file is noticed."""
+    told = Path(config.CACHE_DIR) if config.CACHE_DIR else None
+    return told if told is not None and told.is_relative_to(cache_root()) else cache_root() / f"kernels-{KERNEL_HASH}"
 
 
 def keep_by_content() -> None:

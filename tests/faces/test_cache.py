@@ -141,6 +141,16 @@ def test_another_numba_has_another_folder(tmp_path, monkeypatch):
     assert cache.strategy_folder(CalendarSpread) != now
 
 
+def test_a_numba_that_was_imported_first_keeps_our_code_in_our_folder_all_the_same(tmp_path):
+    """In the source's own folder, or the one it was told before, an edit of another kernel would go unnoticed."""
+    script = "import numba\nfrom kilohour.kernels.arithmetic import exp\nexp(1.0)\nprint(exp.stats.cache_path, sum(exp.stats.cache_hits.values()))"
+    for told in ("", str(tmp_path / "another")):
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "KILOHOUR_CACHE": str(tmp_path / "ours"), "NUMBA_CACHE_DIR": told}
+        done = subprocess.run([sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(tmp_path / "ours" / f"kernels-{KERNEL_HASH}" / "kernels"), "1" if told else "0"]
+    assert not (tmp_path / "another").exists()
+
+
 def test_pruning_keeps_the_last_used_and_the_engine(tmp_path, monkeypatch):
     monkeypatch.setenv("KILOHOUR_CACHE", str(tmp_path))
     engine = tmp_path / f"kernels-{KERNEL_HASH}"
