@@ -5,29 +5,22 @@ Two calendars belong to a product. The *trading* calendar has a session; the *fi
 days: CME Globex trades 258 days of 2026 (``CMES``), the business days that fix are 251 (``XNYS``). The name ``24/7``
 is every day.
 
-The library is imported when days are first asked for, never at start-up: it costs half a second.
+The library is imported when days are first asked for that are not kept on disk, never at start-up.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from kilohour.errors import UnknownName, UsageError
+from kilohour.contracts.library_days import EVERY_DAY, FIRST, LAST, Days, library_days
+from kilohour.errors import UsageError
 from kilohour.units import date_of, day_of
-
-EVERY_DAY = "24/7"
-FIRST, LAST = dt.date(1990, 1, 1), dt.date(2049, 12, 31)
-"""The span that calendars are computed over; a library calendar with narrower bounds is cut to those."""
-
-Days = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ def business_days(rule: CalendarRule) -> BusinessDays:
         days = np.arange(day_of(FIRST), day_of(LAST) + 1, dtype=np.int64)
         version, first, last = "every day", int(day_of(FIRST)), int(day_of(LAST))
     else:
-        days, version, first, last = _library_days(rule.base)
+        days, version, first, last = library_days(rule.base)
     opened = [int(day_of(e.day)) for e in rule.exceptions if e.is_open]
     closed = [int(day_of(e.day)) for e in rule.exceptions if not e.is_open]
     days = np.setdiff1d(np.union1d(days, np.array(opened, dtype=np.int64)), np.array(closed, dtype=np.int64))
@@ -127,31 +120,3 @@ def business_days(rule: CalendarRule) -> BusinessDays:
     if rule.name != rule.base:
         version = f"{rule.base} of {version} with {len(rule.exceptions)} dated exceptions"
     return BusinessDays(rule.name, version, days, first, last)
-
-
-def _library_days(name: str) -> tuple[Days, str, int, int]:
-    with warnings.catch_warnings():
-        # exchange_calendars 4.13 uses calls that pandas 3.1 deprecates; nothing a trader could act on.
-        warnings.simplefilter("ignore")
-        import exchange_calendars as library
-
-        version = f"exchange_calendars {library.__version__}"
-        known = library.get_calendar_names()
-        if name not in known:
-            raise UnknownName("calendar", name, [EVERY_DAY, *known])
-        first, last = FIRST, LAST
-        try:
-            try:
-                sessions = library.get_calendar(name, start=str(first), end=str(last)).sessions
-            except ValueError:
-                # Some calendars follow the moon or a government's yearly notice, and say how far they go.
-                usual = library.get_calendar(name)
-                low, high = usual.bound_min(), usual.bound_max()
-                first = first if low is None else max(first, low.date())
-                last = last if high is None else min(last, high.date())
-                sessions = library.get_calendar(name, start=str(first), end=str(last)).sessions
-        except (ValueError, NotImplementedError) as error:
-            raise UsageError(f"calendar {name}: {version} cannot compute it from {first} to {last} "
-                             f"({str(error).splitlines()[0][:80]})") from error
-    days: Days = sessions.to_numpy().astype("datetime64[D]").astype(np.int64)
-    return days, version, int(day_of(first)), int(day_of(last))
