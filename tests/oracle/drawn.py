@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,17 @@ def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Te
     return actions
 
 
+def _drawn(rng: np.random.Generator, odds: tuple[tuple[str, float], ...]) -> str:
+    """What ``Generator.choice`` with odds draws, which makes its table anew at each call."""
+    return odds[int(_table(odds).searchsorted(rng.random(), side="right"))][0]
+
+
+@cache
+def _table(odds: tuple[tuple[str, float], ...]) -> np.ndarray:
+    shares = np.array([share for _, share in odds]) / sum(share for _, share in odds)
+    return np.cumsum(shares) / np.cumsum(shares)[-1]
+
+
 class Drawing:
     """Draws the requests of one case."""
 
@@ -67,7 +79,7 @@ class Drawing:
         return bool(self.rng.random() < odds)
 
     def one_of(self, odds: Mapping[str, float]) -> str:
-        return str(self.rng.choice(list(odds), p=np.array(list(odds.values())) / sum(odds.values())))
+        return _drawn(self.rng, tuple(odds.items()))
 
     def requests_at(self, bar: Event) -> list[reference.Action]:
         rng = self.rng

@@ -149,7 +149,7 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
     has_late_marks = rng.random() < 0.3
     for day in range(START, START + days):
         ts = day * NANOS_PER_DAY + CLOSE
-        opened, high, low, closed = (_on_tick(price + int(rng.integers(-jump, jump + 1)), tick) for _ in range(4))
+        opened, high, low, closed = (_on_tick(price + move, tick) for move in rng.integers(-jump, jump + 1, 4).tolist())
         price = closed
         volume = [MISSING, 0, int(rng.integers(1, 60)), 10_000][bisect_right(VOLUME_ODDS, rng.random())]
         if ts <= contract.last_trade_at and rng.random() < 0.85:
