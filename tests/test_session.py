@@ -123,7 +123,8 @@ def test_a_snapshot_holds_the_quotes_that_came_after_the_one_before():
     session.keep_quotes()
     session.quotes["depth"] = 7
     kept = session.snapshot()
-    assert len(kept) == parts + 1 and int(kept[-1]["depth"][0][0]) == 7
+    assert len(kept) == parts + 1
+    assert int(kept[-1]["depth"][0][0]) == 7
     session.quotes["depth"] = 0
     session.restore(kept)
     assert int(session.quotes["depth"][0][0]) == 7
