@@ -229,6 +229,9 @@ def _play(
             found = _counted(pool.imap(_forked_trial, trials), len(trials), progress)
         _SHARED.clear()
         return found
+    if cores == 1:  # a second thread that only takes the results costs a tenth of a short trial
+        player = Player(prepared, split)
+        return _counted(map(player.play, trials), len(trials), progress)
     players: SimpleQueue[Player] = SimpleQueue()
     for _ in range(min(cores, len(trials))):
         players.put(Player(prepared, split))

@@ -128,8 +128,6 @@ class LiveSession(Session):
     _finals: frozenset[int] = field(init=False, default=frozenset())
     _is_silent: bool = field(init=False, default=False)
     _entry: MarksEntry | None = field(init=False, default=None)
-    _before: list[Array] = field(init=False, default_factory=list)
-    _copies: list[tuple[Array, Array]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,15 +180,6 @@ class LiveSession(Session):
         """The strategy is not called any more; what it had at work stays, and the books go on."""
         self.step, self.wants_events, self._is_silent = None, 0, True
         self._python_step().silence()
-
-    def snapshot(self) -> list[Array]:
-        """As of any session, but good until the next one only: half a megabyte that is allocated anew is paged in anew."""
-        if not self._before:
-            self._before = super().snapshot()
-            self._copies = [(kept.view(np.uint8), part.view(np.uint8)) for kept, part in zip(self._before, self._memory(), strict=True)]
-        for kept, part in self._copies:
-            kept[...] = part
-        return self._before
 
     def image(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """All that decides what comes next, between two timestamps: plain values, and memory in which addresses are zero."""

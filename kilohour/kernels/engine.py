@@ -189,8 +189,8 @@ def see_bars(book, desk, i, ts, kind, ref, close, volume):
 def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address):
     """Runs timestamps with bars and nothing else while the strategy asks for nothing and no order works.
 
-    Most timestamps are such; alone in a loop they take half the time. Returns the event at which there is more to do,
-    and whether the strategy has run there already; all events before it are bars.
+    Most timestamps are such; alone in a loop they take half the time. Returns the event at which there is more to do, the one
+    behind its bars, which are seen, and whether the strategy has run there already; all events before them are bars.
     """
     n, k, stop = np.uint64(ts.shape[0]), np.uint64(i), np.uint64(end)
     due = desk.fronts_due
@@ -198,20 +198,20 @@ def coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strate
     while k < stop:
         now, began = ts[k], k
         if now >= due:
-            return np.int64(k), UNHEARD
+            return np.int64(k), np.int64(k), UNHEARD
         desk.now = now
         while True:
             if kind[k] != BAR:
-                return np.int64(began), UNHEARD
+                return np.int64(began), np.int64(k), UNHEARD
             see_bar(book, desk, now, np.uint64(ref[k]), close[k], volume[k])
             k += ONE
             if k >= n or ts[k] != now:
                 break
         if call_step(step_address, strategy_address, desk_address) != 0:
-            return np.int64(began), UNABLE
+            return np.int64(began), np.int64(k), UNABLE
         if desk.request_count or desk.column_count or desk.news:
-            return np.int64(began), HEARD
-    return np.int64(k), UNHEARD
+            return np.int64(began), np.int64(k), HEARD
+    return np.int64(k), np.int64(k), UNHEARD
 
 
 @inner
@@ -318,16 +318,16 @@ def advance(
         if wrote and is_full(book, out):  # most timestamps of a tape write nothing
             status = FULL
             break
-        heard, wrote = UNHEARD, False
+        behind, heard, wrote = i, UNHEARD, False
         if not (book.orders_working or wants_events or desk.tracks_equity):
             began = i
-            i, heard = coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address)
+            i, behind, heard = coast(book, desk, i, end, ts, kind, ref, close, volume, step_address, strategy_address, desk_address)
             bars += i - began
             if i >= end:
                 break
         now = ts[np.uint64(i)]
         desk.now = now
-        behind = see_bars(book, desk, i, ts, kind, ref, close, volume)
+        behind = see_bars(book, desk, behind, ts, kind, ref, close, volume)
         has_bar, bars = behind > i, bars + behind - i
         if heard == UNHEARD:
             has_mark = False
