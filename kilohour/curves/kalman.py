@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.curves.search import AT_REST, Rest, Surface, lowest
+from kilohour.curves.starts import starts_of
 from kilohour.errors import DataError, UsageError
 from kilohour.kernels.two_factor import filter_panel
 
@@ -36,8 +38,13 @@ NOWHERE = 1e12
 """Stands for a likelihood of zero."""
 AT_BOUND = 0.01
 """A parameter so near its bound, in the search's own units, stands at it."""
-COARSE = (25, 5)
-"""The first searches read every 25th and every fifth day, the last all of them."""
+BANK = 1e4
+"""How steeply the likelihood falls beyond a bound, by the square of the way in the search's own units. No wall: beside one the
+curvature would be beyond measure, and the search could not leave it. None for a size of launches, which fades to nothing."""
+COARSE_DAYS = 100
+"""The starts are read off so many days about, and compared there before the search reads all of them."""
+RIVAL = 2.0
+"""Parameters whose log-likelihood is less than this behind are about as likely: it is that of two standard errors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,90 +193,62 @@ class TwoFactorFit:
     """Standard error by parameter, from the curvature of the likelihood; NaN where the data say nothing."""
     filtered: Filtered
     evaluations: int
+    doubts: tuple[str, ...] = ()
+    """Why the model may not be the one: the search had not come to rest, or other parameters are about as likely."""
 
 
 def fit_two_factor(panel: Panel, guess: TwoFactor | None = None) -> TwoFactorFit:
-    """Maximum likelihood over the panel; a size of launches that none of its days has seen is left as guessed.
+    """Maximum likelihood over the panel, from several starts read off the data; a guess is one more of them.
 
-    Raises :class:`DataError` when the search finds no likelihood.
+    A size of launches that none of its days has seen is left as guessed. Raises :class:`DataError` when the search finds no
+    likelihood.
     """
     names = [f.name for f in fields(TwoFactor)]
     seen = panel.launched(panel.years[[0, -1]])
     fixed = () if seen[1] > seen[0] else ("markdown_deviation",) if panel.launches else ("markdown", "markdown_deviation")
     free = [name for name in names if name not in fixed]
-    start = guess or _guess(panel)
-    limits = [_limits(name) for name in free]
+    coarse = panel.every(max(1, len(panel.years) // COARSE_DAYS))
+    starts = [TwoFactor(**values) for values in starts_of(coarse)]
+    starts = starts if guess is None else [guess, *starts]
+    limits = np.array([_limits(name) for name in free])
+    banks = np.array([0.0 if name == "markdown_deviation" else BANK for name in free])
     count = 0
 
-    def objective(data: Panel) -> Callable[[Floats], float]:
+    def objective(data: Panel) -> Surface:
         columns = _Columns.of(data)
 
         def negative(x: Floats) -> float:
             nonlocal count
             count += 1
-            if any(not low <= value <= high for (low, high), value in zip(limits, x.tolist(), strict=True)):
-                return NOWHERE
-            value = -columns.likelihood(_array(x, free, start))
+            held = np.clip(x, *limits.T)
+            beyond = x - held
+            value = float(banks @ beyond**2) - columns.likelihood(_array(held + np.clip(beyond, -1.0, 1.0), free, starts[0]))
             return value if math.isfinite(value) else NOWHERE
 
         return negative
 
-    x = np.array([_freed(name, getattr(start, name)) for name in free])
-    for step in (*(step for step in COARSE if len(panel.years) >= 20 * step), 1, 1):
-        negative = objective(panel.every(step))
-        x = _descend(negative, x)
-    if not negative(x) < NOWHERE:
+    surface = objective(panel)
+    rough = surface if len(coarse.years) == len(panel.years) else objective(coarse)
+    rests = lowest(surface, rough, [np.array([_freed(name, getattr(start, name)) for name in free]) for start in starts])
+    if not rests[0].value < NOWHERE:
         raise DataError("the two-factor fit must find a likelihood, found none: look at the prices")
-    model = TwoFactor(**dict(zip(names, _array(x, free, start).tolist(), strict=True)))
-    errors = _errors(negative, x, free, limits, model)
-    return TwoFactorFit(model, errors, run_filter(model, panel), count)
+    models = [TwoFactor(**dict(zip(names, _array(np.clip(rest.x, *limits.T), free, starts[0]).tolist(), strict=True))) for rest in rests]
+    errors = _errors(rests[0], free, limits, models[0])
+    return TwoFactorFit(models[0], errors, run_filter(models[0], panel), count, _doubts(rests, models, errors))
 
 
-def _descend(negative: Callable[[Floats], float], x: Floats) -> Floats:
-    """Down from ``x``, in the coordinates in which the surface there is as steep in every direction."""
-    from scipy.optimize import minimize
-
-    steepness, directions = np.linalg.eigh(_curvature(negative, x))
-    turn = directions / np.sqrt(np.maximum(np.abs(steepness), 1e-3 * np.abs(steepness).max() ** 0.5 + 1e-6))
-    options = {"eps": 1e-4, "maxiter": 60, "ftol": 1e-12}
-    found = minimize(lambda u: negative(x + turn @ u), np.zeros(len(x)), method="L-BFGS-B", options=options)
-    best: Floats = x + turn @ found.x
-    return best if found.fun <= negative(x) else x
-
-
-def _curvature(negative: Callable[[Floats], float], x: Floats) -> Floats:
-    """The Hessian by finite differences."""
-    size, step = len(x), 1e-4 * np.maximum(1.0, np.abs(x))
-    unit = np.diag(step)
-    middle = negative(x)
-    up = [negative(x + unit[i]) for i in range(size)]
-    down = [negative(x - unit[i]) for i in range(size)]
-    curvature = np.empty((size, size))
-    for i in range(size):
-        curvature[i, i] = (up[i] - 2.0 * middle + down[i]) / step[i] ** 2
-        for j in range(i):
-            both = negative(x + unit[i] + unit[j]) - up[i] - up[j] + 2.0 * middle - down[i] - down[j] + negative(x - unit[i] - unit[j])
-            curvature[i, j] = curvature[j, i] = both / (2.0 * step[i] * step[j])
-    return curvature
-
-
-def _guess(panel: Panel) -> TwoFactor:
-    """From the data: the slope of the curve against its tenors, and the daily moves of its near and its far half."""
-    seen = ~np.isnan(panel.prices)
-    logs = np.log(np.where(seen, panel.prices, 1.0))
-    count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    tenors = np.where(seen, panel.tenors, 0.0)
-    gaps = np.where(seen, tenors - tenors.sum(axis=1, keepdims=True) / count, 0.0)
-    spread = float((gaps * gaps).sum())
-    slope = float((gaps * logs).sum()) / spread if spread > 0.0 else 0.0
-    both = seen[1:] & seen[:-1]
-    moves, places = np.diff(logs, axis=0)[both], tenors[1:][both]
-    root = math.sqrt(float(np.median(np.diff(panel.years))))
-    near = places <= np.median(places) if len(places) else np.zeros(0, dtype=bool)
-    short, long = (float(half.std()) / root if len(half) > 1 else 0.2 for half in (moves[near], moves[~near]))
-    long = min(max(long, 0.02), 1.0)
-    return TwoFactor(reversion=1.5, volatility_short=min(max(short, 0.05), 2.0), volatility_long=long, correlation=0.1,
-                     drift_priced=slope - 0.5 * long * long, markdown=-0.1 if panel.launches else 0.0, noise=0.01)  # fmt: skip
+def _doubts(rests: Sequence[Rest], models: Sequence[TwoFactor], errors: Mapping[str, float]) -> tuple[str, ...]:
+    """Of other parameters only those that lie two standard errors away, where the curvature says that they are not as likely."""
+    found = []
+    if not rests[0].promised < AT_REST:
+        found.append(f"the search had not come to rest: its next step promises {rests[0].promised:.2g} more log-likelihood")
+    for rest, model in zip(rests[1:], models[1:], strict=True):
+        behind = rest.value - rests[0].value
+        if behind < RIVAL and any(abs(getattr(model, name) - getattr(models[0], name)) > 2.0 * error for name, error in errors.items()):
+            found.append(f"other parameters are about as likely, {behind:.2f} less in log-likelihood: reversion {model.reversion:.4f}, "
+                         f"volatility short {model.volatility_short:.4f} and long {model.volatility_long:.4f}, "
+                         f"correlation {model.correlation:.4f}")  # fmt: skip
+    return tuple(found)
 
 
 LOGARITHMIC = ("reversion", "volatility_short", "volatility_long", "markdown_deviation", "noise")
@@ -295,19 +274,12 @@ def _limits(name: str) -> tuple[float, float]:
     return (-3.8, 3.8) if name == "correlation" else (-5.0, 5.0)
 
 
-def _errors(negative: Callable[[Floats], float], x: Floats, free: Sequence[str], limits: Sequence[tuple[float, float]],
-            model: TwoFactor) -> dict[str, float]:
+def _errors(rest: Rest, free: Sequence[str], limits: Floats, model: TwoFactor) -> dict[str, float]:
     """Standard errors by the delta method; a parameter at a bound has none and counts as known."""
-    inside = np.array([low + AT_BOUND < value < high - AT_BOUND for (low, high), value in zip(limits, x.tolist(), strict=True)])
-
-    def within(part: Floats) -> float:
-        whole = x.copy()
-        whole[inside] = part
-        return negative(whole)
-
+    inside = (limits[:, 0] + AT_BOUND < rest.x) & (rest.x < limits[:, 1] - AT_BOUND)
     variances = np.full(len(free), math.nan)
     with contextlib.suppress(np.linalg.LinAlgError):
-        variances[inside] = np.diag(np.linalg.inv(_curvature(within, x[inside])))
+        variances[inside] = np.diag(np.linalg.inv(rest.curvature[np.ix_(inside, inside)]))
     found = {}
     for name, variance in zip(free, variances.tolist(), strict=True):
         value = getattr(model, name)

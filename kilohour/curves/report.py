@@ -139,7 +139,7 @@ class CurveReport:
             found.append("each contract counts as the price of its last trading day: its product does not settle on a plain mean of prints")
         if not self.fit.launches:
             found.append("no launch is in the fit: name those you know with --launch")
-        return found
+        return found + ([] if self.history is None else [f"two factors: {doubt}" for doubt in self.history.doubts])
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON; prices in micros."""
@@ -166,7 +166,8 @@ class CurveReport:
             "two_factor": None if self.history is None else {
                 "days": self.days, "log_likelihood": self.history.filtered.log_likelihood,
                 "parameters": {name: getattr(self.history.model, name) for name in self.history.errors},
-                "errors": {name: error if error == error else None for name, error in self.history.errors.items()}},
+                "errors": {name: error if error == error else None for name, error in self.history.errors.items()},
+                "doubts": list(self.history.doubts)},
         }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kilohour.contracts import Registry
-from kilohour.curves import Launch
+from kilohour.curves import Launch, search
 from kilohour.curves.report import report_of
 from kilohour.datafeeds.quotes import Quote, Quotes
 from kilohour.tape import Kind, Tape
@@ -84,10 +84,19 @@ def test_a_history_finds_the_mark_down_too_and_reads_nothing_later(kilohour, her
     told = json.loads(kilohour(line).out)["two_factor"]
     assert told["days"] > 120
     assert set(told["errors"]) >= {"reversion", "markdown", "noise"}
+    assert told["doubts"] == []
     assert "Two factors over" in (here / "c.html").read_text(encoding="utf-8")
     short = kilohour(f"data curve SIM:H100 --tape {tape_folder} --on 2026-02-14 --history")
     assert short.code == 2
     assert "a history needs 60 days of marks, found" in short.err
+
+
+def test_a_history_whose_fit_is_in_doubt_says_so(kilohour, tape_folder, monkeypatch):
+    monkeypatch.setattr(search, "ROUGH_ROUNDS", 0)
+    monkeypatch.setattr(search, "ROUNDS", 0)
+    ended = kilohour(f"data curve SIM:H100 --tape {tape_folder} --on 2026-04-14 --history")
+    assert "- two factors: the search had not come to rest: its next step promises " in ended.out
+    assert ended.code == 0
 
 
 def test_a_day_of_negative_oil_is_shown_and_left_out_of_the_fit(kilohour, here):

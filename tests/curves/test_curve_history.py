@@ -10,7 +10,7 @@ import pytest
 
 from kilohour.contracts import Registry
 from kilohour.curves.history import panel_of, year_of
-from kilohour.curves.kalman import fit_two_factor
+from kilohour.curves.kalman import TwoFactor, fit_two_factor, run_filter
 from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
 from kilohour.datafeeds.embedded.config import Chip, Launch
 from kilohour.errors import DataError, UnknownName
@@ -101,10 +101,17 @@ def recovered(config, seed, h100, step):
     sessions = schedule.span / (int(schedule.days[schedule.span - 1] - schedule.days[0]) / 365.0)
     its = market.tape(["SIM:H100"], [])
     launches = [launch.day for launch in config.launches]
-    return fit_two_factor(panel_of(its, h100, its.end, launches).every(step)), implied(config, sessions)
+    panel, known = panel_of(its, h100, its.end, launches).every(step), implied(config, sessions)
+    fitted = fit_two_factor(panel)
+    drawn_from = TwoFactor(**known, markdown_deviation=SIZE, noise=fitted.model.noise)
+    assert fitted.filtered.log_likelihood > run_filter(drawn_from, panel).log_likelihood, f"what was drawn from is likelier, seed {seed}"
+    assert fitted.doubts == (), seed
+    return fitted, known
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+# From a plain guess a search loses the size of launches at 112, and ends at 113 at a correlation of 1, 10,000 in log-likelihood below
+# what was drawn from.
+@pytest.mark.parametrize("seed", [1, 2, 3, 112, 113])
 def test_an_embedded_market_of_two_factors_gives_its_parameters_back(h100, seed):
     """Ten years of 36 months, every fifth day. Not the size of launches: six were drawn, so no more than its order of magnitude."""
     fitted, known = recovered(two_factor_market(), seed, h100, 5)
