@@ -245,9 +245,8 @@ def _doubts(rests: Sequence[Rest], models: Sequence[TwoFactor], errors: Mapping[
     for rest, model in zip(rests[1:], models[1:], strict=True):
         behind = rest.value - rests[0].value
         if behind < RIVAL and any(abs(getattr(model, name) - getattr(models[0], name)) > 2.0 * error for name, error in errors.items()):
-            found.append(f"other parameters are about as likely, {behind:.2f} less in log-likelihood: reversion {model.reversion:.4f}, "
-                         f"volatility short {model.volatility_short:.4f} and long {model.volatility_long:.4f}, "
-                         f"correlation {model.correlation:.4f}")  # fmt: skip
+            told = ", ".join(f"{name} {getattr(model, name):.4g}" for name in errors)
+            found.append(f"other parameters are about as likely, {behind:.2f} less in log-likelihood: {told}")
     return tuple(found)
 
 
