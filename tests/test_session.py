@@ -90,6 +90,26 @@ def test_cpython_is_called_once_per_timestamp_with_bars():
     assert played(Busy, TAPE).python is None
 
 
+class Idles(Strategy):
+    calls: int = state(0)
+    total: float = state(0.0)
+
+    def on_bar(self, desk):
+        self.calls += 1
+        self.total += desk.price(0) + 10.0 * desk.price(1) + 100.0 * desk.price(2)
+
+
+@BOTH
+def test_a_strategy_that_asks_for_nothing_is_called_once_a_timestamp_also_where_marks_follow_bars(interpreted):
+    tape = tape_of_bars(40, contracts=3, marks_every=4)
+    is_bar = tape.events["kind"] == Kind.BAR
+    prices = tape.events["close"][is_bar] / 1e6 * 10.0 ** tape.events["ref"][is_bar]
+    session = played(Idles, market(tape), interpreted=interpreted)
+    assert int(session.state["calls"][0]) == 40
+    assert int(session.book["bars"][0]) == 120
+    assert session.state["total"][0] == pytest.approx(prices.sum(), rel=1e-12)
+
+
 def test_running_past_the_end_is_refused():
     with pytest.raises(UsageError, match=f"until must be at most the tape's {len(TAPE.tape)} events, found {len(TAPE.tape) + 1}"):
         session_of(Busy, TAPE).run(len(TAPE.tape) + 1)

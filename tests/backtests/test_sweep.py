@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from itertools import pairwise
 from statistics import NormalDist, mean, variance
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import kilohour as kh
 from kilohour import Product, Strategy, indicator, product
 from kilohour.backtests.sweep import sweep
+from kilohour.backtests.trial import play
 from kilohour.errors import UsageError
 from kilohour.indicators import RollingMean
 from kilohour.units import NANOS_PER_DAY
@@ -183,6 +185,18 @@ class Breaks(Strategy):
 
     def on_bar(self, desk):
         raise ValueError("broken")
+
+
+def test_on_one_core_the_callers_thread_plays_every_trial(monkeypatch):
+    threads = []
+
+    def noted(*args):
+        threads.append(threading.get_ident())
+        return play(*args)
+
+    monkeypatch.setattr("kilohour.backtests.trial.play", noted)
+    sweep(Cross, TAPE, {"fast": [2, 3, 5]}, cores=1)
+    assert threads == [threading.get_ident()] * 3
 
 
 @pytest.mark.parametrize("cores", [1, 2])
