@@ -84,13 +84,15 @@ class Player:
 
         Raises what a run of this parameter set raises, with the user's traceback.
         """
-        if refusal(self.prepared.face, {**self.prepared.parameters, **values}):
-            return None
-        if self.prepared.interpreted:  # what CPython holds of a strategy is not bytes alone
-            return play(self.prepared.session(quiet=True, **values), self.prepared, self.split)
+        prepared, every = self.prepared, {**self.prepared.parameters, **values}
+        if prepared.interpreted:  # what CPython holds of a strategy is not bytes alone
+            return None if refusal(prepared.face, every) else play(prepared.session(quiet=True, **values), prepared, self.split)
         self.session.restore(self.unused)
-        fill_state(self.prepared.face, self.session.state, {**self.prepared.parameters, **values}, self.prepared.market)
-        return play(self.session, self.prepared, self.split, lambda: self.prepared.session(quiet=True, **values))
+        try:
+            fill_state(prepared.face, self.session.state, every, prepared.market)
+        except UsageError:  # the strategy's own check: names and kinds were checked before the first trial
+            return None
+        return play(self.session, prepared, self.split, lambda: prepared.session(quiet=True, **values))
 
 
 def refusal(face: type[Strategy], values: Mapping[str, Any]) -> str:
