@@ -119,14 +119,16 @@ class Journal:
         self.is_void = False
         """The run could not begin: nothing was sent, and :meth:`close` leaves nothing."""
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._held: list[_Work] = []
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
         self._thread.start()
 
     def append(self, at: int, entries: Sequence[tuple[str, Mapping[str, Any]]], memory: bytes | None = None,
-               snapshot: bytes | None = None) -> Future[None]:
+               snapshot: bytes | None = None, *, is_held: bool = False) -> Future[None]:
         """Queues records that belong together; the future is done when they are on disk, and raises when they cannot be.
 
         ``memory``: the strategy's bytes after them; ``snapshot``: those of the whole run, whose hash the last of them tells.
+        ``is_held``: the writer hears of them with :meth:`hand_over` only, or with the next ones.
         """
         rows: list[tuple[Any, ...]] = []
         for kind, body in entries:
@@ -140,11 +142,20 @@ class Journal:
         if self.fault is not None:
             done.set_exception(self.fault)
             return done
-        self._queue.put(_Work(rows, memory, snapshot, done))
+        self._held.append(_Work(rows, memory, snapshot, done))
+        if not is_held:
+            self.hand_over()
         return done
+
+    def hand_over(self) -> None:
+        """Gives the writer what is held, in its order."""
+        held, self._held = self._held, []
+        for work in held:
+            self._queue.put(work)
 
     def close(self) -> None:
         """Writes what is queued and lets go of the file. Of a run that could not begin nothing is left."""
+        self.hand_over()
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()

@@ -328,8 +328,10 @@ class Runner:
 
     async def _commit(self, kind: str, body: dict[str, Any], at: int, *, must_wait: bool = True, memory: bytes | None = None,
                       snapshot: bytes | None = None) -> None:
-        done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory, snapshot)
+        done = self.journal.append(at, [(kind, body), *self.trader.drain()], memory, snapshot, is_held=must_wait)
         self.point("queued")
+        if must_wait:  # the writer wakes as this thread goes to sleep: before, it would take the processor to wait for the interpreter
+            asyncio.get_running_loop().call_soon(self.journal.hand_over)
         if must_wait or done.done():
             try:
                 await asyncio.wrap_future(done)
@@ -389,6 +391,7 @@ class Runner:
         async for moment in self.feed.moments():
             await self.room.acquire()
             self.inbox.put_nowait(("feed", moment))
+            await asyncio.sleep(0)  # the step first: what it takes to wait for the next timestamp would be on its way to the order
             steps += 1
             if self.steps_most is not None and steps >= self.steps_most:
                 break

@@ -255,12 +255,17 @@ class Session:
         return self.python
 
     def _drain(self) -> None:
-        for name, (row, _) in r.TABLES.items():
-            used, rows = int(self.out[name][0]), self.out[row][0]
+        counts = self._row_counts()
+        for (name, (row, _)), used in zip(r.TABLES.items(), counts.tolist(), strict=True):
             if used:
-                kept = _narrow(rows[:used], int(self.desk["column_count"][0])) if name == "records" else rows[:used].copy()
-                self.tables[name].append(kept)
-            self.out[name] = 0
+                rows = self.out[row][0][:used]
+                self.tables[name].append(_narrow(rows, int(self.desk["column_count"][0])) if name == "records" else rows.copy())
+        counts[:] = 0
+
+    def _row_counts(self) -> Array:
+        """Rows in use of each table: they come before the rows. Of the buffer as it is now, for accounts of a sandbox share one."""
+        counts: Array = self.out.view(np.int64)[: len(r.TABLES)]
+        return counts
 
     def _memory(self) -> list[Array]:
         more = (self.quotes, self.guard)

@@ -14,6 +14,20 @@ from kilohour.execution.sandbox.chaos import Chaos
 
 QUEUED_BYTES, QUEUED_MESSAGES = 4 << 20, 20_000
 SOCKETS_MOST = 512
+TOGETHER_BYTES = 16 << 10
+
+
+def frame(text: str) -> bytes:
+    """A whole text message as a server sends it (RFC 6455, 5.2): unmasked and uncompressed.
+
+    >>> frame("Hello").hex(" ")
+    '81 05 48 65 6c 6c 6f'
+    """
+    data = text.encode()
+    size = len(data)
+    if size < 126:
+        return bytes((0x81, size)) + data
+    return (b"\x81\x7e" + size.to_bytes(2, "big") if size < 1 << 16 else b"\x81\x7f" + size.to_bytes(8, "big")) + data
 
 
 class Outbox:
@@ -73,10 +87,25 @@ class Outbox:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._queue:
+                    if self._write_together():
+                        continue
                     text = self._queue.popleft()
                     self._bytes -= len(text)
                     await self.socket.send_str(text)
         self.is_gone = True
+
+    def _write_together(self) -> bool:
+        """Several short messages in one write: an answer and its event cost half as much so. Not for a reader that is behind, for whom
+        :meth:`_write` waits."""
+        transport = self.request.transport
+        if len(self._queue) < 2 or self._bytes > TOGETHER_BYTES or transport is None or transport.is_closing() or self.socket.closed:
+            return False
+        if transport.get_write_buffer_size():
+            return False
+        transport.write(b"".join(map(frame, self._queue)))
+        self._queue.clear()
+        self._bytes = 0
+        return True
 
     def abort(self) -> None:
         """Cuts the connection without a word."""

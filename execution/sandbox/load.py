@@ -57,7 +57,8 @@ async def _client(http: aiohttp.ClientSession, addresses: Mapping[str, str], key
             await asyncio.sleep(max(first + (number - 1) * every - time.perf_counter(), 0))
             sent = time.perf_counter()
             await socket.send_str(json.dumps({"rid": number, **({"t": "x", "oid": order} if order else place)}))
-            reply = await asyncio.wait_for(_reply(socket, number), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                reply = await _reply(socket, number)
             taken.append(time.perf_counter() - sent)
             order = "" if order else reply["res"]["oid"]
 

@@ -185,3 +185,20 @@ def test_what_has_queued_up_is_one_commit_and_the_last_memory_of_it_is_kept(tmp_
     with sqlite3.connect(tmp_path / FILE) as db:
         assert db.execute("SELECT * FROM state").fetchall() == [(401, bytes([200]))]
     db.close()
+
+
+def test_what_is_held_reaches_the_disk_in_its_place_and_not_by_itself(tmp_path):
+    journal = Journal(tmp_path)
+    journal.append(0, [("start", {})]).result(10)
+    held = journal.append(1, [("feed", {"n": 1})], is_held=True)
+    with pytest.raises(TimeoutError):
+        held.result(0.2)
+    assert [record.seq for record in read(tmp_path)] == [1]
+    journal.append(2, [("feed", {"n": 2})]).result(10)
+    assert held.done()
+    journal.append(3, [("feed", {"n": 3})], is_held=True)
+    journal.hand_over()
+    last = journal.append(4, [("feed", {"n": 4})], is_held=True)
+    journal.close()
+    assert last.done()
+    assert [(record.seq, record.at) for record in read(tmp_path)] == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]
