@@ -301,10 +301,10 @@ def note_triggers(trader: Trader, events: Sequence[Event]) -> None:
     A trailing stop's level follows the extremes of the bars, after it was held against them: within a bar it is not known
     which came first.
     """
-    bars = {event.ref: event for event in events if event.kind == Kind.BAR}
-    for wanted in trader.session.working():
-        if wanted.kind not in HELD_BACK or wanted.units_left <= 0 or len(wanted.contracts) != 1 or is_native(trader, wanted):
-            continue
+    waiting = [wanted for wanted in trader.session.working() if wanted.kind in HELD_BACK and wanted.units_left > 0
+               and len(wanted.contracts) == 1 and not is_native(trader, wanted)]
+    bars = {event.ref: event for event in events if event.kind == Kind.BAR} if waiting else {}
+    for wanted in waiting:
         bar = bars.get(wanted.contracts[0])
         if bar is None or wanted.number not in trader.progress:  # accepted in this step: it looks from the next bar on
             continue

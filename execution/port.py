@@ -243,6 +243,8 @@ _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (
     Acknowledged, Triggered, Rejected, Unsure, Filled, Ended, Found, Absent, CancelRefused, Amended, AmendRefused, Linked, Account, Place,
     Cancel, Amend, LookUp, LookUpFills, CancelAll)}
 
+_LEAVES = frozenset({int, str, bool, type(None)})
+
 
 def to_json(thing: Fact | Command) -> dict[str, Any]:
     """A fact or command as the journal holds it."""
@@ -254,9 +256,12 @@ def to_json(thing: Fact | Command) -> dict[str, Any]:
 
 def _plain(thing: Any) -> Any:
     """What ``dataclasses.asdict`` gives, without its deep copies: an intent is written down on the way to its order."""
-    if type(thing) is tuple:
+    kind = type(thing)
+    if kind in _LEAVES:
+        return thing
+    if kind is tuple:
         return [_plain(one) for one in thing]
-    names = getattr(type(thing), "__slots__", None)
+    names = getattr(kind, "__slots__", None)
     return thing if names is None else {name: _plain(getattr(thing, name)) for name in names}
 
 

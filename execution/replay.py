@@ -19,9 +19,10 @@ from kilohour.units import MISSING
 
 def feed_body(trader: Trader, events: Sequence[Event], facts: Sequence[Any] = ()) -> dict[str, Any]:
     """A timestamp as the journal holds it: contracts and indices by code, nothing where the tape has no value."""
-    indices = [index.code for index in trader.session.market.tape.indices]
-    rows = [[indices[ref] if kind == Kind.PRINT else trader.codes[ref], ts, ts_event, kind,
-             *[None if value == MISSING else value for value in values]] for ts, ts_event, kind, ref, *values in events]
+    indices, print_, missing = [index.code for index in trader.session.market.tape.indices], int(Kind.PRINT), MISSING
+    rows = [[(indices if kind == print_ else trader.codes)[ref], ts, ts_event, kind, *(
+        values if missing not in values else [None if value == missing else value for value in values])]
+            for ts, ts_event, kind, ref, *values in events]
     return {"events": rows, **({"facts": [to_json(fact) for fact in facts]} if facts else {})}
 
 

@@ -38,6 +38,9 @@ from kilohour.kernels import records as r
 from kilohour.live import Event, LiveSession, Working, contract_rows
 from kilohour.tape.schema import Kind
 
+_BAR, _MARK, _WORKING = int(Kind.BAR), int(Kind.MARK), int(r.WORKING)
+_TOLD = ("order", "contract", "lots", "kind", "limit_micros", "status", "code", "ts")
+"""Columns of the engine's table of orders that the journal holds."""
 CID_COUNTER = 1 << 32
 """Numbers of one run; the upper half of a cid names the run."""
 
@@ -131,7 +134,8 @@ class Trader:
     def take_group(self, facts: Sequence[Fact], events: Sequence[Event], now: int) -> list[Command]:
         """Facts of the timestamp that comes, then its events: phase 1 of docs/engine.md before the others."""
         late = [fact for fact in facts if self._is_at_settlement(fact)]
-        self.opens = {event.ref: event.open for event in events if event.kind == Kind.BAR}
+        if facts:
+            self.opens = {event.ref: event.open for event in events if event.kind == _BAR}
         self._take_all([fact for fact in facts if fact not in late] if late else facts, now)
         self.opens = {}
         return self.take_feed(events, now, late)
@@ -355,19 +359,21 @@ class Trader:
             progress.tried_at = -1
 
     def _note_books(self, events: Sequence[Event]) -> None:
-        if any(event.kind == Kind.MARK for event in events):
+        if _MARK in [event.kind for event in events]:
             book = self.session.book[0]
             self.record("books", ts=self.session.now, positions=self.positions(), cash=self.cash(), equity=self.session.equity_micros,
                         initial=int(book["initial"]), maintenance=int(book["maintenance"]))
 
     def _review_orders(self) -> None:
         rows = self.session.fresh()
-        for number in {int(row["order"]) for row in rows if row["status"] == r.WORKING} & self.progress.keys():
+        if not len(rows):
+            return
+        listed = list(zip(*(rows[name].tolist() for name in _TOLD), strict=True))
+        for number in {order for order, *_, status, _, _ in listed if status == _WORKING} & self.progress.keys():
             self.progress[number].version += 1  # an order that was sent before works anew: it was amended
-        for row in rows:
-            self.record("engine", order=int(row["order"]), contract=self.codes[int(row["contract"])], lots=int(row["lots"]),
-                        kind=int(row["kind"]), limit=int(row["limit_micros"]), status=int(row["status"]), code=int(row["code"]),
-                        ts=int(row["ts"]))
+        for order, contract, lots, kind, limit, status, code, ts in listed:
+            self.record("engine", order=order, contract=self.codes[contract], lots=lots, kind=kind, limit=limit, status=status, code=code,
+                        ts=ts)
 
     def _note_gate(self) -> None:
         """The gate's own state, which losses and fills change by :class:`~kilohour.limits.RiskLimits` and a new day changes back."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -46,10 +46,14 @@ class Event(NamedTuple):
     volume: int
 
 
+_BAR = int(Kind.BAR)
+"""A plain number, for members of an enumeration compare slowly: a step asks for it with each event."""
 _KIND_AND_REF: Callable[[Any], Any] = itemgetter(2, 3)
 _OF_AN_ORDER: Callable[[Any], tuple[Any, ...]] = itemgetter(*map((r.ORDER.names or ()).index, (
     "number", "kind", "life", "flags", "origin", "limit", "trigger", "distance", "until", "parent", "group", "size", "units", "filled",
-    "legs", "contract", "ratio")))
+    "legs")))
+_WORDS, _LISTS = r.ORDER.itemsize // 8, [r.ORDER.fields[name][1] // 8 for name in ("contract", "ratio")]  # type: ignore[index]
+"""An order is 64-bit numbers throughout, the lists of its legs behind the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,14 @@ class Inflow:
         if len(events) > len(self.columns["ts"]):
             self.columns = {name: np.zeros(2 * len(events), dtype) for name, dtype in COLUMNS.items()}
             self._views.clear()
-        count, width = len(events), len(self.columns)
-        rows = np.fromiter(chain.from_iterable(sorted(events, key=_KIND_AND_REF)), np.int64, count * width).reshape(count, width)
+        count = len(events)
         if count not in self._views:
             self._views[count] = {name: column[:count] for name, column in self.columns.items()}
             for view in self._views[count].values():
                 view.flags.writeable = False
-        for place, column in enumerate(self.columns.values()):
-            column[:count] = rows[:, place]
+        rows, memory = sorted(events, key=_KIND_AND_REF), list[Any](self.columns.values())
+        for column, values in zip(memory, zip(*rows, strict=True), strict=count > 0):
+            struct.pack_into(f"{count}{column.dtype.char}", column, 0, *values)  # numpy takes four times as long over so few
         return self._views[count]
 
 
@@ -130,11 +134,14 @@ class LiveSession(Session):
     _entry: MarksEntry | None = field(init=False, default=None)
     _before: list[Array] = field(init=False, default_factory=list)
     _copies: list[tuple[Array, Array]] = field(init=False, default_factory=list)
+    _at_work: list[Working] | None = field(init=False, default=None)
+    """What :meth:`working` found, until something moves."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.inflow = Inflow()
         self.book["latency"], self.book["may_correct"] = r.AT_VENUE, 1
+        self._order_words = self.book["order"][0].view(np.int64).reshape(r.ORDERS, _WORDS)
 
     def see(self, events: Sequence[Event], at_marks: Callable[[], None] | None = None) -> None:
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
@@ -149,7 +156,7 @@ class LiveSession(Session):
         again = [event for event in events if event.kind == Kind.FINAL and event.volume <= 0 and self._is_settled(event.ref)]
         events = [event for event in events if event not in again] if again else events
         self.events = self.inflow.of(events)
-        self.book["cursor"] = 0
+        self.book["cursor"], self._at_work = 0, None
         try:
             if at_marks is None:
                 self.run(len(events))
@@ -158,6 +165,8 @@ class LiveSession(Session):
         except StrategyRaised:  # an order half made when the desk refused it is none
             self.desk["request_count"] = self.desk["basket_count"] = 0
             raise
+        finally:
+            self._at_work = None
         self.events_seen += len(events)
         if again:
             code = self.market.tape.contracts[again[0].ref].code
@@ -208,6 +217,7 @@ class LiveSession(Session):
 
     def take_image(self, plain: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
         """Goes on from an image of a session of the same run."""
+        self._at_work = None
         if "quotes" in parts and self.quotes is None:
             self.keep_quotes()
         address = self.book["quotes"].copy()
@@ -226,19 +236,16 @@ class LiveSession(Session):
         self._drain()
         parts = self.tables["orders"][self._told :]
         self._told += len(parts)
-        return np.concatenate(parts) if parts else np.zeros(0, r.OUT_ORDERS)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.zeros(0, r.OUT_ORDERS)
 
     def working(self) -> list[Working]:
-        """The orders that passed the gate and are not done, oldest first."""
-        count = int(self.book["orders_working"][0])
-        if count == 0:
-            return []
-        found = []
-        for row in self.book["order"][0][:count].tolist():
-            values = _OF_AN_ORDER(row)
-            legs, contracts, ratios = values[-3:]
-            found.append(Working(*values[:-3], *(tuple(each[:legs].tolist()) for each in (contracts, ratios))))
-        return found
+        """The orders that passed the gate and are not done, oldest first; the list is the session's own."""
+        if self._at_work is None:
+            self._at_work = []
+            for row in self._order_words[: int(self.book["orders_working"][0])].tolist():
+                *values, legs = _OF_AN_ORDER(row)
+                self._at_work.append(Working(*values, *(tuple(row[first : first + legs]) for first in _LISTS)))
+        return self._at_work
 
     def book_fill(self, number: int, contract: int, lots: int, price: int, ts: int, *, fee: int = MISSING, maker: bool = False,
                   reference: int | None = None) -> None:
@@ -342,11 +349,13 @@ class LiveSession(Session):
 
     def trigger(self, number: int) -> None:
         """The price that a working order waited for was met: from here on it is checked, amended and told as in a backtest."""
+        self._at_work = None
         rows = self.book["order"][0][: int(self.book["orders_working"][0])]
         waiting = (rows["number"] == number) & np.isin(rows["kind"], (r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED))
         rows["kind"][waiting] = np.where(rows["kind"][waiting] == r.STOP_LIMIT, r.LIMIT, r.MARKET)
 
     def _order(self, number: int) -> Any:
+        self._at_work = None
         rows = self.book["order"][0][: int(self.book["orders_working"][0])]
         at = np.flatnonzero(rows["number"] == number)
         if not len(at):
@@ -363,24 +372,30 @@ class LiveSession(Session):
         from kilohour.kernels.venue_facts import book_fact
 
         self._keep_room()
+        self._at_work = None
         fact = what, ts, number, contract, lots, price, fee, maker, reference
         if self._entry is not None:
             self._entry.facts.append(fact)
         book_fact(self.desk, self.book, self.market.terms, self.out, self.scratch, *fact)
 
     def _keep_room(self) -> None:
-        if max(int(self.out[name][0]) for name in ("orders", "fills", "ledger")) > r.ROWS - 4 * r.ORDERS * r.LEGS:
+        if self._row_counts().max() > r.ROWS - 4 * r.ORDERS * r.LEGS:
             self._drain()
 
     def _check(self, events: Sequence[Event]) -> None:
         now, market = events[0].ts, self.market
-        if any(event.ts != now for event in events) or len(events) > GROUP_MOST:
+        times, _, kinds, refs, *_ = zip(*events, strict=True)
+        if times.count(now) < len(events) or len(events) > GROUP_MOST:
             raise DataError(f"events must come one timestamp at a time, at most {GROUP_MOST} of them, found {len(events)}")
         if self.events_seen and now <= self._last:
             raise DataError(f"a timestamp must be later than the one before, {self._last}, found {now}")
         self._last = now
+        if kinds.count(_BAR) == len(kinds):
+            self._check_contract(min(refs))
+            self._check_contract(max(refs))
+            return
         for event in events:
-            if event.kind == Kind.BAR:
+            if event.kind == _BAR:
                 self._check_contract(event.ref)
             elif event.kind == Kind.PRINT:
                 if not 0 <= event.ref < len(market.tape.indices):

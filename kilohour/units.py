@@ -51,7 +51,9 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     >>> [divide_half_even(n, 2) for n in (1, 3, -1, -3)]
     [0, 2, 0, -2]
     """
-    return round(Fraction(numerator, denominator))
+    whole, rest = divmod(numerator, denominator)
+    odds = 2 * abs(rest) - abs(denominator)
+    return whole + 1 if odds > 0 or (odds == 0 and whole % 2) else whole
 
 
 def day_of(date: dt.date) -> Day:

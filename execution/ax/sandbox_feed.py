@@ -27,6 +27,7 @@ SILENCE_SECONDS = 15.0
 RETRIES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to get the feed back."""
 KINDS = {kind.name.lower(): int(kind) for kind in Kind}
+_PRINT = int(Kind.PRINT)
 Message = tuple[int, list[list[Any]]]
 """A timestamp and its events as docs/sandbox.md has them."""
 
@@ -226,7 +227,9 @@ class SandboxFeed:
         found = []
         for ts_event, name, code, *values in told:
             kind = KINDS[name]
-            ref = (self._indices if kind == Kind.PRINT else self._rows).get(code)
+            ref = (self._indices if kind == _PRINT else self._rows).get(code)
             if ref is not None:
-                found.append(Event(ts, ts_event, kind, ref, *[MISSING if value is None else value for value in values]))
+                if None in values:
+                    values = [MISSING if value is None else value for value in values]
+                found.append(Event(ts, ts_event, kind, ref, *values))
         return tuple(found)

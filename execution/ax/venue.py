@@ -69,6 +69,7 @@ FILLS_OVERLAP = 60 * 10**9
 """Fills are asked for again so far back: a venue may show one late."""
 BACKOFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0)
 LINE_MOST = 8 << 20
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 EXPRESSES = {"kinds": frozenset({r.MARKET, r.LIMIT, r.STOP, r.STOP_LIMIT, r.TRAILING_STOP, r.MARKET_IF_TOUCHED}),
              "lives": frozenset({r.GTC, r.DAY, r.IOC, r.GTD}), "flags": frozenset({r.POST_ONLY, r.REDUCE_ONLY})}
 """AX has limit orders only; the others wait here, or are limits that live at once (docs/venues/ax.md)."""
@@ -271,7 +272,7 @@ class AxVenue:
         if self._socket is None or self._socket.closed:
             self._waiting.pop(body["rid"], None)
             raise ConnectionError("the orders socket is down")
-        await self._socket.send_str(json.dumps(body, separators=(",", ":")))
+        await self._socket.send_str(_ENCODER.encode(body))
 
     async def _keep_open(self) -> None:
         tries = 0

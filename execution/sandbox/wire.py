@@ -40,7 +40,7 @@ def read_any(text: str) -> Any:
     if text.count("[") + text.count("{") > DEPTH_MOST and _depth(text) > DEPTH_MOST:
         raise BadText(f"JSON must be nested at most {DEPTH_MOST} deep")
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except RecursionError:
         raise BadText(f"JSON must be nested at most {DEPTH_MOST} deep") from None
     except ValueError as error:
@@ -60,6 +60,11 @@ def _depth(text: str) -> int:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+"""Made once: ``json.loads`` and ``json.dumps`` with arguments make one for every message."""
 
 
 def decimal(micros: int | float | None) -> str:
@@ -127,4 +132,4 @@ def iso(nanos: int) -> str:
 
 def dump(value: Any) -> str:
     """JSON on one line."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)

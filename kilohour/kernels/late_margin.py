@@ -22,7 +22,7 @@ def margin_address() -> int:
 
 def address_of(late: LateMargin) -> int:
     """The way into CPython, whether or not there is a compiled function."""
-    return ctypes.cast(late.callback, ctypes.c_void_p).value or 0
+    return late.own_address
 
 
 class LateMargin:
@@ -32,6 +32,7 @@ class LateMargin:
         self.error: BaseException | None = None
         """What stopped a call: ctypes would swallow it."""
         self.callback = NATIVE(self._make())
+        self.own_address = ctypes.cast(self.callback, ctypes.c_void_p).value or 0
 
     @property
     def address(self) -> int:
