@@ -87,6 +87,8 @@ class Session:
         if not self.quiet:
             self.out["record_row"]["values"] = np.nan  # a column is absent before the strategy first names it
         self.tables = {name: [] for name in r.TABLES}
+        self._lies_at: tuple[int, ...] = ()
+        self._lies_with: Array | None = None
         self.wants_events = int(wants_events(self.face))
         self.python: PythonStep | None = None
         self.late_margin: LateMargin | None = None
@@ -191,10 +193,17 @@ class Session:
             events["high"], events["low"], events["close"], events["volume"], self.wants_events, self.latest,
             self.first, market.first_day, market.fixes_from, market.fixes_contract, market.fixing_days, self.out,
             self._step_address(), self._service_address(), self._meeting_address(), self._rare_address(),
-            self.state.ctypes.data, self.desk.ctypes.data, self.book.ctypes.data,
-            (market.margin_terms if market.has_scenarios else market.terms).ctypes.data, self.scratch.ctypes.data,
-            self.out.ctypes.data, self._margin_address(), market.margin_terms.ctypes.data, until,
+            *self._addresses(), self._margin_address(), self._margin_terms_at, until,
         ))  # fmt: skip
+
+    def _addresses(self) -> tuple[int, ...]:
+        """Where the memory of a run lies. Asked of numpy once for a buffer of rows: it takes microseconds over each address."""
+        if self._lies_with is not self.out:
+            market = self.market
+            terms = market.margin_terms if market.has_scenarios else market.terms
+            self._lies_at = tuple(part.ctypes.data for part in (self.state, self.desk, self.book, terms, self.scratch, self.out))
+            self._margin_terms_at, self._lies_with = market.margin_terms.ctypes.data, self.out
+        return self._lies_at
 
     def _service_address(self) -> int:
         if self.service_address is None:

@@ -57,6 +57,20 @@ def whole(interpreted):
 
 
 @BOTH
+def test_rows_go_into_the_buffer_that_the_session_has_now(interpreted):
+    """Accounts of a sandbox are given one that they share."""
+    session = session_of(Busy, TAPE, interpreted=interpreted)
+    session.run(400)
+    session.flush()
+    first, session.out = session.out, np.zeros(1, r.OUT)
+    session.out["record_row"]["values"] = np.nan
+    session.run(len(TAPE.tape))
+    session.close()
+    assert memory(session) == whole(interpreted)
+    assert [int(first[name][0]) for name in r.TABLES] == [0] * len(r.TABLES)
+
+
+@BOTH
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(stops=st.lists(st.integers(1, len(TAPE.tape)), max_size=40))
 def test_blocks_of_any_size_give_the_same_bytes(interpreted, stops):

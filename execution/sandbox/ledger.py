@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.execution.sandbox.averages import Entry
-from kilohour.execution.sandbox.engines import Account
+from kilohour.execution.sandbox.engines import AT, Account
 from kilohour.execution.sandbox.instruments import Instrument, Listing
 from kilohour.execution.sandbox.model import Holding, NewOrder, Order, Statement
 from kilohour.kernels import records as r
@@ -63,21 +63,22 @@ class Ledger:
         account = self.accounts[name]
         self._refresh(account)
         account.write(new, instrument, None)
-        account.scratch["units"] = account.scratch["size"] = new.lots if left is None else left
+        account.words[AT["units"]] = account.words[AT["size"]] = new.lots if left is None else left
         return account.act(act.ASK)
 
     def work(self, order: Order, instrument: Instrument, lots: int) -> None:
         """So many more lots of an order work (fewer when negative)."""
         account = self.accounts[order.account]
-        self._legs(account, instrument, order.side)
-        account.scratch["filled"] = abs(lots)
+        account.words[AT["origin"]], account.words[AT["legs"]] = r.FROM_ORDER, len(instrument.legs)
+        account.write_legs(instrument, order.side)
+        account.words[AT["filled"]] = abs(lots)
         account.act(act.ADD if lots > 0 else act.TAKE)
 
     def trade(self, name: str, row: int, lots: int, price: int, *, is_maker: bool, ts: int) -> int:
         """Books signed lots at a price; the fee in micros."""
         account = self.accounts[name]
-        scratch = account.scratch
-        scratch["legs"], scratch["contract"][0], scratch["units"], scratch["limit"], scratch["looked"] = 1, row, lots, price, int(is_maker)
+        for field, value in (("legs", 1), ("contract", row), ("units", lots), ("limit", price), ("looked", int(is_maker))):
+            account.words[AT[field]] = value
         fee = account.act(act.TRADE)
         account.entries.setdefault(row, Entry()).trade(lots, price, ts)
         return fee
@@ -163,12 +164,6 @@ class Ledger:
             price = self.value(row)
             if price is not None:
                 book["value_price"][row] = price
-
-    def _legs(self, account: Account, instrument: Instrument, side: int) -> None:
-        scratch = account.scratch
-        scratch["origin"], scratch["legs"] = r.FROM_ORDER, len(instrument.legs)
-        for leg, (row, ratio) in enumerate(instrument.legs):
-            scratch["contract"][leg], scratch["ratio"][leg] = row, ratio * side
 
 
 def margin(instrument: Instrument, lots: int, price: int, ppm: int, floor: int) -> int:

@@ -464,16 +464,17 @@ def test_a_second_final_settlement_halts_in_the_words_of_a_tape_and_pays_nothing
     cash = table.trader.cash()
     table.trader.session.state["what"] = 0
 
-    def final(day: int, price: int) -> None:
+    def final(day: int, price: int, *beside: tuple[Kind, int]) -> None:
         ts = START + day * NANOS_PER_DAY
-        rows = ((Kind.FINAL, 0), (Kind.MARK, 1))
+        rows = ((Kind.FINAL, 0), *beside)
         table.trader.take_feed([Event(ts, ts, int(kind), row, MISSING, MISSING, MISSING, price, MISSING) for kind, row in rows], table.now)
 
-    final(2, 2_100_000)
+    final(2, 2_100_000, (Kind.MARK, 1))
     paid = table.trader.cash() - cash
     assert paid + int(table.trader.session.book["fees"][0]) == 292_000_000
     assert not table.trader.risk.reason
-    final(3, 2_300_000)
+    final(3, 2_300_000, (Kind.MARK, 1))
+    final(4, 2_300_000)
     assert table.trader.cash() - cash == paid
     assert table.trader.risk.trading == Trading.HALTED
     assert table.trader.risk.reason == f"DataError: a contract is settled once, found 2 final settlements of {NEAR} without a revision number"
