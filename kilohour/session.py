@@ -88,7 +88,7 @@ class Session:
             self.out["record_row"]["values"] = np.nan  # a column is absent before the strategy first names it
         self.tables = {name: [] for name in r.TABLES}
         self._lies_at: tuple[int, ...] = ()
-        self._lies_with: Array | None = None
+        self._lies_with: tuple[Array, Market] | None = None
         self.wants_events = int(wants_events(self.face))
         self.python: PythonStep | None = None
         self.late_margin: LateMargin | None = None
@@ -197,12 +197,12 @@ class Session:
         ))  # fmt: skip
 
     def _addresses(self) -> tuple[int, ...]:
-        """Where the memory of a run lies. Asked of numpy once for a buffer of rows: it takes microseconds over each address."""
-        if self._lies_with is not self.out:
-            market = self.market
+        """Where the memory of a run lies. Asked of numpy once for a buffer of rows and a market: each takes it microseconds."""
+        market = self.market
+        if self._lies_with is None or self._lies_with[0] is not self.out or self._lies_with[1] is not market:
             terms = market.margin_terms if market.has_scenarios else market.terms
             self._lies_at = tuple(part.ctypes.data for part in (self.state, self.desk, self.book, terms, self.scratch, self.out))
-            self._margin_terms_at, self._lies_with = market.margin_terms.ctypes.data, self.out
+            self._margin_terms_at, self._lies_with = market.margin_terms.ctypes.data, (self.out, market)
         return self._lies_at
 
     def _service_address(self) -> int:
