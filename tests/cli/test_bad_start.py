@@ -116,7 +116,7 @@ def test_at_a_sandbox_that_runs_already(case, prepared, tapes):
                                   is_lockstep=True, parameters=wrong.parameters, assume=wrong.assume))
             assert str(error.value).endswith(wrong.words)
 
-    asyncio.run(asyncio.wait_for(go(), 30))
+    asyncio.run(asyncio.wait_for(go(), 120))
     assert contents(prepared) == before
 
 

@@ -107,7 +107,7 @@ def test_a_position_from_before_is_no_part_of_a_run_until_it_is_accepted(accepts
                          limits=dataclasses.replace(CAREFUL, step_seconds=0.0))
             return await live(asked)
 
-    runner = asyncio.run(asyncio.wait_for(go(), 30))
+    runner = asyncio.run(asyncio.wait_for(go(), 120))
     risk = runner.trader.risk
     told = [record.body for record in read(tmp_path / "run") if record.kind == "mismatch"]
     assert told[0]["positions"] == {"SIM-H100-PERP": [0, 5], "SIM:H100-2030-01": [0, 5]}

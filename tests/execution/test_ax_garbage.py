@@ -133,7 +133,7 @@ def test_garbage_on_the_orders_socket_is_a_lost_line_with_a_reason_and_an_order_
                 break
             await asyncio.sleep(0.01)
 
-    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 20))
+    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 120))
     told = [fact.is_up for fact in facts if isinstance(fact, port.Linked)]
     assert told == [True, False, True]
     assert [fact.cid for fact in facts if isinstance(fact, port.Unsure)] == [77]
@@ -155,7 +155,7 @@ def test_a_line_that_falls_silent_is_lost_and_opened_again(monkeypatch):
                 break
             await asyncio.sleep(0.01)
 
-    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 20))
+    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 120))
     assert [fact.is_up for fact in facts if isinstance(fact, port.Linked)][:2] == [True, False]
     assert [fact.cid for fact in facts if isinstance(fact, port.Unsure)] == [77]
     assert speaks.lines >= 2
@@ -179,7 +179,7 @@ def test_an_answer_that_cannot_be_read_is_as_good_as_none_and_told_once(read):
         await venue.do(PLACE)
         return venue._socket is not None
 
-    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 20))
+    facts = asyncio.run(asyncio.wait_for(speaks.play(story), 120))
     assert speaks.asked >= 9
     reasons = [fact.why for fact in facts if isinstance(fact, port.Linked)]
     assert len(reasons) == len(set(reasons)) <= 4
@@ -220,5 +220,5 @@ def test_a_run_does_not_begin_at_a_venue_whose_contracts_have_changed(tmp_path, 
             with pytest.raises(UsageError, match="multiplier must be 730"):
                 await live(dataclasses.replace(asked, folder=tmp_path / "again"))
 
-    asyncio.run(asyncio.wait_for(go(), 30))
+    asyncio.run(asyncio.wait_for(go(), 120))
     assert not (tmp_path / "again").exists()

@@ -67,12 +67,12 @@ def at_the_sandbox(story, exchange=None) -> list[port.Fact]:
             await venue.close()
             return facts
 
-    return asyncio.run(asyncio.wait_for(go(), 30))
+    return asyncio.run(asyncio.wait_for(go(), 120))
 
 
 def said_by(speaks: Speaks, story) -> list[port.Fact]:
     """The same at a venue that says what it is told to."""
-    return asyncio.run(asyncio.wait_for(speaks.play(story), 20))
+    return asyncio.run(asyncio.wait_for(speaks.play(story), 120))
 
 
 def of(kind: type, facts: list[port.Fact]) -> list[Any]:
@@ -300,7 +300,7 @@ def test_h9_half_a_candle_of_before_the_line_broke_is_no_bar_and_no_level_of_a_b
     """What traded in the rest of that minute nobody told: its close was that of a moment when the line broke."""
     ghost = {"t": "2", "s": "X", "ts": 301, "tn": 0, "st": True, "b": [{"p": "2.9", "q": 5}], "a": [{"p": "2.1", "q": 5}]}
     gap = Resumes([{"t": "h", "ts": 300, "tn": 0}, ghost, candle(300, "2.55"), {"t": "h", "ts": 361, "tn": 0}])
-    assert asyncio.run(asyncio.wait_for(gap.closes(1), 20)) == [(360, 2_550_000)], "the naive feed shows (120, 2_500_000) first"
+    assert asyncio.run(asyncio.wait_for(gap.closes(1), 120)) == [(360, 2_550_000)], "the naive feed shows (120, 2_500_000) first"
     same = Resumes([candle(60, "2.58"), {"t": "h", "ts": 121, "tn": 0}])
     assert asyncio.run(asyncio.wait_for(same.closes(1), 20)) == [(120, 2_580_000)], "told whole on the new line, it is one"
 

@@ -69,7 +69,7 @@ class Strict:
                 await runner.cleanup()
             return facts
 
-        return asyncio.run(asyncio.wait_for(go(), 30))
+        return asyncio.run(asyncio.wait_for(go(), 120))
 
     async def dropped(self, facts: list[port.Fact]) -> None:
         """The orders socket is cut, and comes back."""

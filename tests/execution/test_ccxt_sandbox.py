@@ -84,7 +84,7 @@ def test_an_order_lives_fills_and_survives_a_lost_reply():
             assert not server.exchange.open_orders["one"]
             await venue.close()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_does_the_same(tmp_path, monkeypatch):
@@ -126,7 +126,7 @@ def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_
             assert not server.exchange.open_orders["one"]
             await venue.close()
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_every_fill_of_a_downtime_is_told_also_when_a_page_does_not_hold_them():
@@ -163,7 +163,7 @@ def test_every_fill_of_a_downtime_is_told_also_when_a_page_does_not_hold_them():
             assert why == [f"the history of trades may be cut: {symbol}: trades from 100 days ago on were asked for, and the venue shows 90"]
             await closed(exchange)
 
-    asyncio.run(asyncio.wait_for(run(), 60))
+    asyncio.run(asyncio.wait_for(run(), 120))
 
 
 def test_the_names_here_are_those_of_the_sandbox():
@@ -185,4 +185,4 @@ def test_a_job_whose_library_swallows_a_cancel_ends_all_the_same():
         await ended(jobs)
         assert all(job.cancelled() for job in jobs)
 
-    asyncio.run(asyncio.wait_for(run(), 20))
+    asyncio.run(asyncio.wait_for(run(), 120))

@@ -56,7 +56,7 @@ def told(since: int | None, *, off: int = 0) -> list[str]:
             assert server.faults == 0
             return facts
 
-    facts = asyncio.run(asyncio.wait_for(go(), 30))
+    facts = asyncio.run(asyncio.wait_for(go(), 120))
     return list(dict.fromkeys(fact.legs[0].trade for fact in facts if isinstance(fact, port.Filled)))
 
 

@@ -90,4 +90,4 @@ def test_fok_fills_or_is_killed_in_a_market_with_a_book(units, states):
                 assert (orders[1].state, orders[1].filled) == ("expired", 0)
             await venue.close()
 
-    asyncio.run(asyncio.wait_for(run(), 30))
+    asyncio.run(asyncio.wait_for(run(), 120))

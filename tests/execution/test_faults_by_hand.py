@@ -71,7 +71,7 @@ def chased(folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Book
             await trading
             return runner, exchange
 
-    return asyncio.run(asyncio.wait_for(go(), 60))
+    return asyncio.run(asyncio.wait_for(go(), 120))
 
 
 def orders_of(exchange: BookExchange) -> int:

@@ -62,7 +62,7 @@ def killed(folder, count, around, mode="paper", **more):
             await venue.close()
             return told, left
 
-    return asyncio.run(asyncio.wait_for(go(), 60))
+    return asyncio.run(asyncio.wait_for(go(), 120))
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def test_the_command_itself_cancels_by_a_session_of_its_own(tmp_path, capsys):
             await venue.close()
             return codes
 
-    assert asyncio.run(asyncio.wait_for(go(), 60)) == [0, [], 2]
+    assert asyncio.run(asyncio.wait_for(go(), 120)) == [0, [], 2]
     told = capsys.readouterr()
     assert f"{folder}: 2 orders cancelled, 0 open; the runner was told" in " ".join(told.out.split())
     assert "the venue refused the key" in " ".join(told.err.split())

@@ -46,7 +46,7 @@ def shown(first: list[dict], *, kind: str = "replay", again: bool = True) -> tup
         moments: list[Moment] = [moment async for moment in feed.moments()]
         return [event.close // 10**6 for moment in moments for event in moment.events], line.opened
 
-    return asyncio.run(asyncio.wait_for(go(), 10))
+    return asyncio.run(asyncio.wait_for(go(), 120))
 
 
 ONE, TWO, THREE, FOUR = MESSAGES

@@ -184,7 +184,7 @@ async def frames(server: Server, client: Client, path: str, socket: Any, answer:
     for name, (frame, code) in RAW_FRAMES.items():
         reader, writer = await raw_socket(server, client, path)
         writer.write(frame)
-        said = await asyncio.wait_for(reader.read(), 5)
+        said = await asyncio.wait_for(reader.read(), 60)
         assert code in said[-150:], f"{name}: {said[-50:]!r}"
         writer.transport.abort()
     await socket.send_str("[]")

@@ -92,7 +92,7 @@ def test_sockets_are_closed_or_fall_silent() -> None:
         gone, silent = await client.orders_socket(), await client.http.ws_connect(f"{client.base}/md/ws", headers=client.headers)
         await inject(client, do="half_open", channel="market")
         await inject(client, do="disconnect", channel="orders")
-        closed = await gone.receive(timeout=5)
+        closed = await gone.receive(timeout=60)
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 1012)
         await silent.send_json({"rid": 1, "type": "subscribe", "symbol": NEAR, "level": "LEVEL_2"})
         with pytest.raises(asyncio.TimeoutError):
@@ -216,7 +216,7 @@ def test_a_venue_restarts_with_and_without_its_orders(state: str) -> None:
         await client.ask(socket, t="p", cid=1, **ORDER)
         await until(socket, "n")
         await inject(client, do="restart", state=state)
-        assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await socket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert (await client.get("/api/whoami"))["code"] == 401
         await client.login()
         rows = (await client.get("/orders/open-orders"))["orders"]

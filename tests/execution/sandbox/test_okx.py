@@ -240,7 +240,7 @@ def test_ccxt_trades_by_its_urls_alone_sync_async_and_pro() -> None:
                     await asyncio.sleep(0.01)
                 await asyncio.sleep(0.05)
                 await pro.create_order(symbol, "market", "sell", 1)
-                orders, mine, trades = await asyncio.wait_for(watched, 10)
+                orders, mine, trades = await asyncio.wait_for(watched, 60)
                 assert orders[-1]["side"] == mine[-1]["side"] == trades[-1]["side"] == "sell"
                 placed = await pro.create_order_ws(symbol, "limit", "buy", 1, 1.4)
                 await pro.cancel_order_ws(placed["id"], symbol)

@@ -247,7 +247,7 @@ def test_ccxt_places_stops_triggers_profits_and_trailing_orders_by_its_urls_alon
                         break
                     await asyncio.sleep(0.01)
                 placed = await pro.create_order(found["symbol"], "market", "sell", 2, None, {"stopLossPrice": 1.9, "reduceOnly": True})
-                assert [(order["id"], order["status"]) for order in await asyncio.wait_for(watched, 10)] == [(placed["id"], "open")]
+                assert [(order["id"], order["status"]) for order in await asyncio.wait_for(watched, 60)] == [(placed["id"], "open")]
                 exchange.place("three", NewOrder(symbol=NEAR, side=1, lots=9, price=1_890_000))
                 trade_at(exchange, 1_900_000)
                 server.publish()

@@ -46,7 +46,7 @@ async def heard(batches: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> tu
     async with aiohttp.ClientSession() as http, http.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}/") as socket:
         for batch in batches:
             for _ in batch:
-                got.append(await socket.receive_str(timeout=10))
+                got.append(await socket.receive_str(timeout=60))
             await socket.send_str("next")
     await runner.cleanup()
     return got, sum(together)
