@@ -12,16 +12,16 @@ from kilohour.execution.journal import INPUTS, Record, canonical, chained
 from kilohour.execution.port import from_json, to_json
 from kilohour.execution.snapshots import note_of, taken, unreadable
 from kilohour.execution.trader import Trader
+from kilohour.kernels import records as r
 from kilohour.live import Event
-from kilohour.tape.schema import Kind
 from kilohour.units import MISSING
 
 
 def feed_body(trader: Trader, events: Sequence[Event], facts: Sequence[Any] = ()) -> dict[str, Any]:
     """A timestamp as the journal holds it: contracts and indices by code, nothing where the tape has no value."""
-    indices, print_, missing = [index.code for index in trader.session.market.tape.indices], int(Kind.PRINT), MISSING
-    rows = [[(indices if kind == print_ else trader.codes)[ref], ts, ts_event, kind, *(
-        values if missing not in values else [None if value == missing else value for value in values])]
+    indices = [index.code for index in trader.session.market.tape.indices]
+    rows = [[(indices if kind == r.PRINT else trader.codes)[ref], ts, ts_event, kind, *(
+        values if MISSING not in values else [None if value == MISSING else value for value in values])]
             for ts, ts_event, kind, ref, *values in events]
     return {"events": rows, **({"facts": [to_json(fact) for fact in facts]} if facts else {})}
 
@@ -31,7 +31,7 @@ def events_of(trader: Trader, body: dict[str, Any]) -> list[Event]:
     indices = {index.code: row for row, index in enumerate(trader.session.market.tape.indices)}
     found = []
     for code, ts, ts_event, kind, *values in body["events"]:
-        ref = indices[code] if kind == Kind.PRINT else trader.rows[code]
+        ref = indices[code] if kind == r.PRINT else trader.rows[code]
         found.append(Event(ts, ts_event, kind, ref, *[MISSING if value is None else value for value in values]))
     return found
 

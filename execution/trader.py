@@ -36,9 +36,7 @@ from kilohour.execution.port import (
 from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.kernels import records as r
 from kilohour.live import Event, LiveSession, Working, contract_rows
-from kilohour.tape.schema import Kind
 
-_BAR, _MARK, _WORKING = int(Kind.BAR), int(Kind.MARK), int(r.WORKING)
 _TOLD = ("order", "contract", "lots", "kind", "limit_micros", "status", "code", "ts")
 """Columns of the engine's table of orders that the journal holds."""
 CID_COUNTER = 1 << 32
@@ -135,7 +133,7 @@ class Trader:
         """Facts of the timestamp that comes, then its events: phase 1 of docs/engine.md before the others."""
         late = [fact for fact in facts if self._is_at_settlement(fact)]
         if facts:
-            self.opens = {event.ref: event.open for event in events if event.kind == _BAR}
+            self.opens = {event.ref: event.open for event in events if event.kind == r.BAR}
         self._take_all([fact for fact in facts if fact not in late] if late else facts, now)
         self.opens = {}
         return self.take_feed(events, now, late)
@@ -359,7 +357,7 @@ class Trader:
             progress.tried_at = -1
 
     def _note_books(self, events: Sequence[Event]) -> None:
-        if _MARK in [event.kind for event in events]:
+        if r.MARK in [event.kind for event in events]:
             book = self.session.book[0]
             self.record("books", ts=self.session.now, positions=self.positions(), cash=self.cash(), equity=self.session.equity_micros,
                         initial=int(book["initial"]), maintenance=int(book["maintenance"]))
@@ -369,7 +367,7 @@ class Trader:
         if not len(rows):
             return
         listed = list(zip(*(rows[name].tolist() for name in _TOLD), strict=True))
-        for number in {order for order, *_, status, _, _ in listed if status == _WORKING} & self.progress.keys():
+        for number in {order for order, *_, status, _, _ in listed if status == r.WORKING} & self.progress.keys():
             self.progress[number].version += 1  # an order that was sent before works anew: it was amended
         for order, contract, lots, kind, limit, status, code, ts in listed:
             self.record("engine", order=order, contract=self.codes[contract], lots=lots, kind=kind, limit=limit, status=status, code=code,

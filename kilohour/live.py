@@ -46,14 +46,11 @@ class Event(NamedTuple):
     volume: int
 
 
-_BAR = int(Kind.BAR)
-"""A plain number, for members of an enumeration compare slowly: a step asks for it with each event."""
 _KIND_AND_REF: Callable[[Any], Any] = itemgetter(2, 3)
 _OF_AN_ORDER: Callable[[Any], tuple[Any, ...]] = itemgetter(*map((r.ORDER.names or ()).index, (
     "number", "kind", "life", "flags", "origin", "limit", "trigger", "distance", "until", "parent", "group", "size", "units", "filled",
     "legs")))
-_WORDS, _LISTS = r.ORDER.itemsize // 8, [r.ORDER.fields[name][1] // 8 for name in ("contract", "ratio")]  # type: ignore[index]
-"""An order is 64-bit numbers throughout, the lists of its legs behind the others."""
+_LISTS = r.ORDER_AT["contract"], r.ORDER_AT["ratio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ class LiveSession(Session):
         super().__post_init__()
         self.inflow = Inflow()
         self.book["latency"], self.book["may_correct"] = r.AT_VENUE, 1
-        self._order_words = self.book["order"][0].view(np.int64).reshape(r.ORDERS, _WORDS)
+        self._order_words = self.book["order"][0].view(np.int64).reshape(r.ORDERS, -1)
 
     def see(self, events: Sequence[Event], at_marks: Callable[[], None] | None = None) -> None:
         """Moves over the events of one timestamp, later than all before; what it leads to is in :meth:`working` and :meth:`fresh`.
@@ -379,12 +376,12 @@ class LiveSession(Session):
         if self.events_seen and now <= self._last:
             raise DataError(f"a timestamp must be later than the one before, {self._last}, found {now}")
         self._last = now
-        if kinds.count(_BAR) == len(kinds):
+        if kinds.count(r.BAR) == len(kinds):
             self._check_contract(min(refs))
             self._check_contract(max(refs))
             return
         for event in events:
-            if event.kind == _BAR:
+            if event.kind == r.BAR:
                 self._check_contract(event.ref)
             elif event.kind == Kind.PRINT:
                 if not 0 <= event.ref < len(market.tape.indices):

@@ -54,6 +54,11 @@ class Market:
     """The tape holds corrections by the venue, funding or quotes."""
     has_quotes: bool = False
 
+    @property
+    def asked_terms(self) -> Array:
+        """The terms that a requirement is worked out by."""
+        return self.margin_terms if self.has_scenarios else self.terms
+
     @classmethod
     def of(cls, tape: Tape, terms: Mapping[str, EngineTerms], index_of: Mapping[str, str | None], fills: Fills | None = None,
            limits: RiskLimits | None = None, print_days: tuple[int, int] | None = None) -> Market:

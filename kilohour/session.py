@@ -200,8 +200,8 @@ class Session:
         """Where the memory of a run lies. Asked of numpy once for a buffer of rows and a market: each takes it microseconds."""
         market = self.market
         if self._lies_with is None or self._lies_with[0] is not self.out or self._lies_with[1] is not market:
-            terms = market.margin_terms if market.has_scenarios else market.terms
-            self._lies_at = tuple(part.ctypes.data for part in (self.state, self.desk, self.book, terms, self.scratch, self.out))
+            parts = self.state, self.desk, self.book, market.asked_terms, self.scratch, self.out
+            self._lies_at = tuple(part.ctypes.data for part in parts)
             self._margin_terms_at, self._lies_with = market.margin_terms.ctypes.data, (self.out, market)
         return self._lies_at
 
@@ -219,7 +219,7 @@ class Session:
         market = self.market
         self.book["risk"]["call"] = risk_address(market.has_scenarios)
         for name, memory in (("guard", guard), ("book", self.book), ("desk", self.desk), ("order", self.scratch), ("out", self.out),
-                             ("terms", market.margin_terms if market.has_scenarios else market.terms)):
+                             ("terms", market.asked_terms)):
             self.book["risk"][name] = memory.ctypes.data
 
     def _rare_address(self) -> int:

@@ -14,6 +14,7 @@ import aiohttp
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError, UsageError
 from kilohour.execution.runner import Moment, unnamed
+from kilohour.kernels import records as r
 from kilohour.live import Event
 from kilohour.tape.schema import COLUMNS, Index, Kind
 from kilohour.tape.tape import Tape
@@ -27,7 +28,6 @@ SILENCE_SECONDS = 15.0
 RETRIES = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each attempt to get the feed back."""
 KINDS = {kind.name.lower(): int(kind) for kind in Kind}
-_PRINT = int(Kind.PRINT)
 Message = tuple[int, list[list[Any]]]
 """A timestamp and its events as docs/sandbox.md has them."""
 
@@ -227,7 +227,7 @@ class SandboxFeed:
         found = []
         for ts_event, name, code, *values in told:
             kind = KINDS[name]
-            ref = (self._indices if kind == _PRINT else self._rows).get(code)
+            ref = (self._indices if kind == r.PRINT else self._rows).get(code)
             if ref is not None:
                 if None in values:
                     values = [MISSING if value is None else value for value in values]

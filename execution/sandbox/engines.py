@@ -40,8 +40,7 @@ LEDGER = {
 }  # fmt: skip
 
 
-AT: Mapping[str, int] = {name: offset // 8 for name, (_, offset, *_) in (r.ORDER.fields or {}).items()}
-"""Where a field lies in the scratch memory, in words: it is 64-bit numbers throughout."""
+AT = r.ORDER_AT
 _BLANK = tuple(AT[name] for name in ("filled", "looked", "place", "has_children", "ahead", "arrived"))
 
 
@@ -117,7 +116,7 @@ class Account:
             ("kind", KINDS.index(new.kind) + 1), ("life", LIVES.index(new.life) + 1), ("origin", r.FROM_ORDER), ("flags", flags),
             ("ticket", self.tickets), ("until", new.until), ("group", new.group), ("limit", sign * (new.price or 0)),
             ("trigger", sign * (new.trigger or 0)), ("distance", new.distance or 0), ("ahead_at", MISSING),
-            ("legs", len(instrument.legs)), ("units", new.lots), ("plain", int(is_plain)),
+            ("units", new.lots), ("plain", int(is_plain)),
             ("parent", (parent.number if parent is not None and parent.state.is_open else -1) if new.parent else 0),
         ):  # fmt: skip
             words[AT[name]] = value
@@ -126,6 +125,7 @@ class Account:
     def write_legs(self, instrument: Instrument, side: int) -> None:
         """The contracts of an order in the scratch memory, and signed lots of each to a unit."""
         words, contract, ratio = self.words, AT["contract"], AT["ratio"]
+        words[AT["legs"]] = len(instrument.legs)
         for leg, (row, lots) in enumerate(instrument.legs):
             words[contract + leg], words[ratio + leg] = row, lots * side
 

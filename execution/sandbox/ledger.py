@@ -69,7 +69,7 @@ class Ledger:
     def work(self, order: Order, instrument: Instrument, lots: int) -> None:
         """So many more lots of an order work (fewer when negative)."""
         account = self.accounts[order.account]
-        account.words[AT["origin"]], account.words[AT["legs"]] = r.FROM_ORDER, len(instrument.legs)
+        account.words[AT["origin"]] = r.FROM_ORDER
         account.write_legs(instrument, order.side)
         account.words[AT["filled"]] = abs(lots)
         account.act(act.ADD if lots > 0 else act.TAKE)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from kilohour.contracts.library_days import EVERY_DAY, FIRST, LAST, Days, library_days
+from kilohour.contracts.kept_days import EVERY_DAY, FIRST, LAST, Days, days_of
 from kilohour.errors import UsageError
 from kilohour.units import date_of, day_of
 
@@ -112,7 +112,7 @@ def business_days(rule: CalendarRule) -> BusinessDays:
         days = np.arange(day_of(FIRST), day_of(LAST) + 1, dtype=np.int64)
         version, first, last = "every day", int(day_of(FIRST)), int(day_of(LAST))
     else:
-        days, version, first, last = library_days(rule.base)
+        days, version, first, last = days_of(rule.base)
     opened = [int(day_of(e.day)) for e in rule.exceptions if e.is_open]
     closed = [int(day_of(e.day)) for e in rule.exceptions if not e.is_open]
     days = np.setdiff1d(np.union1d(days, np.array(opened, dtype=np.int64)), np.array(closed, dtype=np.int64))

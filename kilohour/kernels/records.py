@@ -275,6 +275,8 @@ orders took of it; ``units``: what may fill, less than ``size`` while a parent s
 matching.py. ``looked``: has met a bar. ``place``: where on the way of a price it looks from, in the bar at ``earliest``.
 ``ahead``: lots displayed before it at the limit ``ahead_at`` (fill models of quotes). ``beyond``: at a venue, signed lots of each leg
 that filled beyond the whole units; in a backtest legs fill together and nobody looks at it."""
+ORDER_AT = {name: offset // 8 for name, (_, offset, *_) in (ORDER.fields or {}).items()}
+"""Where a field of an order lies, in words: it is 64-bit numbers throughout, the lists of its legs behind the others."""
 
 AT_VENUE = np.int64(2**62)
 """The latency of an order that fills at a venue and nowhere else: later than every tape's end, and with a time it fits 64 bits."""

@@ -34,7 +34,7 @@ DIGEST_BYTES = 16
 Days = npt.NDArray[np.int64]
 
 
-def library_days(name: str) -> tuple[Days, str, int, int]:
+def days_of(name: str) -> tuple[Days, str, int, int]:
     """The days, the library with its release, and the first and last day that are known.
 
     Raises :class:`UnknownName` when the library has no such calendar, :class:`UsageError` when it cannot compute it.

@@ -10,8 +10,8 @@ import sys
 import exchange_calendars
 import pytest
 
-from kilohour.contracts import library_days
-from kilohour.contracts.library_days import FIRST, LAST
+from kilohour.contracts import kept_days
+from kilohour.contracts.kept_days import FIRST, LAST
 from kilohour.errors import UnknownName
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # exchange_calendars calls what pandas deprecates
@@ -49,12 +49,12 @@ def test_the_next_process_has_the_library_s_days_without_importing_it(cache):
                          ids=["cut", "another day", "empty"])
 def test_a_damaged_file_is_made_again(cache, monkeypatch, damage):
     monkeypatch.delitem(sys.modules, "exchange_calendars")
-    days, *said = library_days.library_days("XNYS")
+    days, *said = kept_days.days_of("XNYS")
     (kept,) = (cache / "calendars").iterdir()
     whole = kept.read_bytes()
     kept.write_bytes(damage(whole))
     monkeypatch.delitem(sys.modules, "exchange_calendars", raising=False)
-    again, *same = library_days.library_days("XNYS")
+    again, *same = kept_days.days_of("XNYS")
     assert (again.tolist(), same) == (days.tolist(), said)
     assert kept.read_bytes() == whole
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
@@ -80,11 +80,11 @@ library.register_calendar_type("XNYS", Mine, force=True)
 
 def test_an_unknown_calendar_is_refused_and_leaves_nothing(cache):
     with pytest.raises(UnknownName, match="did you mean .XNZE."):
-        library_days.library_days("XNYZ")
+        kept_days.days_of("XNYZ")
     assert not (cache / "calendars").exists()
 
 
 def test_where_nothing_can_be_kept_the_days_are_the_same(cache, monkeypatch):
     (cache / "calendars").write_text("a file in the way")
-    days, *_ = library_days.library_days("XNYS")
+    days, *_ = kept_days.days_of("XNYS")
     assert len(days) == len(exchange_calendars.get_calendar("XNYS", start=str(FIRST), end=str(LAST)).sessions)
