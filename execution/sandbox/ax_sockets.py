@@ -94,13 +94,15 @@ class OrdersSocket:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.sent: dict[str, int] = dict.fromkeys(server.exchange.accounts, 0)
+        self._boxes: dict[str, list[Outbox]] = {}
+        """By account, which here never changes: looking through all sockets for each event would be a good part of the work."""
 
     def publish(self, changes: Changes) -> None:
         """Tells every socket of an account what happened to its orders."""
         for event in changes.events:
             account = event.order.account
             self.sent[account] = self.sent.get(account, 0) + 1
-            boxes = self.server.hub.each("orders", account)
+            boxes = [box for box in self._boxes.get(account, ()) if not box.is_gone]
             if boxes:
                 text = dump(event_row(event, self.sent[account]))
                 for box in boxes:
@@ -116,6 +118,7 @@ class OrdersSocket:
             return web.json_response({"code": 503, "msg": "too many sockets", "error": "unavailable"}, status=503)
         await socket.prepare(request)
         box = self.server.hub.join(socket, request, "orders", account)
+        self._boxes.setdefault(account, []).append(box)
         cancels = request.query.get("cancel_on_disconnect", "").lower() == "true"
         heart = asyncio.get_running_loop().create_task(heartbeat(self.server, box))
         try:
@@ -127,6 +130,7 @@ class OrdersSocket:
                 await self._take(box, account, message.data)
         finally:
             heart.cancel()
+            self._boxes[account].remove(box)
             self.server.hub.leave(box)
             if cancels and not self.server.hub.each("orders", account):
                 self.server.exchange.cancel_all(account, reason=Reason.DISCONNECT)

@@ -135,14 +135,11 @@ class Hub:
     def __init__(self, chaos: Chaos) -> None:
         self.chaos = chaos
         self.open: list[Outbox] = []
-        self._of: dict[str, list[Outbox]] = {}
-        """Open sockets by account: with many clients, looking through all of them for each event would be a good part of the work."""
 
     def join(self, socket: web.WebSocketResponse, request: web.Request, channel: str, account: str = "") -> Outbox:
         """A socket's way out, kept until it leaves. Raises :class:`web.HTTPServiceUnavailable` when there are too many."""
         outbox = Outbox(socket, request, channel, account, self.chaos)
         self.open.append(outbox)
-        self._of.setdefault(account, []).append(outbox)
         return outbox
 
     def has_room(self) -> bool:
@@ -160,12 +157,10 @@ class Hub:
         outbox.end()
         if outbox in self.open:
             self.open.remove(outbox)
-            self._of[outbox.account].remove(outbox)
 
     def each(self, channel: str, account: str | None = None) -> list[Outbox]:
         """Open sockets of a channel (of one account)."""
-        boxes = self.open if account is None else self._of.get(account, [])
-        return [box for box in boxes if channel in ("all", box.channel) and not box.is_gone]
+        return [box for box in self.open if (channel in ("all", box.channel)) and account in (None, box.account) and not box.is_gone]
 
     def tell(self, channel: str, make: Callable[[Outbox], str | None]) -> None:
         """Sends to every socket of a channel what ``make`` says of it, if anything."""
