@@ -19,9 +19,11 @@ the reader of a pipe went away         141        nothing
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; ``arguments`` are those of the process unless given."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(words, prog_name="kilohour", standalone_mode=False)
+        code = _command().main(words, prog_name="kilohour", standalone_mode=False)
         sys.stdout.flush()
     except KilohourError as error:
         return _fail(str(error), error.exit_code)
@@ -110,6 +112,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         sys.stderr.write("kilohour: interrupted\n")
     return code if isinstance(code, int) else 0
+
+
+@functools.cache
+def _command() -> Any:
+    """Every option of every command is looked at once a process, not once a line."""
+    return typer.main.get_command(app)
 
 
 def _fail(message: str, code: int) -> int:

@@ -25,7 +25,8 @@ def every_processor():
     timing.pin(timing.PROCESSORS)
 
 
-@pytest.mark.parametrize("name", ["cross", "spread", "resting", "memory", "indicators", "curve", "data"])
+@pytest.mark.parametrize("name", ["cross", "spread", "curve",
+                                  *(pytest.param(name, marks=pytest.mark.soak) for name in ("resting", "memory", "indicators", "data"))])
 def test_every_piece_of_work_gives_rows_with_figures(name, monkeypatch):
     monkeypatch.delenv("KILOHOUR_DATA", raising=False)
     monkeypatch.setattr("kilohour.backtests.bench.peers.installed", lambda _: None)
