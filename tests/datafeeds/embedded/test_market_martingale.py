@@ -14,13 +14,13 @@ import datetime as dt
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy.special import stdtrit
 
 from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
 from tests.datafeeds.embedded.conftest import SEEDS, curve_of
 
 H100, B200 = 0, 2
-CRITICAL = float(stats.t.ppf(1 - 0.001 / 2, len(SEEDS) - 1))
+CRITICAL = float(stdtrit(len(SEEDS) - 1, 1 - 0.001 / 2))
 NAMES = ("constant", "days to launch", "slope", "adoption surprise", "return of 21 days")
 
 
