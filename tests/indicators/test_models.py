@@ -52,9 +52,10 @@ def statsmodels_filter(x, y, noise, level_walk, beta_walk, start):
     return model.filter()
 
 
-def test_the_hedge_ratio_is_statsmodels_filter():
+@MANY
+def test_the_hedge_ratio_is_statsmodels_filter(count):
     rng = np.random.default_rng(1)
-    for _ in range(1000):
+    for _ in range(count):
         x, y = wandering(rng)
         theirs = statsmodels_filter(x, y, 0.02, 0.002, 0.01, 10.0)
         ours = arrays.kalman_hedge(x, y, noise=0.02, level_walk=0.002, beta_walk=0.01, start=10.0)
