@@ -17,9 +17,9 @@ also pays for binding oneself and for credit, so the curve is a model and lies b
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kilohour.errors import DataError
@@ -27,6 +27,7 @@ from kilohour.units import date_of
 
 DECAY_MIN, DECAY_MAX = 1e-3, 50.0
 """Bounds of k: from a curve that is almost a line to one that falls within a week."""
+DAYS_OF_YEAR = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Curve:
     def forward(self, years: float) -> float:
         """f(τ)/S, the forward of one hour in ``years``."""
         return self.level + (1.0 - self.level) * math.exp(-self.decay * years)
+
+    def forwards(self, years: Iterable[float]) -> list[float]:
+        """:meth:`forward` of each."""
+        level, rest, fall, exp = self.level, 1.0 - self.level, -self.decay, math.exp
+        return [level + rest * exp(fall * tau) for tau in years]
 
     def term(self, years: float) -> float:
         """T(τ)/S, the average price of the hours of the next ``years``."""
@@ -97,15 +103,6 @@ class Commitments:
             return fit(*self.ratios[self.known_days.index(observed)])
         except DataError as error:
             raise DataError(f"commitments of {self.chip} on {date_of(observed)}: {error}") from None
-
-
-def years_between(day: int, later: int) -> float:
-    """Years of 365 days.
-
-    >>> years_between(0, 73)
-    0.2
-    """
-    return (later - day) / dt.timedelta(days=365).days
 
 
 def _average(x: float) -> float:

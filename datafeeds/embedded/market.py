@@ -92,7 +92,8 @@ class EmbeddedMarket:
         """
         from kilohour.datafeeds.embedded.minutes import minute_tape
 
-        return minute_tape(self.paths(), contracts, days, product, last or self.config.last)
+        priced = simulated.simulate(self.seed, self.plan(), [product or self.config.chips[0].product])
+        return minute_tape(priced, contracts, days, product, last or self.config.last)
 
 
 def notes(paths: Paths) -> list[str]:

@@ -55,12 +55,10 @@ def minute_tape(paths: Paths, contracts: int, days: int, product: str | None, la
 
 
 def _fair_of(paths: Paths, product: str | None) -> Fair:
-    if product is None:
-        return paths.fair[0]
     for fair in paths.fair:
-        if fair.line.product.code == product:
+        if product in (None, fair.line.product.code):
             return fair
-    raise UnknownName("product", product, [fair.line.product.code for fair in paths.fair], where="the embedded market")
+    raise UnknownName("product", str(product), [line.product.code for line in paths.schedule.lines], where="the embedded market")
 
 
 def _add_contracts(builder: TapeBuilder, paths: Paths, fair: Fair, days: range, front: int) -> None:

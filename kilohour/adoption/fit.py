@@ -127,11 +127,11 @@ class AdoptionFit:
                 "midpoint": str(self.midpoint), "sigma": self.sigma, "errors": self.errors.tolist(), "at_bound": self.at_bound}  # fmt: skip
 
     def _quantile(self, level: float) -> float:
-        from scipy.stats import t
+        from scipy.special import stdtrit  # what scipy.stats.t asks, without the second that importing that takes
 
         if not 0.0 < level < 1.0:
             raise UsageError(f"level must be above 0 and below 1, found {level}")
-        return float(t.ppf(0.5 + level / 2.0, self.count - 3))
+        return float(stdtrit(self.count - 3, 0.5 + level / 2.0))
 
     def _logs(self, days: Sequence[dt.date | str]) -> tuple[Floats, Floats]:
         times = [(day_of(dt.date.fromisoformat(day) if isinstance(day, str) else day) - self.origin) / YEAR for day in days]

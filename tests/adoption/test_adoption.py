@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.optimize import curve_fit
+import scipy
 
 import kilohour as kh
 from kilohour.adoption import fit_adoption, known_series
@@ -57,7 +57,7 @@ def test_fit_and_covariance_are_those_of_scipy(curve):
     for seed in range(5):
         days, values, times = simulated(curve, seed)
         found = fit_adoption((days, values), curve=curve, release_lag_days=0, launch=LAUNCH)
-        expected, cover = curve_fit(FORMULAS[curve], times, np.log(values), p0=TRUTH[curve], xtol=1e-14, ftol=1e-14)
+        expected, cover = scipy.optimize.curve_fit(FORMULAS[curve], times, np.log(values), p0=TRUTH[curve], xtol=1e-14, ftol=1e-14)
         np.testing.assert_allclose(found.parameters, expected, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(found.covariance, cover, rtol=2e-4)
         residuals = np.log(values) - FORMULAS[curve](times, *expected)
@@ -124,7 +124,7 @@ def test_weekly_users_of_chatgpt_fit_as_scipy_fits_them():
     found = fit_adoption(users, on="2026-06-30", release_lag_days=45)
     assert found.count == 8
     times = (users.index - users.index[0]).days.to_numpy() / 365.25
-    expected, cover = curve_fit(log_logistic, times, np.log(users.to_numpy()), p0=(7.5, 0.2, 2.5), xtol=1e-14, ftol=1e-14)
+    expected, cover = scipy.optimize.curve_fit(log_logistic, times, np.log(users.to_numpy()), p0=(7.5, 0.2, 2.5), xtol=1e-14, ftol=1e-14)
     np.testing.assert_allclose(found.parameters, expected, rtol=1e-5)
     np.testing.assert_allclose(found.covariance, cover, rtol=1e-3)
     assert found.told() == ("2,274", "575 to 8,990", "1.27")
@@ -146,7 +146,7 @@ def test_real_series_are_fitted_as_scipy_fits_them(metric, curve, launch):
     origin = pd.Timestamp(launch) if launch else series.index[0]
     times = (series.index[: found.count] - origin).days.to_numpy() / 365.25
     logs = np.log(series.to_numpy()[: found.count])
-    expected, cover = curve_fit(FORMULAS[curve], times, logs, p0=found.parameters + 0.02, xtol=1e-14, ftol=1e-14, maxfev=20_000)
+    expected, cover = scipy.optimize.curve_fit(FORMULAS[curve], times, logs, p0=found.parameters + 0.02, xtol=1e-14, ftol=1e-14, maxfev=20_000)
     np.testing.assert_allclose(found.parameters, expected, rtol=2e-3)
     assert np.sum((logs - FORMULAS[curve](times, *found.parameters)) ** 2) <= np.sum((logs - FORMULAS[curve](times, *expected)) ** 2) * (1 + 1e-7)
     np.testing.assert_allclose(found.covariance, cover, rtol=2e-2)

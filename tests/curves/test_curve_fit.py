@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-import scipy.integrate
+import scipy
 
 from kilohour.curves import CurveQuote, Launch, Prior, Shape, Step, fit
 from kilohour.errors import DataError, UnknownName, UsageError

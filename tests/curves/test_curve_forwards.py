@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import pytest
-import scipy.integrate
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

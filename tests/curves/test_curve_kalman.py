@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
 
 from kilohour.curves.kalman import LONG_VARIANCE, Panel, TwoFactor, fit_two_factor, run_filter
 from kilohour.errors import DataError, UsageError
@@ -24,6 +23,8 @@ def gappy():
 
 
 def test_the_likelihood_and_the_states_are_statsmodels(gappy):
+    from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
+
     days, width = gappy.prices.shape
     model = KalmanFilter(k_endog=width, k_states=2, k_posdef=2, nobs=days)
     rows = list(parts(KNOWN, gappy))

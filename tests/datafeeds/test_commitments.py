@@ -4,10 +4,9 @@
 import math
 
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.integrate import quad
-from scipy.optimize import brentq
 
 from kilohour.datafeeds.commitments import Commitments, fit
 from kilohour.errors import DataError
@@ -16,8 +15,8 @@ from kilohour.errors import DataError
 @pytest.mark.parametrize(("one", "three"), [(0.624501, 0.351407), (0.694156, 0.439114), (0.9, 0.75), (0.5, 0.45)])
 def test_the_mean_of_the_forwards_is_what_a_commitment_costs(one, three):
     curve = fit(one, three)
-    assert quad(curve.forward, 0, 1)[0] == pytest.approx(one, abs=1e-12)
-    assert quad(curve.forward, 0, 3)[0] / 3 == pytest.approx(three, abs=1e-12)
+    assert scipy.integrate.quad(curve.forward, 0, 1)[0] == pytest.approx(one, abs=1e-12)
+    assert scipy.integrate.quad(curve.forward, 0, 3)[0] / 3 == pytest.approx(three, abs=1e-12)
     assert curve.forward(0.0) == 1.0
 
 
@@ -30,7 +29,7 @@ def test_level_and_decay_agree_with_another_root_finder():
     def miss(k):
         return level(k) + (1 - level(k)) * (1 - math.exp(-3 * k)) / (3 * k) - 0.351407
 
-    decay = brentq(miss, 0.1, 10, xtol=1e-14)
+    decay = scipy.optimize.brentq(miss, 0.1, 10, xtol=1e-14)
     curve = fit(0.624501, 0.351407)
     assert curve.decay == pytest.approx(decay, rel=1e-9)
     assert curve.level == pytest.approx(level(decay), rel=1e-9)

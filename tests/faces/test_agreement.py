@@ -14,9 +14,10 @@ from numba import njit
 from kilohour import maths
 from kilohour.faces import lowering
 
-MANY = settings(max_examples=300, deadline=None, derandomize=True)
+NAN, INFINITY = float("nan"), float("inf")
 FLOATS = st.floats() | st.floats(-1e3, 1e3) | st.sampled_from([0.0, -0.0, 0.5, 1.5, 2.5, -0.5, 709.0, 709.1, 1e308, -1.0, 1.0])
 INTS = st.integers(-(2**62), 2**62) | st.integers(-5, 5)
+HALVES = st.integers(-(2**31), 2**31)  # what they add up and multiply to stays below 2**63
 
 
 assert lowering.dispatchers is not None  # importing it teaches numba to compile plain helpers
@@ -75,48 +76,6 @@ def mixed(a, x):
     return a + x, a - x, a * x, a < x, float(a) / 3.0
 
 
-@pytest.mark.parametrize("function", [arithmetic], ids=lambda f: f.__name__)
-@MANY
-@given(FLOATS, FLOATS, FLOATS)
-def test_sums_and_products(function, a, b, c):
-    assert outcome(callable_of(function), a, b, c) == outcome(function, a, b, c)
-
-
-@pytest.mark.parametrize("function", [division, whole, order, choice], ids=lambda f: f.__name__)
-@MANY
-@given(FLOATS, FLOATS)
-@example(1.0, 0.0)
-@example(-0.0, 1.0)
-@example(float("nan"), 1.0)
-@example(1.0, float("nan"))
-@example(float("inf"), float("inf"))
-@example(-1e-300, 1e300)
-def test_operations_on_two_floats(function, a, b):
-    assert outcome(callable_of(function), a, b) == outcome(function, a, b)
-
-
-@pytest.mark.parametrize("function", [whole, of_integers], ids=lambda f: f.__name__)
-@MANY
-@given(INTS, INTS)
-@example(7, 0)
-@example(-7, 2)
-def test_operations_on_two_integers(function, a, b):
-    assert outcome(callable_of(function), a, b) == outcome(function, a, b)
-
-
-@MANY
-@given(st.integers(-(2**31), 2**31), st.integers(-(2**31), 2**31))
-def test_integers_below_two_to_the_53(a, b):
-    for function in (sums, division):
-        assert outcome(callable_of(function), a, b) == outcome(function, a, b)
-
-
-@MANY
-@given(st.integers(-(2**53), 2**53), FLOATS)
-def test_an_integer_and_a_float(a, x):
-    assert outcome(callable_of(mixed), a, x) == outcome(mixed, a, x)
-
-
 ONE = ["sqrt", "log", "log1p", "exp", "expm1", "sin", "cos", "tanh", "atan", "erf", "is_nan", "truncate", "floor", "nearest"]
 
 
@@ -125,29 +84,29 @@ def test_every_function_of_maths_is_here():
     assert names == {*ONE, "pow"}
 
 
-@pytest.mark.parametrize("name", ONE)
-@MANY
-@given(FLOATS)
-@example(0.0)
-@example(-1.0)
-@example(float("nan"))
-@example(float("inf"))
-@example(float("-inf"))
-@example(2.0**63)
-@example(709.0)
-def test_functions_of_maths(name, x):
-    function = getattr(maths, name)
-    assert outcome(callable_of(function), x) == outcome(function, x)
+TWO_FLOATS = [(1.0, 0.0), (-0.0, 1.0), (NAN, 1.0), (1.0, NAN), (INFINITY, INFINITY), (-1e-300, 1e300)]
+ONE_FLOAT = [(x,) for x in (0.0, -1.0, NAN, INFINITY, -INFINITY, 2.0**63, 709.0)]
+CASES = [
+    (arithmetic, (FLOATS,) * 3, []),
+    *((function, (FLOATS,) * 2, TWO_FLOATS) for function in (division, whole, order, choice)),
+    *((function, (INTS,) * 2, [(7, 0), (-7, 2)]) for function in (whole, of_integers)),
+    *((function, (HALVES,) * 2, []) for function in (sums, division)),
+    (mixed, (st.integers(-(2**53), 2**53), FLOATS), []),
+    *((getattr(maths, name), (FLOATS,), ONE_FLOAT) for name in ONE),
+    (maths.pow, (FLOATS,) * 2, [(0.0, 0.0), (2.0, 1e6), (INFINITY, 2.0), (2.0, NAN)]),
+]
 
 
-@MANY
-@given(FLOATS, FLOATS)
-@example(0.0, 0.0)
-@example(2.0, 1e6)
-@example(float("inf"), 2.0)
-@example(2.0, float("nan"))
-def test_power(x, y):
-    assert outcome(callable_of(maths.pow), x, y) == outcome(maths.pow, x, y)
+@pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("function", "kinds", "special"), CASES, ids=[f"{at}-{case[0].__name__}" for at, case in enumerate(CASES)])
+def test_both_faces_agree(function, kinds, special, count):
+    def agree(arguments):
+        assert outcome(callable_of(function), *arguments) == outcome(function, *arguments)
+
+    check = given(st.tuples(*kinds))(agree)
+    for arguments in special:
+        check = example(arguments)(check)
+    settings(max_examples=count, deadline=None, derandomize=True)(check)()
 
 
 def test_why_the_refused_are_refused():

@@ -36,25 +36,65 @@ class Face(Strategy):
         self.x = SCALE + size(1.0) + helpers.more(1.0) + helpers.DEPTH + LIMIT + self.ema.update(8.0) + exp(0.0)
 '''
 HELPERS = "DEPTH = 1000.0\n\ndef size(x):\n    return x + 1.0\n\ndef more(x):\n    return x * 10.0\n"
-SCRIPT = '''
-import ctypes, json, sys
+DECIDE = '''
+import ctypes, sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
 from kilohour.backtests.resolve import strategy_class
 from kilohour.faces.fields import dtype_of
 from kilohour.faces.python_face import structure_of
 from kilohour.kernels.records import DESK
 from kilohour.step import compiled_step
 
-face = strategy_class(sys.argv[1] + "/mine.py:Face")
+face = strategy_class(sys.path[0] + "/mine.py:Face")
 memory, desk = np.zeros(1, dtype_of(face)), np.zeros(1, DESK)
 structure_of(face).from_buffer(memory).__init__()
 step = compiled_step(face)
 place = np.zeros(2, np.int64)
 call = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 4)(step.address)
 assert call(place.ctypes.data, place[1:].ctypes.data, memory.ctypes.data, desk.ctypes.data) == 0
-print(json.dumps([float(memory["x"][0]), step.cached]))
+print(float(memory["x"][0]), step.cached)
 '''
+
+
+FORKS = '''
+import json, os, sys, traceback
+import numba, numpy
+from numba.core.registry import cpu_target
+cpu_target.typing_context.refresh(), cpu_target.target_context.refresh()
+for line in sys.stdin:
+    words = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        with open(words["out"], "w") as out:
+            sys.stdout = sys.stderr = out
+            os.environ["KILOHOUR_CACHE"] = words["cache"]
+            sys.path[:0] = words["path"]
+            try:
+                exec(compile(words["script"], "script", "exec"), {"__name__": "__main__"})
+            except Exception:
+                traceback.print_exc()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(flush=True)
+'''
+"""A process that has numba and nothing of kilohour forks one for each line: half of a fresh process's time goes into importing numba."""
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """What a script prints, or its traceback, in a process of its own that finds modules in ``path``."""
+    at = tmp_path_factory.mktemp("asked")
+    env = {**os.environ, "NUMBA_CACHE_DIR": ""}
+    with subprocess.Popen([sys.executable, "-c", FORKS], env=env, cwd=at, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
+        def asked(script: str, cache: Path, *path: Path) -> str:
+            words = {"script": script, "cache": str(cache), "path": [str(each) for each in path], "out": str(at / "out")}
+            forks.stdin.write(json.dumps(words) + "\n")
+            forks.stdin.flush()
+            assert forks.stdout.readline() == "\n", "the process that forks is gone"
+            return (at / "out").read_text()
+
+        yield asked
+        forks.stdin.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +109,6 @@ def place(tmp_path_factory):
     (at / "mine" / "helpers_of_cache_test.py").write_text(HELPERS)
     (at / "mine" / "settings_of_cache_test.py").write_text("LIMIT = 10000.0\n")
     return at
-
-
-def run(place, package="package"):
-    env = {**os.environ, "PYTHONPATH": str(place / package), "KILOHOUR_CACHE": str(place / "kept")}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(place / "mine")], env=env, cwd=place, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 TIMES = itertools.count(1)
@@ -101,32 +134,32 @@ EDITS = [
 
 
 @pytest.mark.slow
-def test_an_edit_changes_the_decision_and_nothing_else_does(place):
-    base, cached = run(place)
-    assert cached is False
-    assert run(place) == [base, True]
-    assert base == 100.0 + 2.0 + 10.0 + 1000.0 + 10000.0 + 8.0 + 1.0
+def test_an_edit_changes_the_decision_and_nothing_else_does(ask, place):
+    def run(package="package"):
+        return ask(DECIDE, place / "kept", place / "mine", place / package)
+
+    base = 100.0 + 2.0 + 10.0 + 1000.0 + 10000.0 + 8.0 + 1.0
+    assert run() == f"{base} False\n"
+    assert run() == f"{base} True\n"
     shutil.copytree(place / "package", place / "elsewhere", symlinks=True)
-    assert run(place, "elsewhere") == [base, True]  # the same kilohour, installed a second time, compiles nothing
+    assert run("elsewhere") == f"{base} True\n"  # the same kilohour, installed a second time, compiles nothing
     for file, old, new, more in EDITS:
         path = place / file
         text = path.read_text()
         assert text.count(old) == 1
         write(path, text.replace(old, new))
-        assert run(place) == [base + more, False], f"{file}: {old} -> {new}"
+        assert run() == f"{base + more} False\n", f"{file}: {old} -> {new}"
         write(path, text)
-    assert run(place) == [base, True]
+    assert run() == f"{base} True\n"
 
 
 @pytest.mark.slow
-def test_a_refused_class_is_not_kept(place):
+def test_a_refused_class_is_not_kept(ask, place):
     """Refused for its types only after numba compiled and stored it: the folder must be gone, and the second start refuse again."""
     file = place / "mine" / "mine.py"
     file.write_text(STRATEGY.replace("x: float = state(0.0)", "x: int = state(0)"))
-    env = {**os.environ, "PYTHONPATH": str(place / "package"), "KILOHOUR_CACHE": str(place / "other")}
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", SCRIPT, str(place / "mine")], env=env, cwd=place, capture_output=True, text=True, check=False)
-        assert "a float cannot be assigned to the integer field 'x'" in done.stderr
+        assert "a float cannot be assigned to the integer field 'x'" in ask(DECIDE, place / "other", place / "mine", place / "package")
         assert not list((place / "other").glob("strategy-*"))
     file.write_text(STRATEGY)
 
@@ -141,13 +174,14 @@ def test_another_numba_has_another_folder(tmp_path, monkeypatch):
     assert cache.strategy_folder(CalendarSpread) != now
 
 
-def test_a_numba_that_was_imported_first_keeps_our_code_in_our_folder_all_the_same(tmp_path):
+def test_a_numba_that_was_imported_first_keeps_our_code_in_our_folder_all_the_same(ask, tmp_path):
     """In the source's own folder, or the one it was told before, an edit of another kernel would go unnoticed."""
     script = "import numba\nfrom kilohour.kernels.arithmetic import exp\nexp(1.0)\nprint(exp.stats.cache_path, sum(exp.stats.cache_hits.values()))"
-    for told in ("", str(tmp_path / "another")):
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "KILOHOUR_CACHE": str(tmp_path / "ours"), "NUMBA_CACHE_DIR": told}
-        done = subprocess.run([sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert done.stdout.split() == [str(tmp_path / "ours" / f"kernels-{KERNEL_HASH}" / "kernels"), "1" if told else "0"]
+    folder = str(tmp_path / "ours" / f"kernels-{KERNEL_HASH}" / "kernels")
+    assert ask(script, tmp_path / "ours", ROOT).split() == [folder, "0"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "KILOHOUR_CACHE": str(tmp_path / "ours"), "NUMBA_CACHE_DIR": str(tmp_path / "another")}
+    told = subprocess.run([sys.executable, "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == [folder, "1"]
     assert not (tmp_path / "another").exists()
 
 

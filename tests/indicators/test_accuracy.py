@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ten million compiled updates at a large offset, then the readings against exact fractions of the last windows."""
+"""Ten million compiled updates at a large offset, then the readings against exact fractions of the last windows.
+
+``make test`` takes one window, the soak another: errors pile up over updates, whatever the window.
+"""
 
 import math
 from fractions import Fraction
@@ -21,6 +24,7 @@ from tests.indicators.drive import compiled, record_of
 
 UPDATES = 10_000_000
 LIMIT = 1e-9
+WINDOWS = pytest.mark.parametrize("window", [20, pytest.param(500, marks=pytest.mark.soak)])
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +80,15 @@ def worst(readings, twin, *columns, window):
 
 
 def assert_close(ours, theirs):
-    """Each to 1e-12 of the other, in pieces: numpy's own comparison of ten million allocates a gigabyte."""
-    for at in range(0, UPDATES, 100_000):
-        np.testing.assert_allclose(ours[at : at + 100_000], theirs[at : at + 100_000], rtol=1e-12, atol=0)
+    """Each to 1e-12 of the other or neither there yet, in pieces that stay in the processor's cache: a fifth of numpy's own comparison."""
+    for at in range(0, UPDATES, 20_000):
+        one, other = ours[at : at + 20_000], theirs[at : at + 20_000]
+        near = np.abs(one - other) <= 1e-12 * np.abs(other)
+        assert (near | (np.isnan(one) & np.isnan(other))).all(), at
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", [20, 500])
+@WINDOWS
 @pytest.mark.parametrize(
     "face, twin",
     [
@@ -105,7 +111,7 @@ def test_after_ten_million_updates(noise, record_property, face, twin, window):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("window", [20, 500])
+@WINDOWS
 def test_correlation_after_ten_million_updates(noise, record_property, window):
     other = 0.5 * noise + np.random.default_rng(8).normal(-2e6, 1.0, UPDATES)
     readings = compiled(record_of(RollingCorrelation(window=window), RollingCorrelation), noise, other)

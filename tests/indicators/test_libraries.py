@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings against pandas, TA-Lib, scipy, statsmodels and numpy."""
+"""Readings against pandas, TA-Lib, scipy and numpy."""
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.optimize
-import scipy.stats
-import statsmodels.api as sm
+import scipy
 import talib
-from statsmodels.regression.rolling import RollingOLS
 
 from kilohour.indicators import (
     Atr,
@@ -112,15 +109,6 @@ def test_scipy_regression():
     pair = scipy.stats.linregress(OTHER[35:60], CLOSE[35:60])
     same(correlation.beta(), pair.slope)
     same(correlation.value(), pair.rvalue)
-
-
-def test_statsmodels_rolling_regression():
-    fit = RollingOLS(CLOSE, sm.add_constant(np.arange(600.0)), window=30).fit()
-    same(interpreted(RollingSlope(window=30), CLOSE), fit.params[:, 1], rtol=1e-7, atol=1e-9)
-    beta = RollingOLS(CLOSE, sm.add_constant(OTHER), window=30).fit().params[:, 1]
-    correlation = RollingCorrelation(window=30)
-    found = [(correlation.update(x, y), correlation.beta())[1] for x, y in zip(OTHER, CLOSE, strict=True)]
-    same(found, beta, rtol=1e-8, atol=1e-9)
 
 
 def test_numpy_parabola():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hedge ratio, half-life, curve factors, S-curve with a free ceiling: against statsmodels, scipy and numpy, on many series.
 
-1,000 series each; where the other library is slow, ``make test`` takes 50 of them and the soak all.
+1,000 series each; where the other library is slow, ``make test`` takes 50 of them and the soak all. statsmodels is imported where it is asked: at the top every worker would, for it collects every file.
 """
 
 import math
@@ -9,14 +9,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.optimize
-import scipy.stats
-import statsmodels.api as sm
-from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
+import scipy
 
 from kilohour.errors import DataError, UsageError
-from kilohour.indicators import CurveFactors, FreeSCurve, KalmanHedge, OuHalfLife, arrays
-from tests.indicators.drive import interpreted
+from kilohour.indicators import CurveFactors, FreeSCurve, KalmanHedge, OuHalfLife, RollingCorrelation, RollingSlope, arrays
+from tests.indicators.drive import bars, interpreted
 
 MANY = pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.soak)])
 
@@ -43,6 +40,8 @@ def adopted(rng, size=30, noise=0.02):
 
 
 def statsmodels_filter(x, y, noise, level_walk, beta_walk, start):
+    from statsmodels.tsa.statespace.kalman_filter import KalmanFilter
+
     model = KalmanFilter(k_endog=1, k_states=2, k_posdef=2, nobs=len(x))
     model.bind(np.ascontiguousarray(y[:, None]))
     model["design"] = np.stack([np.ones_like(x), x - x[0]])[None]
@@ -53,9 +52,10 @@ def statsmodels_filter(x, y, noise, level_walk, beta_walk, start):
     return model.filter()
 
 
-def test_the_hedge_ratio_is_statsmodels_filter():
+@MANY
+def test_the_hedge_ratio_is_statsmodels_filter(count):
     rng = np.random.default_rng(1)
-    for _ in range(1000):
+    for _ in range(count):
         x, y = wandering(rng)
         theirs = statsmodels_filter(x, y, 0.02, 0.002, 0.01, 10.0)
         ours = arrays.kalman_hedge(x, y, noise=0.02, level_walk=0.002, beta_walk=0.01, start=10.0)
@@ -93,12 +93,28 @@ def test_a_roll_moves_alpha_and_not_beta():
 
 @MANY
 def test_the_half_life_is_statsmodels_regression(count):
+    import statsmodels.api as sm
+
     rng = np.random.default_rng(5)
     for _ in range(count):
         x = reverting(rng)
         slope = sm.OLS(x[-60:], sm.add_constant(x[-61:-1])).fit().params[1]
         expected = -math.log(2.0) / math.log(slope) if 0.0 < slope < 1.0 else math.nan
         assert arrays.ou_half_life(x, 60)[-1] == pytest.approx(expected, rel=1e-8, nan_ok=True)
+
+
+def test_slope_and_beta_are_statsmodels_rolling_regression():
+    import statsmodels.api as sm
+    from statsmodels.regression.rolling import RollingOLS
+
+    rng = np.random.default_rng(11)
+    close, other = bars(rng, 600)[2], np.round(rng.normal(size=600), 3)
+    fit = RollingOLS(close, sm.add_constant(np.arange(600.0)), window=30).fit()
+    np.testing.assert_allclose(interpreted(RollingSlope(window=30), close), fit.params[:, 1], rtol=1e-7, atol=1e-9)
+    beta = RollingOLS(close, sm.add_constant(other), window=30).fit().params[:, 1]
+    correlation = RollingCorrelation(window=30)
+    found = [(correlation.update(x, y), correlation.beta())[1] for x, y in zip(other, close, strict=True)]
+    np.testing.assert_allclose(found, beta, rtol=1e-8, atol=1e-9)
 
 
 def test_the_half_life_is_scipys_regression():

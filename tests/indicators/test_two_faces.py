@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every indicator, compiled and in CPython: the same readings, the same bytes, the same refusals."""
 
+import functools
 import inspect
 from typing import Any
 
@@ -39,7 +40,7 @@ from kilohour.indicators import (
     SCurve,
     Wilder,
 )
-from tests.indicators.drive import bars, compiled, interpreted, record_of
+from tests.indicators.drive import bars, record_of
 
 SIZE = 400
 
@@ -122,8 +123,47 @@ def test_every_indicator_is_in_this_file():
     assert all(issubclass(face, Indicator) for face in named)
 
 
+SHIFTS = (-0.25, 1.5)
+
+
+@functools.cache
+def drive_of(face):
+    """What all tests of a class run, as one function and hence one compilation: from memory, a row of the readings before each update
+    and after the last, with what the updates returned; at the end a rebase, if asked."""
+    names = [
+        n
+        for n, f in inspect.getmembers(face, inspect.isfunction)
+        if n not in ("check", "wrap", "rebase") and not n.startswith("_") and len(inspect.signature(f).parameters) == 1
+    ]
+    columns = [f"c{at}" for at in range(len(CASES[face][1](np.random.default_rng(0))))]
+    lines = [f"def drive(memory, out, is_rebased, {', '.join(columns)}):", " one = memory[0]", " for i in range(len(out)):"]
+    lines += [f"  out[i, {at}] = 1.0 * one.{name}()" for at, name in enumerate(names, 1)]
+    lines += [f"  if i < len({columns[0]}):", f"   out[i, 0] = one.update({', '.join(f'{column}[i]' for column in columns)})"]
+    if hasattr(face, "rebase"):
+        shifts = SHIFTS[: len(inspect.signature(face.rebase).parameters) - 1]
+        lines += [" if is_rebased:", f"  one.rebase{shifts if len(shifts) > 1 else f'({shifts[0]})'}"]
+    scope: dict[str, Any] = {"width": 1 + len(names)}
+    exec("\n".join(lines), scope)
+    return njit(boundscheck=True, no_cfunc_wrapper=True)(scope["drive"]), scope["drive"], scope["width"]
+
+
+def native(face, record, *columns, is_rebased=False):
+    drive, _, width = drive_of(face)
+    out = np.zeros((len(columns[0]) + 1, width))
+    drive(record, out, is_rebased, *columns)
+    return out
+
+
+def python(face, indicator, *columns, is_rebased=False):
+    _, drive, width = drive_of(face)
+    out = np.zeros((len(columns[0]) + 1, width))
+    drive([indicator], out, is_rebased, *(c.tolist() for c in columns))
+    return out
+
+
 @EVERY
 def test_same_readings_and_same_bytes(face):
+    """Of every reading, before the first update and after each."""
     parameters, make = CASES[face]
     for seed in range(3):
         columns = make(np.random.default_rng(seed))
@@ -131,42 +171,21 @@ def test_same_readings_and_same_bytes(face):
         record = record_of(indicator, face)
         for part in (slice(0, 37), slice(37, None)):
             cut = [c[part] for c in columns]
-            native, python = compiled(record, *cut), interpreted(indicator, *cut)
-            assert native.tobytes() == python.tobytes()
+            ours, theirs = native(face, record, *cut), python(face, indicator, *cut)
+            assert ours.tobytes() == theirs.tobytes()
             assert record.tobytes() == bytes(indicator)
-        assert np.isfinite(native).any()
+        assert np.isfinite(ours[:, 0]).any()
 
 
 @EVERY
 def test_the_source_and_the_types_obey_the_rules_of_the_compiled_face(face):
+    parameters, make = CASES[face]
+    native(face, record_of(face(**parameters), face), *(c[:1] for c in make(np.random.default_rng(1))))
     for method in methods_of(face):
         check_function(method)
     known = lowering.dispatchers()
+    assert face.update in known
     check_types({method: known[method] for method in methods_of(face) if method in known})
-
-
-@EVERY
-def test_every_reading_compiles_to_the_same_bits(face):
-    parameters, make = CASES[face]
-    columns = make(np.random.default_rng(9))
-    names = [
-        n
-        for n, f in inspect.getmembers(face, inspect.isfunction)
-        if n not in ("check", "wrap", "rebase") and not n.startswith("_") and len(inspect.signature(f).parameters) == 1
-    ]
-    indicator = face(**parameters)
-    record = record_of(indicator, face)
-    scope: dict[str, Any] = {}
-    exec(f"def read(memory): return ({' '.join(f'1.0 * memory[0].{name}(),' for name in names)})", scope)
-    read = njit(scope["read"])
-    for count in (0, 1, SIZE):
-        cut = [c[:count] for c in columns]
-        if count:
-            interpreted(indicator, *cut)
-            compiled(record, *cut)
-        native = np.array(read(record), dtype=float)
-        python = np.array([getattr(indicator, name)() for name in names], dtype=float)
-        assert native.tobytes() == python.tobytes(), names
 
 
 @pytest.mark.parametrize("face", [c for c in CASES if hasattr(c, "rebase")], ids=lambda c: c.__name__)
@@ -175,23 +194,12 @@ def test_rebase_is_the_same_in_both_faces(face):
     columns = make(np.random.default_rng(4))
     indicator = face(**parameters)
     record = record_of(indicator, face)
-    two = face in (RollingCorrelation, KalmanHedge)
-
-    @njit
-    def shift_one(memory):
-        memory[0].rebase(-0.25)
-
-    @njit
-    def shift_two(memory):
-        memory[0].rebase(-0.25, 1.5)
-
     for part in (slice(0, 5), slice(5, 131)):
         cut = [c[part] for c in columns]
-        interpreted(indicator, *cut)
-        compiled(record, *cut)
-        indicator.rebase(*((-0.25, 1.5) if two else (-0.25,)))
-        (shift_two if two else shift_one)(record)
-        assert record.tobytes() == bytes(indicator)
+        before = bytes(indicator)
+        python(face, indicator, *cut, is_rebased=True)
+        native(face, record, *cut, is_rebased=True)
+        assert record.tobytes() == bytes(indicator) != before
 
 
 @EVERY
@@ -202,14 +210,14 @@ def test_nan_and_infinities_are_refused_and_leave_no_trace(face, bad):
     indicator = face(**parameters)
     record = record_of(indicator, face)
     cut = [c[:50] for c in columns]
-    interpreted(indicator, *cut)
-    compiled(record, *cut)
+    python(face, indicator, *cut)
+    native(face, record, *cut)
     before = bytes(indicator)
     for place in range(len(columns)):
         row = [c[50:51].copy() for c in columns]
         row[place][0] = bad
         with pytest.raises(ValueError):
-            interpreted(indicator, *row)
+            python(face, indicator, *row)
         with pytest.raises(ValueError):
-            compiled(record, *row)
+            native(face, record, *row)
     assert bytes(indicator) == before == record.tobytes()

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig, Paths
+from kilohour.datafeeds.embedded.paths import simulate
 
 SEEDS = range(20)
 MONTH = 21
@@ -40,10 +43,18 @@ def curve_of(paths: Paths, c: int) -> Curve:
     return Curve(month, contract, paths.spot[:span, c])
 
 
+def paths_of(seed: int, config: MarketConfig, *chips: int) -> Paths:
+    """One market with the fair values of these chips in their places and none of the others: pricing is most of the work."""
+    names = [config.chips[c].product for c in chips]
+    paths = simulate(seed, EmbeddedMarket(seed=seed, config=config).plan(), names)
+    fair: dict[int, Any] = dict(zip(chips, paths.fair, strict=True))
+    return dataclasses.replace(paths, fair=tuple(fair.get(c) for c in range(len(config.chips))))
+
+
 @pytest.fixture(scope="session")
 def markets() -> list[Paths]:
-    """Twenty markets of the default configuration."""
-    return [EmbeddedMarket(seed=seed).paths() for seed in SEEDS]
+    """Twenty markets of the default configuration, H100 and B200 priced."""
+    return [paths_of(seed, MarketConfig(), 0, 2) for seed in SEEDS]
 
 
 @pytest.fixture(scope="session")

@@ -26,13 +26,12 @@ def liquid():
         events = EmbeddedMarket(seed=seed, config=MarketConfig(last=dt.date(2028, 12, 29))).tape().events
         bars, marks = events["kind"] == Kind.BAR, events["kind"] == Kind.MARK
         table: dict[tuple[int, int], list[float]] = {}
-        mark = {(int(r), int(t) // 86_400_000_000_000): p / 1e6
-                for r, t, p in zip(events["ref"][marks], events["ts"][marks], events["close"][marks], strict=True)}
+        days = events["ts"] // 86_400_000_000_000
+        mark = dict(zip(zip(events["ref"][marks].tolist(), days[marks].tolist(), strict=True), (events["close"][marks] / 1e6).tolist(), strict=True))
         last: dict[int, tuple[int, int]] = {}
-        rows = np.flatnonzero(bars & (events["volume"] >= 30))
-        for i in rows:
-            ref, day = int(events["ref"][i]), int(events["ts"][i]) // 86_400_000_000_000
-            prices = [events[name][i] / 1e6 for name in ("open", "high", "low", "close")]
+        rows = bars & (events["volume"] >= 30)
+        columns = [events["ref"][rows], days[rows], *(events[name][rows] / 1e6 for name in ("open", "high", "low", "close"))]
+        for ref, day, *prices in zip(*(column.tolist() for column in columns), strict=True):
             if ref in last and day - last[ref][0] <= 4 and (ref, last[ref][0]) in mark:
                 before = last[ref]
                 table[before] = [*table[before][:6], prices[0]] if before in table else table.get(before, [])

@@ -8,18 +8,27 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from kilohour.datafeeds.embedded import EmbeddedMarket, Launch, MarketConfig
+from kilohour.datafeeds.embedded import EmbeddedMarket, Launch, MarketConfig, Paths
 from kilohour.datafeeds.embedded.model import markdown_mean
+from tests.datafeeds.embedded.conftest import paths_of
+
+
+def root_of(cover: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(cover)
+    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def monte_carlo(paths, c: int, t: int, k: int, draws: int, rng) -> tuple[float, float]:
-    """Mean and standard error of contract k's settlement seen from the close of day t, by simulation with numpy."""
+    """Mean and standard error of contract k's settlement seen from the close of day t, by simulation with numpy.
+
+    The Gaussian state goes to the first day that is still to fix in one step, spikes day by day.
+    """
     config, model, line = paths.config, paths.model, paths.fair[c].line
     fixing = line.fix_day[line.fix_from[k]:line.fix_to[k]]
-    n = len(model.transition)
-    values, vectors = np.linalg.eigh(paths.cover_close[t])
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    state = paths.mean_close[t] + rng.normal(size=(draws, n)) @ root.T
+    mean, cover, begin = paths.mean_close[t], paths.cover_close[t], int(fixing[fixing > t][0])
+    for _ in range(t + 1, begin):
+        mean, cover = model.transition @ mean, model.transition @ cover @ model.transition.T + model.gain @ model.gain.T
+    state = mean + rng.normal(size=(draws, len(mean))) @ root_of(cover).T
     jump = np.full(draws, paths.spike[t, c])
     chip = config.chips[c]
     sizes = {i: np.where(launch.day <= dt.date(1970, 1, 1) + dt.timedelta(days=int(paths.schedule.days[t])),
@@ -28,10 +37,12 @@ def monte_carlo(paths, c: int, t: int, k: int, draws: int, rng) -> tuple[float, 
              for i, launch in enumerate(config.launches) if launch.day > chip.release}
     total = np.zeros(draws)
     for s in range(t + 1, int(fixing[-1]) + 1):
-        state = state @ model.transition.T + rng.normal(size=(draws, model.gain.shape[1])) @ model.gain.T
+        if s >= begin:
+            state = state @ model.transition.T + rng.normal(size=(draws, model.gain.shape[1])) @ model.gain.T
         jump = jump * np.exp(-np.log(2) / config.spike_half_life_days)
         for rate, size in ((chip.spike_rate, chip.spike_size), (config.spike_rate, config.spike_size)):
-            jump = jump + (rng.random(draws) < rate / 252) * rng.exponential(size, size=draws)
+            hit = np.flatnonzero(rng.random(draws) < rate / 252)
+            jump[hit] += rng.exponential(size, size=len(hit))
         if s not in fixing:
             continue
         level = paths.log_mean[-1, c, s]
@@ -46,10 +57,15 @@ def monte_carlo(paths, c: int, t: int, k: int, draws: int, rng) -> tuple[float, 
     return float(each.mean()), float(each.std() / np.sqrt(draws))
 
 
+@pytest.fixture(scope="module")
+def third() -> Paths:
+    return paths_of(3, MarketConfig(last=dt.date(2027, 12, 31)), 0, 2)
+
+
 @pytest.mark.parametrize("chip, ahead", [(0, 0), (0, 4), (2, 7)])
-def test_a_future_is_the_expected_mean_less_the_premium(chip, ahead):
+def test_a_future_is_the_expected_mean_less_the_premium(third, chip, ahead):
     """From 20 November 2026, with a launch on 5 January 2027: the month being fixed, and months beyond the launch."""
-    paths = EmbeddedMarket(seed=3, config=MarketConfig(last=dt.date(2027, 12, 31))).paths()
+    paths = third
     t = paths.schedule.row_of(dt.date(2026, 11, 20))
     fair = paths.fair[chip]
     k = int(np.flatnonzero((fair.line.first <= t) & (fair.line.last >= t))[0]) + ahead

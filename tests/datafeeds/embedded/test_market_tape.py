@@ -200,9 +200,8 @@ def test_another_seed_is_another_market(small):
     assert not np.array_equal(one.events["close"], two.events["close"])
 
 
-def test_minute_bars_of_twelve_contracts():
-    market = EmbeddedMarket(seed=7)
-    tape = market.minute_tape(contracts=12, days=15, last=dt.date(2027, 6, 15))
+def test_minute_bars_of_twelve_contracts(tape_of_seven):
+    tape = EmbeddedMarket(seed=7).minute_tape(contracts=12, days=15, last=dt.date(2027, 6, 15))
     bars = rows(tape, Kind.BAR)
     assert set(np.unique(bars["ts"] % (60 * 10**9))) == {0}
     per_day = [len(set(bars["ref"][bars["ts"] // NANOS_PER_DAY == day].tolist()))
@@ -210,7 +209,7 @@ def test_minute_bars_of_twelve_contracts():
     assert len(per_day) == 15
     assert max(per_day) == 12
     assert datetime_of(tape.end).date() == dt.date(2027, 6, 15)
-    daily = market.tape()
+    daily = tape_of_seven
     marks, both = rows(tape, Kind.MARK), rows(daily, Kind.MARK)
     code = tape.contracts[3].code
     own, theirs = (m["close"][m["ref"] == t.contract_ref(code)] for m, t in ((marks, tape), (both, daily)))

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy
 
 from kilohour.datafeeds.index import Method, build_index, shipped_methods
 from kilohour.datafeeds.index.across import across
