@@ -207,7 +207,9 @@ class _Detector:
         self._each_cut(plain, times, "truncation", "no event after", partial(self._other_tape, truncated))
 
     def _other_tape(self, change: Callable[..., Tape], cut: int) -> Decisions:
-        return self._under(change(self.given, after=cut).events, change(self.tape, after=cut), cut)
+        tape = change(self.tape, after=cut)
+        given = tape if self.given is self.tape else change(self.given, after=cut)
+        return self._under(given.events, tape, cut)
 
     def _outside(self, plain: Decisions, times: list[int], outside: list[Outside]) -> None:
         for place in outside:

@@ -34,26 +34,30 @@ FUTURES: dict[str, Factor] = {"other prices": noise(1), "prices × 1.6": scaled(
 """What the future is changed to, by the probe's name."""
 
 
+CHANGED = ("open", "high", "low", "close", "volume")
+
+
 def perturbed(tape: Tape, after: int, factor: Factor) -> Tape:
     """The same tape up to a time; later bars, marks, prints, quotes, funding rates, stated finals, volumes and open interest are others.
 
     Times, contracts, signs and missing values stay; a bar stays a bar, and what is displayed at one time stays a book.
     """
-    events = {name: column.copy() for name, column in tape.events.items()}
-    later = events["ts"] > after
-    factors = factor(len(later))
+    events = {name: column.copy() if name in CHANGED else column for name, column in tape.events.items()}
+    first = _rows_until(tape, after)
+    factors = factor(len(events["ts"]))[first:]
+    later = {name: column[first:] for name, column in events.items()}
+    kinds = later["kind"]
     for kind in (Kind.BAR, Kind.MARK, Kind.PRINT, Kind.FINAL, Kind.FUNDING):
-        rows = np.flatnonzero(later & (events["kind"] == kind))
+        rows = np.flatnonzero(kinds == kind)
         for column in ("open", "high", "low", "close") if kind == Kind.BAR else ("close",):
-            _scale(events[column], rows, factors[rows])
-    lots = np.flatnonzero(later & np.isin(events["kind"], (Kind.BAR, Kind.INTEREST)) & (events["volume"] > 0))
-    events["volume"][lots] = 1 + (events["volume"][lots] * factors[lots] * 3.0).astype(np.int64)
-    levels = np.flatnonzero(events["kind"] == Kind.QUOTE)
-    if len(levels):
-        snapshot = levels[np.maximum.accumulate(np.where(events["volume"][levels] == 0, np.arange(len(levels)), 0))]
-        levels, snapshot = levels[later[levels]], snapshot[later[levels]]  # all levels of a snapshot move together
+            _scale(later[column], rows, factors[rows])
+    lots = np.flatnonzero(((kinds == Kind.BAR) | (kinds == Kind.INTEREST)) & (later["volume"] > 0))
+    later["volume"][lots] = 1 + (later["volume"][lots] * factors[lots] * 3.0).astype(np.int64)
+    levels = np.flatnonzero(kinds == Kind.QUOTE)
+    if len(levels):  # all levels of a snapshot, which are seen at one time, move together
+        snapshot = levels[np.maximum.accumulate(np.where(later["volume"][levels] == 0, np.arange(len(levels)), 0))]
         for column in ("open", "low", "high", "close"):
-            _scale(events[column], levels, factors[snapshot])
+            _scale(later[column], levels, factors[snapshot])
     return dataclasses.replace(tape, events=events, sha256="")
 
 
@@ -67,8 +71,13 @@ def _scale(column: npt.NDArray[np.int64], rows: npt.NDArray[np.intp], factors: F
 
 def truncated(tape: Tape, after: int) -> Tape:
     """The tape up to a time, with all its contracts."""
-    keep = tape.events["ts"] <= after
-    return dataclasses.replace(tape, events={name: column[keep] for name, column in tape.events.items()}, sha256="")
+    count = _rows_until(tape, after)
+    return dataclasses.replace(tape, events={name: column[:count] for name, column in tape.events.items()}, sha256="")
+
+
+def _rows_until(tape: Tape, after: int) -> int:
+    """How many of the tape's rows, which stand in order of time, are seen up to then."""
+    return int(np.searchsorted(tape.events["ts"], after, side="right"))
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ from kilohour.tape import TapeBuilder
 from kilohour.units import MICROS, NANOS_PER_DAY
 
 NOW = 20_000 * NANOS_PER_DAY
+OUT, ORDER = np.zeros(1, r.OUT), np.zeros(1, r.ORDER)
+"""Where a kernel leaves its rows: eight megabytes, so all portfolios take turns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,8 @@ class Portfolio:
                                             settlement_at=last, fixing_days=(), rule="by hand"))
             builder.bars(ref, one, one, one, one, one, one)
         self.lines, self.terms = lines, terms
-        self.market = Market.of(builder.build(), terms, dict.fromkeys(terms))
-        self.desk, self.out = self.market.desk.copy(), np.zeros(1, r.OUT)
+        market = Market.of(builder.build(), terms, dict.fromkeys(terms))
+        self.desk, self.margin_terms = market.desk, market.margin_terms
         self.desk["now"] = NOW
         self.desk["listed"][0][: len(lines)] = [line.is_tradable for line in lines]
         self.book = _empty_book(0, False)
@@ -84,7 +86,7 @@ class Portfolio:
 
     def asked(self, lots: list[int] | None = None) -> tuple[int, int]:
         """Initial and maintenance requirement of so many lots of each line, micros."""
-        return _ask(self.book, self.desk, self.market.margin_terms, np.array(lots or self.lots, dtype=np.int64))
+        return _ask(self.book, self.desk, self.margin_terms, np.array(lots or self.lots, dtype=np.int64))
 
     def liquidated(self, equity: int) -> list[dict[int, int]]:
         """The orders of a liquidation at that equity: lots by line, in the order they were sent."""
@@ -94,10 +96,11 @@ class Portfolio:
         self.book["position"][0][: len(self.lots)] = self.lots
         self.desk["held"][0][: len(self.lots)] = self.lots
         self.desk["on_target"] = 0
-        self.out["orders"] = 0
-        _liquidate(self.book, self.desk, self.market.margin_terms, np.zeros(1, r.ORDER), self.out)
+        OUT["orders"] = 0
+        ORDER[:] = np.zeros(1, r.ORDER)
+        _liquidate(self.book, self.desk, self.margin_terms, ORDER, OUT)
         sent: list[dict[int, int]] = []
-        for row in self.out["order_row"][0][: int(self.out["orders"][0])]:
+        for row in OUT["order_row"][0][: int(OUT["orders"][0])]:
             assert row["origin"] == r.FROM_LIQUIDATION
             if int(row["order"]) > len(sent):
                 sent.append({})

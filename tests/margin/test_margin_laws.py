@@ -59,9 +59,14 @@ def portfolios(model: str, seeds: range = range(PORTFOLIOS)) -> Iterator[Portfol
     return (random_portfolio(seed, model) for seed in seeds)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_kernels_and_exact_fractions_agree(model):
-    for of in portfolios(model):
+@pytest.fixture(scope="module", params=MODELS)
+def drawn(request):
+    """Those of one model, for the tests that change none; a model's tests run together."""
+    return list(portfolios(request.param))
+
+
+def test_the_kernels_and_exact_fractions_agree(drawn):
+    for of in drawn:
         assert of.asked() == requirement(of.lines, of.lots, of.terms)
 
 
@@ -76,17 +81,15 @@ def test_every_law_at_length(model):
             no_step_raises(of, percent)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_portfolio_asks_at_most_its_outrights_and_never_less_than_zero(model):
-    for of in portfolios(model):
+def test_a_portfolio_asks_at_most_its_outrights_and_never_less_than_zero(drawn):
+    for of in drawn:
         initial, maintenance = of.asked()
         alone = sum(outright(line, of.terms[line.product], lots) for line, lots in zip(of.lines, of.lots, strict=True))
         assert 0 <= maintenance <= initial <= alone
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_mirror_image_asks_the_same(model):
-    for of in portfolios(model):
+def test_the_mirror_image_asks_the_same(drawn):
+    for of in drawn:
         assert of.asked([-lots for lots in of.lots]) == of.asked()
 
 
@@ -120,12 +123,11 @@ def raised(table: MarginTable) -> list[MarginTable]:
 # Liquidation
 
 
-@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("percent", [90, 50, 10, 0])
-def test_no_step_of_a_liquidation_raises_the_requirement(model, percent):
+def test_no_step_of_a_liquidation_raises_the_requirement(drawn, percent):
     """Each order only closes, each lowers what is asked (with no equity: does not raise it), and all together are enough, or no
     outright and no spread is left that would lower it."""
-    for of in portfolios(model):
+    for of in drawn:
         no_step_raises(of, percent)
 
 

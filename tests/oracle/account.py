@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 from kilohour.contracts.contract import Contract
 from kilohour.tape import Tape
@@ -15,7 +14,7 @@ from tests.oracle.books import (
     PositionRow,
     Result,
     TermsLike,
-    half_even,
+    nearest,
 )
 from tests.oracle.ledger import Ledger
 
@@ -41,9 +40,10 @@ class Account(Ledger):
         book = self.books[code]
         book.position += lots
         book.is_open = True
-        book.open_value += lots * price * self.lot(code)
+        num, den = self.lot(code)
+        book.open_value += lots * price * num
         fee = self.book_fees(ts, code, lots, price, is_maker=is_maker)
-        given_up = half_even(max(lots * (price - seen), 0) * self.lot(code))
+        given_up = nearest(max(lots * (price - seen), 0) * num, den)
         self.result.fills.append(FillRow(ts, number, code, lots, price, fee, book.position, given_up,
                                          "maker" if is_maker else "taker"))
 
@@ -52,7 +52,8 @@ class Account(Ledger):
         for code, book in self.books.items():
             if book.position or book.open_value or book.residue:
                 assert book.value_price is not None
-                total += half_even(book.position * book.value_price * self.lot(code) - book.open_value + book.residue)
+                num, den = self.lot(code)
+                total += nearest(book.position * book.value_price * num - book.open_value + book.residue, den)
         return total
 
     def requirement(self, code: str, lots: int, *, initial: bool) -> int:
@@ -62,7 +63,7 @@ class Account(Ledger):
         assert price is not None
         ppm = terms.margin_initial_ppm if initial else terms.margin_maintenance_ppm
         floor = terms.margin_initial_floor_micros if initial else terms.margin_maintenance_floor_micros
-        return max(abs(lots) * floor, half_even(Fraction(abs(lots * price) * terms.lot_num * ppm, terms.lot_den * MILLION)))
+        return max(abs(lots) * floor, nearest(abs(lots * price) * terms.lot_num * ppm, terms.lot_den * MILLION))
 
     def requirement_of(self, lots: Mapping[str, int], *, initial: bool) -> int:
         return sum(self.requirement(code, held, initial=initial) for code, held in lots.items())

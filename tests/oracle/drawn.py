@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -72,7 +73,11 @@ class Drawing:
         self.codes = [contract.code for contract in tape.contracts]
         self.products = {contract.code: contract.product for contract in tape.contracts}
         self.ends = {contract.code: contract.last_trade_at for contract in tape.contracts}
-        self.bars: dict[str, list[Event]] = {code: [bar for bar in bars if bar.code == code] for code in self.codes}
+        self.bars: dict[str, list[Event]] = {code: [] for code in self.codes}
+        for bar in bars:
+            self.bars[bar.code].append(bar)
+        self.times = {code: [bar.ts for bar in its] for code, its in self.bars.items()}
+        self.reaches = {code: max(sorted(bar.high - bar.low for bar in its)[len(its) // 2], 4) for code, its in self.bars.items() if its}
         self.tickets = 0
 
     def chance(self, odds: float) -> bool:
@@ -131,16 +136,16 @@ class Drawing:
 
     def reach(self, code: str) -> int:
         """How far the contract's price goes in a bar."""
-        return max(sorted(bar.high - bar.low for bar in self.bars[code])[len(self.bars[code]) // 2], 4)
+        return self.reaches[code]
 
     def price(self, bar: Event, code: str, *, share: float = 0.7) -> int:
         """Near the contract's present price; one in four is a price of one of its next bars, to be touched exactly."""
-        known = [its for its in self.bars[code] if its.ts <= bar.ts] or self.bars[code][:1]
+        bars, later = self.bars[code], bisect_right(self.times[code], bar.ts)
         tick = self.terms[self.products[code]].tick_micros
-        coming = [its for its in self.bars[code] if its.ts > bar.ts][:2]
+        coming = bars[later:later + 2]
         if coming and self.chance(0.25):
             return int(coming[self.rng.integers(len(coming))][self.rng.integers(4, 8)])
-        price = known[-1].close + int(self.reach(code) * share * self.rng.uniform(-1, 1))
+        price = bars[max(later - 1, 0)].close + int(self.reach(code) * share * self.rng.uniform(-1, 1))
         return price // tick * tick + int(self.chance(0.04))
 
     def order(self, verb: str, bar: Event, other: str, lots: int, *, is_tied: bool = False) -> reference.Action:

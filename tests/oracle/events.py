@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from kilohour.tape import Kind, Tape
 
@@ -30,6 +30,6 @@ def events_of(tape: Tape, only: Kind | None = None) -> Iterator[Event]:
     rows = slice(None) if only is None else tape.events["kind"] == int(only)
     columns = [tape.events[name][rows].tolist() for name in ("ts", "ts_event", "kind", "ref", "open", "high", "low", "close",
                                                              "volume")]
+    contracts, indices, prints = [its.code for its in tape.contracts], [its.code for its in tape.indices], int(Kind.PRINT)
     for ts, ts_event, kind, ref, *values in zip(*columns, strict=True):
-        names: Sequence[Any] = tape.indices if kind == Kind.PRINT else tape.contracts
-        yield Event(ts, ts_event, KINDS[kind], names[ref].code, *values)
+        yield Event(ts, ts_event, KINDS[kind], (indices if kind == prints else contracts)[ref], *values)

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
-from tests.oracle.books import MILLION, half_even
+from tests.oracle.books import MILLION, nearest
 from tests.oracle.orders import Order
 from tests.oracle.working import Working
 
@@ -103,7 +102,7 @@ class Gate(Working):
         prior = book.marked[2] if book.marked else book.value_price
         assert prior is not None
         prior *= ratio
-        width = half_even(abs(prior) * Fraction(terms.band_ppm, MILLION))
+        width = nearest(abs(prior) * terms.band_ppm, MILLION)
         if abs(order.limit - prior) <= width:
             return False
         if terms.band_queues and order.limit > prior:

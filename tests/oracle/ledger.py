@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's ledger: variation, final settlement, and what the venue corrects, in exact fractions.
+"""The oracle's ledger: variation, final settlement, and what the venue corrects, in exact parts of a micro.
 
 From docs/engine.md, "Books", "Corrections by the venue" and "Final settlement by rule". Where the page leaves a choice,
 the choice is a comment that begins with "Decision".
@@ -8,12 +8,11 @@ the choice is a comment that begins with "Decision".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError
 from kilohour.units import MISSING, date_of
-from tests.oracle.books import PREVIOUS, REFUSE, Book, Exact, LedgerRow, Result, SettlementRow, TermsLike, half_even
+from tests.oracle.books import MILLION, PREVIOUS, REFUSE, Book, LedgerRow, Result, SettlementRow, TermsLike, nearest
 from tests.oracle.events import Event
 
 RATE_UNIT = 10**8
@@ -30,7 +29,7 @@ class Ledger:
     prints: dict[str, dict[int, list[int]]]
     weights: dict[str, dict[int, list[int]]]
     result: Result
-    lots_of: dict[str, Exact]
+    lots_of: dict[str, tuple[int, int]]
 
     def book_fees(self, ts: int, code: str, lots: int, price: int, *, is_maker: bool) -> int:
         """The exchange's fee and clearing's, a row each; returns their sum."""
@@ -39,7 +38,8 @@ class Ledger:
         if is_maker:
             per_lot = per_lot if terms.fee_maker_per_lot_micros is None else terms.fee_maker_per_lot_micros
             ppm = ppm if terms.fee_maker_ppm is None else terms.fee_maker_ppm
-        fee = abs(lots) * per_lot + half_even(abs(lots) * abs(price) * self.lot(code) * Fraction(ppm, 10**6))
+        num, den = self.lot(code)
+        fee = abs(lots) * per_lot + nearest(abs(lots * price) * num * ppm, den * MILLION)
         clearing = abs(lots) * terms.fee_clearing_micros
         self.book_cash(ts, code, "fee", -fee)
         self.book_cash(ts, code, "clearing_fee", -clearing)
@@ -49,10 +49,11 @@ class Ledger:
         book, amount = self.books[code], 0
         book.value_price = price
         if self.contracts[code].product in self.all_terms:
-            value = book.position * price * self.lot(code)
+            num, den = self.lot(code)
+            value = book.position * price * num
             owed = value - book.open_value + book.residue
-            amount = half_even(owed)
-            book.residue = owed - amount
+            amount = nearest(owed, den)
+            book.residue = owed - amount * den
             book.open_value = value
             book.is_open = book.position != 0
             self.book_cash(ts, code, kind, amount)
@@ -64,10 +65,11 @@ class Ledger:
             return
         of, seen, price, lots, paid = book.marked
         if lots:
-            moved = lots * (event.close - price) * self.lot(event.code)
-            owed = paid + book.residue + moved
-            amount = half_even(owed)
-            book.residue = owed - amount
+            num, den = self.lot(event.code)
+            moved = lots * (event.close - price) * num
+            owed = paid * den + book.residue + moved
+            amount = nearest(owed, den)
+            book.residue = owed - amount * den
             book.open_value += moved
             self.book_change(ts, event.code, "variation", paid, amount)
             paid = amount
@@ -79,10 +81,11 @@ class Ledger:
         book = self.books[code]
         if book.settled is not None:
             before, lots, paid, kept = book.settled
-            owed = paid + kept + lots * (price - before) * self.lot(code)
-            amount = half_even(owed)
+            num, den = self.lot(code)
+            owed = paid * den + kept + lots * (price - before) * num
+            amount = nearest(owed, den)
             self.book_change(ts, code, "settlement", paid, amount)
-            book.settled = (price, lots, amount, owed - amount)
+            book.settled = (price, lots, amount, owed - amount * den)
             self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision=revision))
 
     def book_change(self, ts: int, code: str, kind: str, before: int, after: int) -> None:
@@ -101,17 +104,18 @@ class Ledger:
         if book.marked is None:
             raise DataError(f"{code}: funding without a mark")
         mark = book.marked[2]
-        rate = Fraction(stated, RATE_UNIT)
+        rate = stated
         if stated == MISSING:
             known = self.prints.get(self.index_of[self.contracts[code].product], {})
             index = known[max(known)][-1] if known else 0
             if index <= 0:
                 raise DataError(f"{code}: funding by rule without a positive print")
-            premium = half_even(Fraction(mark - index, index) * RATE_UNIT)
+            premium = nearest((mark - index) * RATE_UNIT, index)
             pull = max(-terms.funding_damper, min(terms.funding_damper, terms.funding_interest - premium))
             capped = max(-terms.funding_cap, min(terms.funding_cap, premium + pull))
-            rate = Fraction(half_even(Fraction(capped, terms.funding_divisor)), RATE_UNIT)
-        self.book_cash(ts, code, "funding", -half_even(book.position * mark * self.lot(code) * rate))
+            rate = nearest(capped, terms.funding_divisor)
+        num, den = self.lot(code)
+        self.book_cash(ts, code, "funding", -nearest(book.position * mark * num * rate, den * RATE_UNIT))
 
     def settle(self, ts: int, code: str, stated: int) -> None:
         """The final.
@@ -134,7 +138,7 @@ class Ledger:
             unit, weight = self.terms(code).rounding_micros, sum(size for _, size in values)
             if weight == 0:
                 raise DataError(f"{code}: every weight is zero")
-            price = half_even(Fraction(sum(value * size for value, size in values), weight * unit)) * unit
+            price = nearest(sum(value * size for value, size in values), weight * unit) * unit
         # Decision: the venue's own price and the last mark are booked as they are, not rounded again.
         lots = book.position
         paid = self.mark(ts, code, price, "settlement")
@@ -186,9 +190,9 @@ class Ledger:
     def terms(self, code: str) -> TermsLike:
         return self.all_terms[self.contracts[code].product]
 
-    def lot(self, code: str) -> Exact:
-        """Units of a lot."""
+    def lot(self, code: str) -> tuple[int, int]:
+        """Units of a lot, over what."""
         if code not in self.lots_of:
             terms = self.terms(code)
-            self.lots_of[code] = terms.lot_num if terms.lot_den == 1 else Fraction(terms.lot_num, terms.lot_den)
+            self.lots_of[code] = terms.lot_num, terms.lot_den
         return self.lots_of[code]

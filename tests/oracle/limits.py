@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from kilohour.limits import RiskLimits
@@ -17,6 +18,7 @@ STATES = ("active", "reduce_only", "halted")
 ASKED_MOST = 256
 
 
+@cache
 def exact(amount: float) -> Fraction:
     """The number that was meant: limits are given in few decimals."""
     return Fraction(str(amount))
@@ -91,10 +93,11 @@ class RiskDesk(Gate):
             return "position_lots"
         for code in legs:
             product = self.contracts[code].product
-            units = [Fraction(lots * self.lot(one)) for one, lots in committed.items() if self.contracts[one].product == product]
-            if limits.product_gross and sum((abs(one) for one in units), Fraction(0)) > exact(limits.product_gross):
+            num, den = self.lot(code)
+            held = [lots for one, lots in committed.items() if self.contracts[one].product == product]
+            if limits.product_gross and sum(map(abs, held)) * num > exact(limits.product_gross) * den:
                 return "product_gross"
-            if limits.product_net and abs(sum(units, Fraction(0))) > exact(limits.product_net):
+            if limits.product_net and abs(sum(held)) * num > exact(limits.product_net) * den:
                 return "product_net"
         return ""
 
@@ -119,8 +122,11 @@ class RiskDesk(Gate):
     def notional(self, order: Order, units: int) -> Fraction:
         """Dollars; an outright limit at its limit."""
         is_limit = len(order.ratios) == 1 and order.works_as() in ("limit", "stop_limit")
-        return sum((Fraction(abs(ratio) * units * self.lot(code) * abs(order.limit if is_limit and order.limit is not None else self.value(code)))
-                    for code, ratio in order.ratios.items()), Fraction(0)) / MILLION
+        dollars = Fraction(0)
+        for code, ratio in order.ratios.items():
+            (num, den), price = self.lot(code), order.limit if is_limit and order.limit is not None else self.value(code)
+            dollars += Fraction(abs(ratio * price) * units * num, den * MILLION)
+        return dollars
 
     def is_beyond_collar(self, order: Order, limits: RiskLimits) -> bool:
         """Every order is a buyer of its own price, so beyond is above."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow engine written from docs/engine.md alone, in exact fractions, to hold the fast one against.
+"""A slow engine written from docs/engine.md alone, in exact whole numbers, to hold the fast one against.
 
-It shares no code with the engine: books are fractions of a micro, events are plain tuples, nothing is precomputed.
+It shares no code with the engine: books are parts of a micro, events are plain tuples, nothing is precomputed.
 Where the page leaves a choice, the choice is a comment that begins with "Decision". Books are in ``account``, the way
 of a price in ``path``, the kinds of orders in ``orders``, their lives in ``working``, the gate in ``requests``.
 """
@@ -9,17 +9,18 @@ of a price in ``path``, the kinds of orders in ``orders``, their lives in ``work
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from itertools import groupby
 
 from kilohour.limits import RiskLimits
 from kilohour.tape import Kind, Tape
 from kilohour.units import MISSING, NANOS_PER_DAY
-from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, half_even
+from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, nearest
 from tests.oracle.events import Event, events_of
 from tests.oracle.orders import Order
 from tests.oracle.requests import Action, Requests
 
+BAR, MARK, FUNDING, PRINT, FINAL, EXPIRY, SESSION, LISTING = (
+    Kind.BAR, Kind.MARK, Kind.FUNDING, Kind.PRINT, Kind.FINAL, Kind.EXPIRY, Kind.SESSION, Kind.LISTING)
 SESSIONS = ("open", "pre_open", "no_cancel", "halted", "closed")
 __all__ = ["Action", "Event", "Oracle", "events_of", "run"]
 
@@ -59,40 +60,40 @@ class Oracle(Requests):
         """One timestamp, phases 1 to 8 (the eighth needs no code: what is accepted now meets later groups only)."""
         self.now = ts
         self.begin_group(ts)
-        bars = {event.code: event for event in group if event.kind == Kind.BAR}
-        self.meet_bars(ts, bars)
-        marks = {event.code: event.close for event in group if event.kind == Kind.MARK and event.volume <= 0}
+        by_kind: dict[Kind, list[Event]] = {}
         for event in group:
-            if event.kind == Kind.MARK and event.volume > 0:
+            by_kind.setdefault(event.kind, []).append(event)
+        bars = {event.code: event for event in by_kind.get(BAR, ())}
+        self.meet_bars(ts, bars)
+        marks = {event.code: event.close for event in by_kind.get(MARK, ()) if event.volume <= 0}
+        for event in by_kind.get(MARK, ()):
+            if event.volume > 0:
                 self.correct_mark(ts, event)
-            elif event.kind == Kind.MARK:
+            else:
                 book = self.books[event.code]
                 paid = self.mark(ts, event.code, event.close, "variation")
                 book.marked = (event.ts_event, ts, event.close, book.position, paid)
                 self.end_orders(event.code, "lapsed")
-        for event in group:
-            if event.kind == Kind.FUNDING:
-                self.fund(ts, event.code, event.close)
-        for event in group:
-            if event.kind == Kind.PRINT:
+        for event in by_kind.get(FUNDING, ()):
+            self.fund(ts, event.code, event.close)
+        for event in group if {PRINT, FINAL, EXPIRY} & by_kind.keys() else ():
+            if event.kind == PRINT:
                 # Every print of a value date is kept in the order it became known.
                 self.prints[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.close)
                 self.weights[event.code].setdefault(event.ts_event // NANOS_PER_DAY, []).append(event.high)
-            elif event.kind == Kind.FINAL and event.volume > 0:
+            elif event.kind == FINAL and event.volume > 0:
                 self.correct_final(ts, event.code, event.close, event.volume)
-            elif event.kind == Kind.FINAL:
+            elif event.kind == FINAL:
                 self.settle(ts, event.code, event.close)
-            elif event.kind == Kind.EXPIRY:
+            elif event.kind == EXPIRY:
                 self.books[event.code].is_past_last_trade = True
                 self.end_orders(event.code, "expired")
-        for event in group:
-            if event.kind == Kind.SESSION:
-                self.books[event.code].session = SESSIONS[event.volume]
+        for event in by_kind.get(SESSION, ()):
+            self.books[event.code].session = SESSIONS[event.volume]
         self.meet_marks(ts, marks)
-        for event in group:
-            if event.kind == Kind.LISTING:
-                self.books[event.code].is_listed = True
-        if any(event.kind == Kind.MARK for event in group):
+        for event in by_kind.get(LISTING, ()):
+            self.books[event.code].is_listed = True
+        if MARK in by_kind:
             self.margin(ts)
         self.watch(ts)
         if any(self.contracts[code].product in self.watched for code in bars):
@@ -151,15 +152,16 @@ class Oracle(Requests):
 
     def fee_of(self, code: str, lots: int, price: int) -> int:
         """What a taker pays to the exchange and to clearing."""
-        ppm = Fraction(self.terms(code).fee_ppm, MILLION)
-        per_lot = self.terms(code).fee_per_lot_micros + self.terms(code).fee_clearing_micros
-        return abs(lots) * per_lot + half_even(abs(lots) * abs(price) * self.lot(code) * ppm)
+        terms, (num, den) = self.terms(code), self.lot(code)
+        per_lot = terms.fee_per_lot_micros + terms.fee_clearing_micros
+        return abs(lots) * per_lot + nearest(abs(lots * price) * num * terms.fee_ppm, den * MILLION)
 
     def closing_cost(self, code: str, lots: int) -> int:
         """Half spreads and fees of trading so many lots at the value price, at least a micro."""
         price = self.books[code].value_price
         assert price is not None
-        return max(self.fee_of(code, lots, price) + half_even(abs(lots) * self.terms(code).half_spread_micros * self.lot(code)), 1)
+        num, den = self.lot(code)
+        return max(self.fee_of(code, lots, price) + nearest(abs(lots) * self.terms(code).half_spread_micros * num, den), 1)
 
     def liquidate(self, ts: int, equity: int) -> None:
         """Decision: only per cent and per lot margin here, so every step is one outright order."""

@@ -147,16 +147,15 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
     bars: list[tuple[int, ...]] = []
     marks: list[tuple[int, int]] = []
     has_late_marks = rng.random() < 0.3
-    for day in range(START, START + days):
+    moves, chances = rng.integers(-jump, jump + 1, (days, 5)).tolist(), rng.random((days, 3)).tolist()
+    for day, move, size, (kind, has_bar, has_mark) in zip(range(START, START + days), moves, rng.integers(1, 60, days).tolist(), chances, strict=True):
         ts = day * NANOS_PER_DAY + CLOSE
-        opened, high, low, closed = (_on_tick(price + move, tick) for move in rng.integers(-jump, jump + 1, 4).tolist())
+        opened, high, low, closed = path = [(price + step) // tick * tick for step in move[:4]]
         price = closed
-        volume = [MISSING, 0, int(rng.integers(1, 60)), 10_000][bisect_right(VOLUME_ODDS, rng.random())]
-        if ts <= contract.last_trade_at and rng.random() < 0.85:
-            bars.append((ts, opened, max(opened, high, low, closed), min(opened, high, low, closed), closed, volume))
-        if ts <= contract.settlement_at and rng.random() < 0.8:
-            marks.append((day * NANOS_PER_DAY + (MARK_LATER if has_late_marks else CLOSE),
-                          price + int(rng.integers(-jump, jump + 1)) // 4))
+        if ts <= contract.last_trade_at and has_bar < 0.85:
+            bars.append((ts, opened, max(path), min(path), closed, (MISSING, 0, size, 10_000)[bisect_right(VOLUME_ODDS, kind)]))
+        if ts <= contract.settlement_at and has_mark < 0.8:
+            marks.append((day * NANOS_PER_DAY + (MARK_LATER if has_late_marks else CLOSE), price + move[4] // 4))
     if not bars:
         bars = [(START * NANOS_PER_DAY + CLOSE, level, level, level, level, MISSING)]
     builder.bars(ref, *(np.array(column, dtype=np.int64) for column in zip(*bars, strict=True)))
@@ -168,16 +167,16 @@ def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contrac
 
 def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]) -> None:
     """Some marks corrected, once or twice, before or after the next mark; some finals corrected, some of them twice."""
-    marks = {(int(row["ref"][0])): row for row in builder._parts if row["kind"][0] == Kind.MARK}
+    marks = {int(row["ref"][0]): [row[name].tolist() for name in ("ts", "close", "ts_event")]
+             for row in builder._parts if row["kind"][0] == Kind.MARK}
+    last = max(int(row["ts"].max()) for row in builder._parts)
     for ref in refs:
-        for at in range(len(marks[ref]["ts"]) if ref in marks else 0):
-            ts, price = int(marks[ref]["ts"][at]), int(marks[ref]["close"][at])
+        for ts, price, of in zip(*marks[ref], strict=True) if ref in marks else ():
             while rng.random() < 0.15:
                 ts += NANOS_PER_DAY * int(rng.integers(1, 50)) // 24
                 price += int(rng.integers(-60_000, 60_001))
-                builder.correct_mark(ref, ts, int(marks[ref]["ts_event"][at]), price)
+                builder.correct_mark(ref, ts, of, price)
         settled = builder._contracts[ref].settlement_at
-        last = max(int(row["ts"].max()) for row in builder._parts)
         while settled < last and rng.random() < 0.3:
             settled += NANOS_PER_DAY * int(rng.integers(1, 60)) // 24
             builder.correct_final(ref, settled, int(rng.integers(-1_000, 4_000)) * 1_000)
@@ -248,15 +247,17 @@ def add_prints(rng: np.random.Generator, builder: TapeBuilder, ref: int, days: i
     The first print is before the first bar, so that ``previous`` finds one.
     """
     rows: list[tuple[int, int, int]] = []
-    for day in range(START - 12, START + days + 12):
-        if day > START - 12 and not is_whole and rng.random() < 0.25:
+    count = days + 24
+    chances = rng.random((count, 2)).tolist()
+    drawn = rng.integers([0, -100, 0, -9_999, 1], [3, 1_000, 3, 9_999, 6], (count, 5)).tolist()
+    for day, (hole, again), (delay, level, odd, change, later) in zip(range(START - 12, START + days + 12), chances, drawn, strict=True):
+        if day > START - 12 and not is_whole and hole < 0.25:
             continue
-        known = day * NANOS_PER_DAY + PRINT_KNOWN + (0 if is_whole else NANOS_PER_DAY * int(rng.integers(0, 3)))
-        value = int(rng.integers(-100, 1_000)) * 5_000 + int(rng.choice([0, 0, 1_234]))
+        known = day * NANOS_PER_DAY + PRINT_KNOWN + (0 if is_whole else NANOS_PER_DAY * delay)
+        value = level * 5_000 + (0, 0, 1_234)[odd]
         rows.append((day, known, value))
-        if rng.random() < 0.2:
-            restated = value + int(rng.integers(-9_999, 9_999))
-            rows.append((day, known + NANOS_PER_DAY * int(rng.integers(1, 6)), restated))
+        if again < 0.2:
+            rows.append((day, known + NANOS_PER_DAY * later, value + change))
     columns = [np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)]
     weight = None
     if weights is not None:

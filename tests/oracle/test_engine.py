@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,12 @@ def case_of(seed: int) -> Case:
     if seed % 10:
         return case(seed)
     return case(seed, days=48, products=3, months=8, requests=150)
+
+
+@cache
+def kept(seed: int) -> Case:
+    """The same, for the few dozen cases that many tests play: nobody changes one."""
+    return case_of(seed)
 
 
 def with_desk(seed: int) -> Case:
@@ -87,7 +94,7 @@ def test_the_257th_working_order_is_refused_by_both():
 
 def test_ledger_and_equity_change_by_the_same_micros():
     for seed in range(CASES, CASES + 36):
-        session = ended(probing(Prober, case_of(seed), seed))
+        session = ended(probing(Prober, kept(seed), seed))
         if session is not None:
             tables = tables_of(session)
             ledger = tables["ledger"].to_pylist()
@@ -108,6 +115,12 @@ def probing(face: Any, of: Case, seed: int, *, interpreted: bool = False, quiet:
     return Session(market_of(of), face, state, of.cash_micros, interpreted=interpreted, quiet=quiet)
 
 
+@cache
+def compiled(face: Any, seed: int) -> Session | None:
+    """What a compiled prober leaves at its end; to be read."""
+    return ended(probing(face, kept(seed), seed))
+
+
 def bytes_of(session: Session) -> dict[str, bytes]:
     """Everything a session remembers: the strategy, the books, the desk, the prints, every table."""
     memory = {name: getattr(session, name).tobytes() for name in ("state", "book", "desk", "latest", "first")}
@@ -118,15 +131,13 @@ def bytes_of(session: Session) -> dict[str, bytes]:
 def test_compiled_and_interpreted_leave_the_same_bytes(face):
     asked = 0
     for seed in range(FACES):
-        of = case_of(seed)
-        native, python = probing(face, of, seed), probing(face, of, seed, interpreted=True)
-        is_done = ended(native) is not None
-        assert is_done == (ended(python) is not None), f"seed {seed}"
-        assert native.python is None
+        native, python = compiled(face, seed), probing(face, kept(seed), seed, interpreted=True)
+        assert (native is not None) == (ended(python) is not None), f"seed {seed}"
         assert python.python is not None
         calls = ("calls", "events") if face is ProberOfEvents else ("calls",)
         assert python.python.calls == sum(python.state[name][0] for name in calls) > 0
-        if is_done:
+        if native is not None:
+            assert native.python is None
             asked += int(native.book["orders_made"][0])
             ours, theirs = bytes_of(native), bytes_of(python)
             assert [name for name in ours if ours[name] != theirs[name]] == [], f"seed {seed}"
@@ -136,7 +147,7 @@ def test_compiled_and_interpreted_leave_the_same_bytes(face):
 @pytest.mark.parametrize("face", [Prober, ProberOfOrders])
 def test_a_strategy_that_answers_prices_books_what_the_oracle_books(face):
     for seed in range(CASES, CASES + FACES):
-        of = replace(case_of(seed), watched=set(case_of(seed).terms))
+        of = replace(kept(seed), watched=set(kept(seed).terms))
         session = probing(face, of, seed, interpreted=True)
         log = Log(session)
         if ended(session) is not None:
@@ -146,8 +157,7 @@ def test_a_strategy_that_answers_prices_books_what_the_oracle_books(face):
 
 def test_a_quiet_run_comes_to_the_same_books():
     for seed in range(FACES):
-        of = case_of(seed)
-        loud, quiet = (probing(Prober, of, seed, quiet=is_quiet) for is_quiet in (False, True))
+        loud, quiet = (probing(Prober, kept(seed), seed, quiet=is_quiet) for is_quiet in (False, True))
         if has_run(loud) and has_run(quiet):
             quiet.book["quiet"] = 0
             assert loud.state.tobytes() == quiet.state.tobytes(), f"seed {seed}"
@@ -160,11 +170,10 @@ def test_a_quiet_run_comes_to_the_same_books():
 @pytest.mark.parametrize("face", FACES_OF_PROBERS)
 def test_event_by_event_is_the_same_run(face):
     for seed in range(FACES):
-        of = case_of(seed)
-        whole, cut = probing(face, of, seed), probing(face, of, seed)
-        if ended(whole) is None:
+        whole, cut = compiled(face, seed), probing(face, kept(seed), seed)
+        if whole is None:
             continue
-        while cut.cursor < len(of.tape):
+        while cut.cursor < len(cut.market.tape):
             before = cut.cursor
             cut.run(before + 1)
             assert cut.cursor > before

@@ -22,16 +22,30 @@ from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError
 from kilohour.tape import Index, Kind, Tape, TapeBuilder
 from kilohour.units import NANOS_PER_DAY
-from tests.oracle import reference
+from tests.oracle import explain, reference
 from tests.oracle.books import SKIP, LedgerRow, Result, Terms
 from tests.oracle.cases import Case
 from tests.oracle.compare import TABLES, differences
-from tests.oracle.scripts import START, case, cases, with_other_future
+from tests.oracle.scripts import START, case, with_other_future
 
 CASES = settings(max_examples=40, deadline=None, derandomize=True,
                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 PRODUCT = "TEST:ALPHA"
 WHOLE = 10**6
+SEEDS = range(8_000, 8_056)
+
+
+@pytest.fixture(scope="module")
+def played() -> list[tuple[Case, Result]]:
+    """Cases of any size, half of them plain, with what the oracle booked; a missing print stops some. To be read."""
+    found = []
+    for seed in SEEDS:
+        days, products, months, requests, is_plain = np.random.default_rng([seed, 9]).integers([2, 1, 1, 0, 0], [25, 3, 5, 31, 2]).tolist()
+        of = case(seed, days=days, products=products, months=months, requests=requests, plain=bool(is_plain))
+        if (run := explain.outcome(of)) is not None:
+            found.append((of, run))
+    assert len(found) >= 40
+    return found
 
 
 def outcome(of: Case) -> Result:
@@ -42,59 +56,53 @@ def outcome(of: Case) -> Result:
         raise
 
 
-@CASES
-@given(cases())
-def test_cash_is_conserved(a_case):
-    run = outcome(a_case)
-    assert run.cash_start + sum(row.micros for row in run.ledger) == run.cash_end == run.equity_end
-    fees = sum(fill.fee_micros for fill in run.fills)
-    assert sum(row.micros for row in run.ledger if row.kind in ("fee", "clearing_fee")) == -fees
+def test_cash_is_conserved(played):
+    for _, run in played:
+        assert run.cash_start + sum(row.micros for row in run.ledger) == run.cash_end == run.equity_end
+        fees = sum(fill.fee_micros for fill in run.fills)
+        assert sum(row.micros for row in run.ledger if row.kind in ("fee", "clearing_fee")) == -fees
 
 
-@CASES
-@given(cases())
-def test_each_equity_row_is_the_start_and_what_the_ledger_and_the_open_prices_say(a_case):
+def test_each_equity_row_is_the_start_and_what_the_ledger_and_the_open_prices_say(played):
     """Equity worked out backwards: no daily books, only fills against the price each contract now has."""
-    run = outcome(a_case)
-    last: dict[str, int] = {}
-    mark_of: dict[str, tuple[int, int]] = {}
-    events = list(reference.events_of(a_case.tape))
-    product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
-    beside = [(row.ts, row.micros) for row in run.ledger if row.kind in ("settlement_fee", "funding")]
-    for row in run.equity:
-        while events and events[0].ts <= row.ts:
-            event = events.pop(0)
-            if event.kind == Kind.BAR or (event.kind == Kind.MARK and event.volume <= 0):
-                last[event.code] = event.close
-                mark_of[event.code] = (event.ts_event, event.kind == Kind.MARK)
-            elif event.kind == Kind.MARK and mark_of[event.code] == (event.ts_event, True):
-                last[event.code] = event.close  # neither a later mark nor a bar has come since
-        fixed = {final.contract: final for final in run.settlements if final.ts <= row.ts}
-        worth = Fraction(run.cash_start)
-        touched = set()
+    for a_case, run in played:
+        last: dict[str, int] = {}
+        mark_of: dict[str, tuple[int, int]] = {}
+        events = list(reference.events_of(a_case.tape))
+        product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
+        beside = [(row.ts, row.micros) for row in run.ledger if row.kind in ("settlement_fee", "funding")]
+        for row in run.equity:
+            while events and events[0].ts <= row.ts:
+                event = events.pop(0)
+                if event.kind == Kind.BAR or (event.kind == Kind.MARK and event.volume <= 0):
+                    last[event.code] = event.close
+                    mark_of[event.code] = (event.ts_event, event.kind == Kind.MARK)
+                elif event.kind == Kind.MARK and mark_of[event.code] == (event.ts_event, True):
+                    last[event.code] = event.close  # neither a later mark nor a bar has come since
+            fixed = {final.contract: final for final in run.settlements if final.ts <= row.ts}
+            worth = Fraction(run.cash_start)
+            touched = set()
+            for fill in run.fills:
+                if fill.ts <= row.ts:
+                    terms = a_case.terms[product_of[fill.contract]]
+                    final = fixed.get(fill.contract)
+                    price = final.price_micros if final else last[fill.contract]
+                    lot = Fraction(terms.lot_num, terms.lot_den)
+                    worth += fill.lots * (price - fill.price_micros) * lot - fill.fee_micros
+                    touched.add(fill.contract)
+            worth += sum(paid for ts, paid in beside if ts <= row.ts)
+            assert abs(row.equity_micros - worth) <= Fraction(len(touched), 2)
+
+
+def test_positions_are_the_sum_of_fills_and_nothing_is_held_after_its_final(played):
+    for _, run in played:
+        held: dict[str, int] = defaultdict(int)
         for fill in run.fills:
-            if fill.ts <= row.ts:
-                terms = a_case.terms[product_of[fill.contract]]
-                final = fixed.get(fill.contract)
-                price = final.price_micros if final else last[fill.contract]
-                lot = Fraction(terms.lot_num, terms.lot_den)
-                worth += fill.lots * (price - fill.price_micros) * lot - fill.fee_micros
-                touched.add(fill.contract)
-        worth += sum(paid for ts, paid in beside if ts <= row.ts)
-        assert abs(row.equity_micros - worth) <= Fraction(len(touched), 2)
-
-
-@CASES
-@given(cases())
-def test_positions_are_the_sum_of_fills_and_nothing_is_held_after_its_final(a_case):
-    run = outcome(a_case)
-    held: dict[str, int] = defaultdict(int)
-    for fill in run.fills:
-        held[fill.contract] += fill.lots
-        assert held[fill.contract] == fill.position_after
-    for row in run.settlements:
-        assert row.revision > 0 or held.pop(row.contract) == row.lots
-    assert {code: lots for code, lots in held.items() if lots} == run.final_positions
+            held[fill.contract] += fill.lots
+            assert held[fill.contract] == fill.position_after
+        for row in run.settlements:
+            assert row.revision > 0 or held.pop(row.contract) == row.lots
+        assert {code: lots for code, lots in held.items() if lots} == run.final_positions
 
 
 def tied_orders(of: Case, run: Result) -> set[int]:
@@ -104,60 +112,56 @@ def tied_orders(of: Case, run: Result) -> set[int]:
     return {row.order for row in run.orders if row.ts in times}
 
 
-@CASES
-@given(cases())
-def test_legs_are_never_apart_and_no_order_fills_twice_what_it_asked(a_case):
-    run = outcome(a_case)
-    legs = defaultdict(list)
-    for row in run.orders:
-        legs[row.order].append(row)
-    filled: dict[tuple[int, str], int] = defaultdict(int)
-    for fill in run.fills:
-        filled[fill.order, fill.contract] += fill.lots
-    assert list(legs) == list(range(1, len(legs) + 1))
-    for number, rows in legs.items():
-        assert len({Fraction(row.filled_lots, row.lots) for row in rows if row.lots}) <= 1
-        assert all(row.filled_lots == filled[number, row.contract] for row in rows)
-        assert all(abs(row.filled_lots) <= abs(row.lots) for row in rows)
-        assert all((row.status == "refused") == bool(row.code) for row in rows)
-        if number not in tied_orders(a_case, run):
-            assert all((row.status == "filled") == (row.lots == row.filled_lots != 0) for row in rows)
+def test_legs_are_never_apart_and_no_order_fills_twice_what_it_asked(played):
+    for a_case, run in played:
+        legs = defaultdict(list)
+        for row in run.orders:
+            legs[row.order].append(row)
+        filled: dict[tuple[int, str], int] = defaultdict(int)
+        for fill in run.fills:
+            filled[fill.order, fill.contract] += fill.lots
+        assert list(legs) == list(range(1, len(legs) + 1))
+        for number, rows in legs.items():
+            assert len({Fraction(row.filled_lots, row.lots) for row in rows if row.lots}) <= 1
+            assert all(row.filled_lots == filled[number, row.contract] for row in rows)
+            assert all(abs(row.filled_lots) <= abs(row.lots) for row in rows)
+            assert all((row.status == "refused") == bool(row.code) for row in rows)
+            if number not in tied_orders(a_case, run):
+                assert all((row.status == "filled") == (row.lots == row.filled_lots != 0) for row in rows)
 
 
-@CASES
-@given(cases())
-def test_fills_keep_to_their_share_of_a_later_bar(a_case):
-    run = outcome(a_case)
-    bars = {(event.ts, event.code): event for event in reference.events_of(a_case.tape)
-            if event.kind == Kind.BAR}
-    product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
-    made = {row.order: row for row in run.orders}
-    used: dict[tuple[int, str], int] = defaultdict(int)
-    for fill in run.fills:
-        assert fill.ts > made[fill.order].ts
-        assert fill.ts >= made[fill.order].ts + a_case.rules.latency_ns
-        if made[fill.order].kind != "at_settlement":
-            used[fill.ts, fill.contract] += abs(fill.lots)
-    for (ts, code), lots in used.items():
-        volume = bars[ts, code].volume
-        assert volume < 0 or lots * 10**6 <= volume * a_case.terms[product_of[code]].participation_ppm
+def test_fills_keep_to_their_share_of_a_later_bar(played):
+    for a_case, run in played:
+        bars = {(event.ts, event.code): event for event in reference.events_of(a_case.tape)
+                if event.kind == Kind.BAR}
+        product_of = {contract.code: contract.product for contract in a_case.tape.contracts}
+        made = {row.order: row for row in run.orders}
+        used: dict[tuple[int, str], int] = defaultdict(int)
+        for fill in run.fills:
+            assert fill.ts > made[fill.order].ts
+            assert fill.ts >= made[fill.order].ts + a_case.rules.latency_ns
+            if made[fill.order].kind != "at_settlement":
+                used[fill.ts, fill.contract] += abs(fill.lots)
+        for (ts, code), lots in used.items():
+            volume = bars[ts, code].volume
+            assert volume < 0 or lots * 10**6 <= volume * a_case.terms[product_of[code]].participation_ppm
 
 
-@CASES
-@given(cases(), st.floats(0, 1), st.integers(0, 2**32 - 1))
-def test_another_future_changes_nothing_before_it(a_case, share, seed):
-    tape = a_case.tape
-    now = tape.start + int(share * (tape.end - tape.start))
-    other = with_other_future(a_case, now, seed)
-    first, second = outcome(a_case), outcome(other)
-    for name in ("ledger", "fills", "equity", "positions", "settlements"):
-        before = [[row for row in getattr(run, name) if row.ts <= now and getattr(row, "kind", "") != "unsettled"]
-                  for run in (first, second)]
-        assert before[0] == before[1], name
-    # Sizes and limits may be amended later, and a post-only order be refused later: these are left out.
-    intents = [[(row.order, row.ts, row.contract, row.kind, row.tif, row.origin, row.code.replace("post_only", ""))
-                for row in run.orders if row.ts <= now] for run in (first, second)]
-    assert intents[0] == intents[1]
+def test_another_future_changes_nothing_before_it(played):
+    for number, (a_case, first) in enumerate(played[:40]):
+        tape = a_case.tape
+        now = tape.start + (tape.end - tape.start) * number // 39
+        second = explain.outcome(with_other_future(a_case, now, number))
+        if second is None:
+            continue
+        for name in ("ledger", "fills", "equity", "positions", "settlements"):
+            before = [[row for row in getattr(run, name) if row.ts <= now and getattr(row, "kind", "") != "unsettled"]
+                      for run in (first, second)]
+            assert before[0] == before[1], name
+        # Sizes and limits may be amended later, and a post-only order be refused later: these are left out.
+        intents = [[(row.order, row.ts, row.contract, row.kind, row.tif, row.origin, row.code.replace("post_only", ""))
+                    for row in run.orders if row.ts <= now] for run in (first, second)]
+        assert intents[0] == intents[1]
 
 
 # Law 2: one average-price contract, bought once and held.

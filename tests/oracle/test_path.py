@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,8 @@ from tests.oracle.events import Event
 from tests.oracle.path import way_of
 
 HALF = Fraction(1, 2)
-QUICK = settings(max_examples=300, deadline=None, derandomize=True)
+QUICK = settings(max_examples=100, deadline=None, derandomize=True)
+LONG = settings(max_examples=5_000, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -34,8 +36,11 @@ def walk(bar, side):
     return {place * HALF: side * price for place, price in enumerate(prices)}
 
 
+WAYS = given(bars(), st.sampled_from([1, -1]), st.data())
+
+
 @QUICK
-@given(bars(), st.sampled_from([1, -1]), st.data())
+@WAYS
 def test_first_places_are_those_of_a_walk(bar, side, data):
     steps, way = walk(bar, side), way_of({"A": side}, {"A": bar}, "path")
     last = int(max(steps))
@@ -50,7 +55,7 @@ def test_first_places_are_those_of_a_walk(bar, side, data):
 
 
 @QUICK
-@given(bars(), st.sampled_from([1, -1]), st.data())
+@WAYS
 def test_a_level_trails_step_by_step(bar, side, data):
     steps, way = walk(bar, side), way_of({"A": side}, {"A": bar}, "path")
     start, lowest, distance = data.draw(st.integers(0, int(max(steps)))), data.draw(st.integers(-7, 7)), data.draw(st.integers(1, 5))
@@ -62,6 +67,12 @@ def test_a_level_trails_step_by_step(bar, side, data):
                 found = place
             seen = min(seen, price)
     assert [*way.trailed(start, lowest, distance)] == [found, seen]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("law", [test_first_places_are_those_of_a_walk, test_a_level_trails_step_by_step])
+def test_a_law_of_ways_for_long(law):
+    LONG(WAYS(law.hypothesis.inner_test))()
 
 
 def test_the_low_comes_first_when_both_extremes_are_as_near():

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from kilohour.tape import Tape
 from kilohour.units import MISSING
 from tests.oracle.account import Account
-from tests.oracle.books import MILLION, FillRules, TermsLike, half_even
+from tests.oracle.books import MILLION, FillRules, TermsLike, nearest
 from tests.oracle.events import Event
 from tests.oracle.orders import Order, Sight, look
 from tests.oracle.path import way_of
@@ -169,7 +168,7 @@ class Working(Account):
     def cost(self, code: str, price: int) -> int:
         terms = self.terms(code)
         slippage = self.rules.slippage_ticks * terms.tick_micros
-        return terms.half_spread_micros + slippage + half_even(abs(price) * Fraction(self.rules.slippage_ppm, MILLION))
+        return terms.half_spread_micros + slippage + nearest(abs(price) * self.rules.slippage_ppm, MILLION)
 
     def cost_of(self, order: Order, bars: dict[str, Event]) -> Callable[[int], int]:
         if len(order.ratios) == 1:
@@ -274,8 +273,8 @@ class Working(Account):
 
     def alive(self) -> list[Order]:
         """Working and asleep, oldest first; an order that was amended may be as old as its amendment."""
-        if any(order.status != "working" for order in self.unfinished):
-            self.unfinished = [order for order in self.unfinished if order.is_alive]
+        if self.unfinished:
+            self.unfinished = [order for order in self.unfinished if order.status == "working"]
         return self.unfinished
 
     def working(self) -> list[Order]:

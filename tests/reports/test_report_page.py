@@ -24,6 +24,7 @@ from kilohour.errors import DataError
 from kilohour.reports.charts.style import thin
 from kilohour.reports.folder import COLUMNS
 from kilohour.reports.report import write_report
+from tests.reports.conftest import make_run_folder
 
 SIZE_MAX = 6_000_000
 SECTIONS = ["assumptions", "equity", "curve", "positions", "trades", "profit", "margin", "months", "settlements", "orders", "details"]
@@ -92,9 +93,10 @@ class Page(HTMLParser):
         return " ".join(self.words)
 
 
-@pytest.fixture(params=RUNS, ids=str)
-def page(request, make_run):
-    path = write_report(make_run(**RUNS[request.param]))
+@pytest.fixture(scope="module", params=RUNS, ids=str)
+def page(request, tmp_path_factory):
+    """The page of a run, written once for all that only read it."""
+    path = write_report(make_run_folder(tmp_path_factory.mktemp("page") / "run", **RUNS[request.param]))
     return request.param, path, Page(path.read_text(encoding="utf-8"))
 
 

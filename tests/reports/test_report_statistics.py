@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, stats
 
 from kilohour.reports import statistics as s
 
@@ -122,6 +121,8 @@ def test_normal_returns_pass_the_published_number_of_trials():
 
 @pytest.mark.parametrize("trials", [2, 10, 100, 1000, 100_000])
 def test_expected_maximum_equals_scipy_and_nears_the_true_expectation(trials):
+    from scipy import integrate, stats
+
     gamma, inverse = np.euler_gamma, stats.norm.ppf
     high = (1 - gamma) * inverse(1 - 1 / trials) + gamma * inverse(1 - 1 / (trials * np.e))
     found = s.expected_maximum_sharpe(trials, 0.04)
@@ -147,6 +148,8 @@ def test_one_trial_needs_no_deflation_and_impossible_input_is_refused():
 
 @given(st.lists(st.floats(-100, 100), min_size=8, max_size=200).filter(lambda v: np.std(v) > 1e-3))
 def test_moments_equal_scipy(values):
+    from scipy import stats
+
     changes = np.array(values)
     skew, kurtosis = s.moments(changes)
     assert skew == pytest.approx(stats.skew(changes), rel=1e-6, abs=1e-9)
@@ -154,6 +157,8 @@ def test_moments_equal_scipy(values):
 
 
 def test_deflated_sharpe_equals_the_formula_in_scipy():
+    from scipy import stats
+
     changes = np.random.default_rng(3).standard_t(4, 700) + 0.12
     ratio = changes.mean() / changes.std(ddof=1)
     luck = math.sqrt(0.002) * (

@@ -217,10 +217,25 @@ ACTS = st.lists(st.tuples(st.sampled_from(["fill", "fill", "fill", "step", "step
                           st.integers(0, 9), st.integers(1, 9)), min_size=5, max_size=60)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
-@given(acts=ACTS, size=st.integers(1, 12), hedge_size=st.integers(0, 12), naked_most=st.integers(1, 6), side=st.sampled_from([1, -1]),
-       volume=st.tuples(st.integers(0, 9), st.integers(0, 9)), options=st.tuples(st.booleans(), st.booleans(), st.booleans()))
-def test_the_naked_exposure_never_exceeds_its_limit_whatever_fills(acts, size, hedge_size, naked_most, side, volume, options):
+DRAWN = given(
+    acts=ACTS, size=st.integers(1, 12), hedge_size=st.integers(0, 12), naked_most=st.integers(1, 6), side=st.sampled_from([1, -1]),
+    volume=st.tuples(st.integers(0, 9), st.integers(0, 9)), options=st.tuples(st.booleans(), st.booleans(), st.booleans()))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@DRAWN
+def test_the_naked_exposure_never_exceeds_its_limit_whatever_fills(**drawn):
+    work_through(**drawn)
+
+
+@pytest.mark.soak
+@settings(max_examples=3_000, deadline=None, derandomize=True)
+@DRAWN
+def test_the_naked_exposure_never_exceeds_its_limit_for_long(**drawn):
+    work_through(**drawn)
+
+
+def work_through(acts, size, hedge_size, naked_most, side, volume, options):
     """Partial fills in any order, refusals, halts, cancels that arrive late, margin calls: after every single fill."""
     exchange = two(volume=volume)
     exchange.slow = options[0]
