@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import functools
 import time
@@ -15,7 +16,9 @@ from kilohour.backtests.paper import Paper, paper, sandbox
 from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
 from kilohour.execution.runner import Runner
 from kilohour.tape import Tape
+from kilohour.tape.schema import Kind
 from kilohour.tape.select import select
+from kilohour.units import nanos_of
 from tests.execution.hasty import Loop, hasty
 
 CASH = 1_000_000.0
@@ -31,10 +34,15 @@ def market() -> Tape:
 
 
 @functools.cache
-def short(*products: str, first: str = "2026-03-09", last: str = "2026-04-10") -> Tape:
-    """A month of some products, with the prints of before."""
+def short(*products: str, first: str = "2026-03-09", last: str = "2026-04-10", has_history: bool = False) -> Tape:
+    """A month of some products, with the prints of its first month; ``has_history``: with all prints of before, which a run meets one by
+    one at the start, and there are more of them than of the timestamps behind them."""
     indices = {code.replace(":", "-") for code in products} | {"SIM-ADOPTION"}
-    return between(select(market(), set(products), indices), first, last)
+    tape = select(market(), set(products), indices)
+    if not has_history:
+        known = (tape.events["kind"] != Kind.PRINT) | (tape.events["ts"] >= nanos_of(dt.date.fromisoformat(first).replace(day=1)))
+        tape = dataclasses.replace(tape, events={name: column[known] for name, column in tape.events.items()}, sha256="")
+    return between(tape, first, last)
 
 
 def ran(folder: Path, tape: Tape, strategy: str, *, speed: float | str = "lockstep", inject: Any = None, cash: float = CASH, **asked: Any) -> Runner:

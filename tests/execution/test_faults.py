@@ -105,7 +105,7 @@ ACTS = {
     "20 the venue's clock is off": {("sent", 4): {"do": "skew", "seconds": 7200}, ("sent", 6): {"do": "disconnect", "channel": "orders"}},
     "31 the venue restarts with its orders": {("sent", 5): {"do": "restart", "state": "keep"}},
     "31 the venue restarts without its orders": {("sent", 5): {"do": "restart", "state": "wipe"}},
-    "32 a halt": {("decided", 146): {"do": "halt", "symbol": "SIM-H100-2026-APR"}, ("decided", 170): {"do": "resume", "symbol": "SIM-H100-2026-APR"}},
+    "32 a halt": {("decided", 15): {"do": "halt", "symbol": "SIM-H100-2026-APR"}, ("decided", 39): {"do": "resume", "symbol": "SIM-H100-2026-APR"}},
 }
 """What happens at once, to a run that has a quote at work and replaces it every bar."""
 FEED = {
