@@ -29,7 +29,7 @@ RUNS = [
     (SETTLING, ("SIM:H100",), {}),
 ]
 """Of the exposure that rolls: as a spread, leg by leg with one leg naked for a while, and in stages over days."""
-LONGER = {"rolled-exposure": {"last": "2026-04-24"}, "adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08", "has_history": True},
+LONGER = {"rolled-exposure": {"last": "2026-04-24"}, "adoption-momentum": {"first": "2025-12-01", "last": "2026-04-17", "has_history": True},
           SETTLING: {"last": "2026-05-08"}}  # fmt: skip
 """A fit of adoption needs some months of prints that are met one by one; a settlement needs its month."""
 TABLES = ("fills", "ledger", "settlements", "equity", "positions")
