@@ -78,16 +78,17 @@ def replay(trader: Trader, records: Iterable[Record], after: tuple[int, bytes] =
             if proof != given.body:
                 return Difference(given.seq, canonical(given.body), canonical(proof))
         take(trader, given.kind, given.body, given.at)
-        expected = [(record.kind, canonical(record.body)) for record in group[1:]]
+        texts = [canonical(record.body) for record in group]
+        expected = [(record.kind, text) for record, text in zip(group[1:], texts[1:], strict=True)]
         found = [(kind, canonical(body)) for kind, body in trader.drain()]
         for place in range(max(len(expected), len(found))):
             ran = expected[place] if place < len(expected) else ("nothing", "")
             again = found[place] if place < len(found) else ("nothing", "")
             if ran != again:
                 return Difference(given.seq + place + 1, " ".join(ran), " ".join(again))
-        for record in group:
+        for record, text in zip(group, texts, strict=True):
             number += 1
-            before = chained(before, number, given.at, record.kind, canonical(record.body))
+            before = chained(before, number, given.at, record.kind, text)
             if before != record.hash:
                 return Difference(record.seq, record.hash.hex(), before.hex())
     return None

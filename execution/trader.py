@@ -37,6 +37,7 @@ from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.kernels import records as r
 from kilohour.live import Event, LiveSession, Working, contract_rows
 
+_FIRST_OVER, _REJECTED = State.FILLED, State.REJECTED
 _TOLD = ("order", "contract", "lots", "kind", "limit_micros", "status", "code", "ts")
 """Columns of the engine's table of orders that the journal holds."""
 CID_COUNTER = 1 << 32
@@ -200,10 +201,15 @@ class Trader:
     def open_orders(self) -> list[VenueOrder]:
         """Orders that the venue has or may have, oldest first."""
         # a run of a day has thousands of orders that are over; one that was thought absent may yet turn up
-        gone = [cid for cid, order in self._working.items() if order.state.is_over and order.state != State.REJECTED]
+        found, gone = list[VenueOrder](), list[int]()
+        for cid, order in self._working.items():
+            if order.state < _FIRST_OVER:
+                found.append(order)
+            elif order.state != _REJECTED:
+                gone.append(cid)
         for cid in gone:
             del self._working[cid]
-        return [order for order in self._working.values() if order.is_open]
+        return found
 
     def unfinished(self) -> list[VenueOrder]:
         """Orders that the venue has or may have, and those that are over and whose fills are not all booked."""

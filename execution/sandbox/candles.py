@@ -33,26 +33,27 @@ class Candles:
     """The latest :data:`KEPT` candles of each symbol and width. A width without a trade has no candle."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], deque[Candle]] = {}
+        self._kept: dict[str, dict[str, deque[Candle]]] = {}
 
     def see(self, symbol: str, ts: int, open: int, high: int, low: int, close: int, lots: int, side: int = 0) -> None:
         """One trade, or a whole bar of another source."""
-        for name, width in WIDTHS.items():
-            kept = self._kept.get((symbol, name))
-            if kept is None:
-                kept = self._kept[symbol, name] = deque(maxlen=KEPT)
+        if symbol not in self._kept:
+            self._kept[symbol] = {name: deque(maxlen=KEPT) for name in WIDTHS}
+        buys, sells = lots if side > 0 else 0, lots if side < 0 else 0
+        for kept, width in zip(self._kept[symbol].values(), WIDTHS.values(), strict=True):
             start = ts - ts % width
             if not kept or kept[-1].start < start:
-                kept.append(Candle(start, open, high, low, close))
+                kept.append(Candle(start, open, high, low, close, lots, buys, sells))
+                continue
             candle = kept[-1]
             candle.high, candle.low, candle.close = max(candle.high, high), min(candle.low, low), close
             candle.volume += lots
-            candle.buys += lots if side > 0 else 0
-            candle.sells += lots if side < 0 else 0
+            candle.buys += buys
+            candle.sells += sells
 
     def of(self, symbol: str, width: str) -> list[Candle]:
         """Oldest first."""
-        return list(self._kept.get((symbol, width), ()))
+        return list(self._kept[symbol].get(width, ())) if symbol in self._kept else []
 
 
 QUOTED = tuple(f"{side}_{what}" for side in ("bid", "ask", "mid") for what in ("open", "high", "low", "close"))
@@ -79,17 +80,17 @@ class QuoteCandles:
 
     def see(self, symbol: str, ts: int, bid: int | None, ask: int | None) -> None:
         """The best prices of a book as they are told; None for a side without orders."""
-        prices = bid, ask, None if bid is None or ask is None else (bid + ask) // 2
         before = self._stands.get(symbol, (None, None, None))
-        if before == prices:
+        if before[0] == bid and before[1] == ask:
             return
-        self._stands[symbol] = prices
+        prices = self._stands[symbol] = bid, ask, None if bid is None or ask is None else (bid + ask) // 2
+        stood = array("q", [MISSING if price is None else price for price in before for _ in range(4)])
         if symbol not in self._kept:
             self._kept[symbol] = {name: deque(maxlen=KEPT) for name in WIDTHS}
         for kept, width in zip(self._kept[symbol].values(), WIDTHS.values(), strict=True):
             start = ts - ts % width
             if not kept or kept[-1].start < start:
-                kept.append(QuoteCandle(start, array("q", [MISSING if price is None else price for price in before for _ in range(4)])))
+                kept.append(QuoteCandle(start, stood[:]))
             seen = kept[-1].prices
             for first, price in zip((0, 4, 8), prices, strict=True):
                 if price is None:

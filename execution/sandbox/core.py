@@ -209,10 +209,11 @@ class Exchange(ABC):
 
     def take_changes(self) -> Changes:
         """What happened since the last call; the quotes that it leaves go into their candles."""
+        listed, quotes, now = self.listing.by_symbol, self.quotes, self.now
         for symbol in self.changes.books:
-            each = self.listing.find(symbol)
+            each = listed.get(symbol) or self.listing.find(symbol)
             if each is not None:
-                self.quotes.see(symbol, self.now, *self.best(each))
+                quotes.see(symbol, now, *self.best(each))
         taken, self.changes = self.changes, Changes()
         return taken
 

@@ -8,6 +8,7 @@ so that the same orders give the same fills, cash and settlements as a backtest,
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -165,8 +166,6 @@ class ReplayExchange(Exchange):
 
     def hello(self) -> dict[str, Any]:
         """Venue, tape, products and contracts with their days, and the terms this exchange trades on."""
-        import dataclasses
-
         from kilohour.tape.store import fingerprint
 
         tape, terms = self.tape, {each.contract.product: each.terms for each in self.listing.outrights}
@@ -176,11 +175,10 @@ class ReplayExchange(Exchange):
             "tape": tape.sha256 or fingerprint(tape), "source": tape.source, "notes": list(tape.notes),
             "start": tape.start, "end": tape.end, "events": len(tape), "days_per_year": tape.days_per_year,
             "assumptions": list(tape.assumptions), "products": list(tape.product_codes),
-            "indices": [dataclasses.asdict(index) for index in tape.indices],
-            "contracts": [{**dataclasses.asdict(c), "ax": symbols[c.code][0], "okx": symbols[c.code][1]} for c in tape.contracts],
-            "terms": {code: {f.name: getattr(term, f.name) for f in dataclasses.fields(term) if f.name != "margin_table"}
-                      for code, term in terms.items()},
-            "fills": dataclasses.asdict(self.market.fills),
+            "indices": [plain(index) for index in tape.indices],
+            "contracts": [{**plain(c), "ax": symbols[c.code][0], "okx": symbols[c.code][1]} for c in tape.contracts],
+            "terms": {code: plain(term, "margin_table") for code, term in terms.items()},
+            "fills": plain(self.market.fills),
         }  # fmt: skip
 
     def place(self, account: str, new: NewOrder) -> Order:
@@ -381,12 +379,20 @@ class ReplayExchange(Exchange):
 
     def depth(self, instrument: Instrument, levels: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:  # noqa: ARG002
         """Half a spread either side of the last close, for what the last bar's volume offers: a picture, nothing rests there."""
-        ticker = self.tickers.get(instrument.symbol)
-        if ticker is None or ticker.last is None or self.session(instrument) is Session.EXPIRED:
+        bid, ask = self.best(instrument)
+        if bid is None or ask is None:
             return [], []
-        lots = max(ticker.last_lots * instrument.terms.participation_ppm // 1_000_000, 1)
+        lots = max(self.tickers[instrument.symbol].last_lots * instrument.terms.participation_ppm // 1_000_000, 1)
+        return [(bid, lots, 1)], [(ask, lots, 1)]
+
+    def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
+        """The prices of :meth:`depth`, which are looked at after every timestamp for every contract with an event; only what has ended
+        has none, and nothing but an end is stated of what has ended."""
+        ticker, halted = self.tickers.get(instrument.symbol), self._halted
+        if ticker is None or ticker.last is None or (halted and any(halted.get(row) is Session.EXPIRED for row, _ in instrument.legs)):
+            return None, None
         half = max(instrument.terms.half_spread_micros, instrument.tick)
-        return [(ticker.last - half, lots, 1)], [(ticker.last + half, lots, 1)]
+        return ticker.last - half, ticker.last + half
 
     def statement(self, account: str) -> Statement:
         """Read off the engine's book."""
@@ -436,6 +442,11 @@ class ReplayExchange(Exchange):
             each = self.listing.by_symbol[symbol]
             total += margin(each, count, prices[symbol], each.terms.margin_initial_ppm, each.terms.margin_initial_floor_micros)
         return total
+
+
+def plain(of: Any, *without: str) -> dict[str, Any]:
+    """The fields of a dataclass that has no others inside, by name."""
+    return {f.name: getattr(of, f.name) for f in dataclasses.fields(of) if f.name not in without}
 
 
 def knows_not(new: NewOrder) -> bool:

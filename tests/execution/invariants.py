@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from kilohour.backtests.live import replayed
-from kilohour.execution.journal import read
+from kilohour.execution.journal import Record, read
 from kilohour.execution.orders import State
 from kilohour.execution.sandbox.model import State as Venue
 from tests.execution.papers import ACCOUNT
@@ -32,11 +33,12 @@ def check_invariants(folder: Path, exchange) -> Any:
     assert trader.positions() == {codes[h.symbol]: h.lots for h in statement.holdings if h.lots}
     assert trader.cash() == statement.cash                                         # to the micro
     assert not exchange.open_orders[ACCOUNT]
-    intents = {record.body["cid"]: record.seq for record in read(folder) if record.kind == "intent"}
-    for record in read(folder):                                                    # no send without an earlier intent
+    records = read(folder)
+    intents = {record.body["cid"]: record.seq for record in records if record.kind == "intent"}
+    for record in records:                                                         # no send without an earlier intent
         if record.kind == "order" and record.body["cid"]:
             assert intents[record.body["cid"]] < record.seq
-    check_risk(folder)
+    check_risk(records)
     check_committed(trader)
     return trader
 
@@ -54,9 +56,9 @@ def check_committed(trader) -> None:
         assert int(desk["on_target"][row] + desk["on_order"][row]) == left[row], code
 
 
-def check_risk(folder: Path) -> None:
+def check_risk(journal: Sequence[Record]) -> None:
     """At every record of the journal: the worst that may be open, live and UNKNOWN, is within the run's limits."""
-    start, *records = read(folder)
+    start, *records = journal
     limits = start.body["risk"] or {}
     risk = OpenRisk(limits.get("open_orders") or inf, limits.get("position_lots") or inf)
     for record in records:

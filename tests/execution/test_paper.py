@@ -29,7 +29,7 @@ RUNS = [
     (SETTLING, ("SIM:H100",), {}),
 ]
 """Of the exposure that rolls: as a spread, leg by leg with one leg naked for a while, and in stages over days."""
-LONGER = {"rolled-exposure": {"last": "2026-04-24"}, "adoption-momentum": {"first": "2025-12-01", "last": "2026-05-08"},
+LONGER = {"rolled-exposure": {"last": "2026-04-24"}, "adoption-momentum": {"first": "2025-12-01", "last": "2026-04-17", "has_history": True},
           SETTLING: {"last": "2026-05-08"}}  # fmt: skip
 """A fit of adoption needs some months of prints that are met one by one; a settlement needs its month."""
 TABLES = ("fills", "ledger", "settlements", "equity", "positions")
@@ -52,18 +52,11 @@ def test_the_same_limits_refuse_the_same_orders_in_paper_and_in_a_backtest(tmp_p
 def test_a_margin_call_in_paper_books_the_rows_of_the_backtest(tmp_path):
     """The venue liquidates, and cancels the offers that are at work; the run's own engine had worked out the same, and sends nothing."""
     tape, cash = short("SIM:H100", last="2026-05-08"), 6_720.0
-    wanted = backtest(OVERREACHING, tape, venue="sandbox", cash=cash)
+    wanted = backtest(OVERREACHING, tape, venue="sandbox", cash=cash, interpreted=True)
     ends = Counter((row["origin"], row["status"]) for row in wanted.tables["orders"].to_pylist())
     assert ends["liquidation", "filled"] > 0
     assert ends["order", "margin_call"] > 0
-    runner = ran(tmp_path / "run", tape, OVERREACHING, cash=cash)
-    run = run_of_journal(tmp_path / "run", "paper")
-    for table in (*TABLES, "orders"):
-        assert run.tables[table].equals(wanted.tables[table]), table
-    assert (runner.trader.foreign_fills, runner.trader.foreign_orders, runner.trader.risk.trading) == (0, 0, Trading.ACTIVE)
-    again, apart = replayed(tmp_path / "run")
-    assert apart is None
-    assert again.fingerprint() == runner.trader.fingerprint()
+    equal_in_paper(tmp_path / "run", tape, OVERREACHING, wanted, cash=cash)
 
 
 @pytest.mark.parametrize(("strategy", "products", "parameters"), RUNS, ids=[name.rpartition(":")[2] for name, _, _ in RUNS])
@@ -120,13 +113,14 @@ def test_bids_that_move_from_month_to_month_under_a_limit_of_one_give_the_tables
 def equal_in_paper(folder, tape, strategy, wanted, **asked):
     """The same over sockets: every table, and the replay of the journal."""
     runner = ran(folder, tape, strategy, interpreted=True, **asked)
-    assert (runner.fault, runner.trader.risk.trading, runner.trader.foreign_fills) == ("", Trading.ACTIVE, 0)
+    trader = runner.trader
+    assert (runner.fault, trader.risk.trading, trader.foreign_fills, trader.foreign_orders) == ("", Trading.ACTIVE, 0, 0)
     run = run_of_journal(folder, "paper")
     for table in (*TABLES, "orders"):
         assert run.tables[table].equals(wanted.tables[table]), table
     again, apart = replayed(folder)
     assert apart is None
-    assert again.fingerprint() == runner.trader.fingerprint()
+    assert again.fingerprint() == trader.fingerprint()
     return run
 
 

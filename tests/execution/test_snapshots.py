@@ -68,14 +68,18 @@ def whole(folder):
 
 
 def test_at_any_record_the_state_from_a_snapshot_is_that_of_the_whole_record(run, tmp_path):
-    inputs = [record.seq - 1 for record in read(run) if record.kind in INPUTS and record.seq > EVERY + 5]
-    rng = np.random.default_rng(5)
-    for last in [int(seq) for seq in rng.choice(inputs, 12, replace=False)]:
+    records = read(run)
+    inputs = [record.seq - 1 for record in records if record.kind in INPUTS and record.seq > EVERY + 5]
+    rng, prepared = np.random.default_rng(5), prepared_of(records[0].body)
+    whole, played = trader_of(start_of(records), prepared), (0, b"")
+    for last in sorted(int(seq) for seq in rng.choice(inputs, 12, replace=False)):
         folder = cut(run, tmp_path / str(last), last)
-        trader, how = recovered(folder, prepared_of(read(folder)[0].body))
+        trader, how = recovered(folder, prepared)
         latest = max((seq for seq in (each.seq for each in snapshots(folder))), default=0)
         assert how == {"snapshot": latest, "passed_over": []}
-        assert taken(trader) == taken(whole(folder)), f"cut at {last}"
+        assert replay(whole, records[played[0] : last], played) is None
+        played = (last, records[last - 1].hash)
+        assert taken(trader) == taken(whole), f"cut at {last}"
 
 
 def test_a_replay_proves_every_snapshot(run, tmp_path, capsys):

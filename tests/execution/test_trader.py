@@ -60,10 +60,10 @@ class Table:
 
     def __init__(self, strategy=Asks, *, limits: LiveLimits | None = None, risk: RiskLimits | None = None, can_spread: bool = True, cash: bool = False, **parameters) -> None:
         tape = sim_tape(days=2)
-        prepared = prepare(strategy, tape, parameters=parameters, venue="sandbox", limits=risk)
+        prepared = prepare(strategy, tape, parameters=parameters, venue="sandbox", limits=risk, interpreted=True)
         memory = np.zeros(1, dtype_of(strategy))
         fill_state(strategy, memory, prepared.parameters, prepared.market)
-        session = LiveSession(prepared.market, strategy, memory, prepared.cash_micros)
+        session = LiveSession(prepared.market, strategy, memory, prepared.cash_micros, interpreted=True)
         self.trader = Trader(session, limits or LiveLimits(messages_per_second=1000, cancels_reserved=10), prefix=1, can_spread=can_spread,
                              compares_cash=cash)
         self.now, self.day = 0, 0

@@ -55,6 +55,19 @@ def test_the_orders_of_a_strategy_give_the_same_books_as_its_backtest(name: str)
     assert exchange.statement("two").cash == session.cash_micros, "accounts do not meet"
 
 
+def test_what_has_traded_has_a_best_bid_and_ask_until_it_has_ended() -> None:
+    exchange = exchange_of(between(market(), "2026-03-01", "2026-03-31"), 10**12)
+    ended = set()
+    while not exchange.is_over:
+        exchange.step()
+        ended = {each.symbol for each in exchange.listing.outrights if exchange.session(each) is Session.EXPIRED}
+    for each in exchange.listing.outrights:
+        is_quoted = exchange.tickers[each.symbol].last is not None and each.symbol not in ended
+        assert [side is not None for side in exchange.best(each)] == [is_quoted] * 2
+        assert [len(side) for side in exchange.depth(each, 1)] == [is_quoted] * 2
+    assert any(exchange.tickers[symbol].last is not None for symbol in ended)
+
+
 def test_a_speed_is_a_multiple_of_the_clock_as_a_whole_number_too() -> None:
     exchange = exchange_of(between(market(), "2026-03-01", "2026-03-31"), 10**12)
     for speed, wanted in ((3_600, 3_600.0), (0.5, 0.5), ("max", "max"), ("lockstep", "lockstep")):
