@@ -24,6 +24,7 @@ from kilohour.errors import UsageError
 from kilohour.fills import Fills
 from kilohour.kernels.records import DONE, FAILED
 from kilohour.limits import RiskLimits
+from kilohour.rewind import Rewind
 from kilohour.session import Session
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
@@ -131,7 +132,7 @@ def play_together(sessions: Sequence[Session], progress: Progress | None = None)
             session.share_quotes(sessions[0])
     for at in range(0, len(ends), GROUPS):
         block = ends[at : at + GROUPS].tolist()
-        before = [session.snapshot() for session in sessions]
+        before = [session.keep() for session in sessions]
         failed, status = _play_block(sessions, block)
         if failed is not None:
             _fail(sessions, before, block, failed, status)
@@ -152,11 +153,11 @@ def _play_block(sessions: Sequence[Session], ends: Sequence[int]) -> tuple[Sessi
     return None, DONE
 
 
-def _fail(sessions: Sequence[Session], before: Sequence[list[Any]], ends: Sequence[int], failed: Session, status: int) -> None:
+def _fail(sessions: Sequence[Session], before: Sequence[Rewind], ends: Sequence[int], failed: Session, status: int) -> None:
     """Raises what stopped a session; what failed compiled plays the block once more in CPython, for the traceback."""
     if status == FAILED and failed.step is not None:
-        for session, saved in zip(sessions, before, strict=True):
-            session.restore(saved)
+        for kept in before:
+            kept.put_back()
         failed.step = None
         again, status = _play_block(sessions, ends)
         assert again is failed, "the block must stop where it did before"

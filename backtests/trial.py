@@ -13,7 +13,7 @@ import numpy as np
 from kilohour.backtests.prepare import Prepared, fill_state
 from kilohour.errors import EngineError, UsageError
 from kilohour.kernels.records import DONE
-from kilohour.market import Array
+from kilohour.rewind import Rewind
 from kilohour.session import BLOCK, Session
 from kilohour.strategy import Strategy
 from kilohour.units import MICROS, MISSING
@@ -70,13 +70,13 @@ class Player:
     prepared: Prepared
     split: int
     session: Session = field(init=False)
-    unused: list[Array] = field(init=False)
-    """The session before its first event, without parameters; nobody asks this session for another snapshot."""
+    unused: Rewind = field(init=False)
+    """The session before its first event, without parameters; nobody keeps this session's memory anew."""
 
     def __post_init__(self) -> None:
         self.session = self.prepared.session(quiet=True)
         self.session.state.view(np.uint8)[...] = 0
-        self.unused = self.session.snapshot()
+        self.unused = self.session.keep()
 
     def play(self, values: dict[str, Any]) -> dict[str, float] | None:
         """Plays one parameter set, None for one that the strategy refuses. Out-of-sample numbers go on from the state at the split:
@@ -87,7 +87,7 @@ class Player:
         prepared, every = self.prepared, {**self.prepared.parameters, **values}
         if prepared.interpreted:  # what CPython holds of a strategy is not bytes alone
             return None if refusal(prepared.face, every) else play(prepared.session(quiet=True, **values), prepared, self.split)
-        self.session.restore(self.unused)
+        self.unused.put_back()
         try:
             fill_state(prepared.face, self.session.state, every, prepared.market)
         except UsageError:  # the strategy's own check: names and kinds were checked before the first trial

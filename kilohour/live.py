@@ -401,10 +401,9 @@ class LiveSession(Session):
         if not 0 <= ref < len(self.market.tape.contracts):
             raise UnknownName("contract row", str(ref), [str(len(self.market.tape.contracts) - 1)], where="this market")
 
-    def _memory(self) -> list[Array]:
+    def _others(self) -> list[Array]:
         """Prints are entered again as they were, so the stores need no copy."""
-        return [self.state, self.desk, self.book, *([] if self.guard is None else [self.guard])]
-
+        return [self.state]
 
 
 class MarksEntry:

@@ -20,6 +20,7 @@ from kilohour.kernels.words import TRADING_STATES
 from kilohour.limits import RiskLimits
 from kilohour.market import Array, Market
 from kilohour.rare import empty_quotes
+from kilohour.rewind import Rewind
 from kilohour.strategy import Strategy
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, date_of, datetime_of, micros
@@ -57,8 +58,7 @@ class Session:
     quotes: Array | None = field(init=False, default=None)
     """What is displayed, where there are quotes; several accounts may share it."""
     tables: dict[str, list[Array]] = field(init=False)
-    _before: list[Array] = field(init=False, default_factory=list)
-    _copies: list[tuple[Array, Array]] = field(init=False, default_factory=list)
+    _rewind: Rewind | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         from kilohour.faces.reach import reach_of
@@ -112,7 +112,7 @@ class Session:
         """
         if until > len(self.events["ts"]):
             raise UsageError(f"until must be at most the tape's {len(self.events['ts'])} events, found {until}")
-        before = self.snapshot() if self.step is not None else None
+        before = self.keep() if self.step is not None else None
         status = self.move(until)
         if status == r.FAILED:
             self._raise_failure(before)
@@ -276,19 +276,19 @@ class Session:
         counts: Array = self.out.view(np.int64)[: len(r.TABLES)]
         return counts
 
-    def _memory(self) -> list[Array]:
-        more = (self.quotes, self.guard)
-        return [self.state, self.desk, self.book, self.latest, self.first, *(part for part in more if part is not None)]
+    def _others(self) -> list[Array]:
+        """What a run changes beside the engine's records."""
+        return [self.state, self.latest, self.first, *([] if self.quotes is None else [self.quotes])]
 
     def keep_quotes(self) -> None:
         """From now on what is displayed is kept."""
-        self.quotes, self._before = empty_quotes(self.market.fills.stale_after_ns), []
+        self.quotes, self._rewind = empty_quotes(self.market.fills.stale_after_ns), None
         self.book["quotes"], self.book["keeps_quotes"] = self.quotes.ctypes.data, 1
 
     def share_quotes(self, other: Session) -> None:
         """From now on both accounts take from the same displayed sizes."""
         assert other.quotes is not None, "the other account has no quotes"
-        self.quotes, self._before = other.quotes, []
+        self.quotes, self._rewind = other.quotes, None
         self.book["quotes"], self.book["keeps_quotes"] = other.quotes.ctypes.data, 0
 
     def see_what_is_left(self, other: Session) -> None:
@@ -299,23 +299,15 @@ class Session:
             for name in ("bid_lots", "ask_lots"):
                 self.desk[name] = other.desk[name]
 
-    def snapshot(self) -> list[Array]:
-        """A copy of all that a run changes, its tables aside; good until the next one only: half a megabyte that is allocated anew
-        is paged in anew, which takes five times as long as copying it."""
-        if not self._before:
-            memory = self._memory()
-            self._before = [copied(part) for part in memory]
-            self._copies = [(kept.view(np.uint8), part.view(np.uint8)) for kept, part in zip(self._before, memory, strict=True)]
-        for kept, part in self._copies:
-            kept[...] = part
-        return self._before
+    def keep(self) -> Rewind:
+        """All that a run changes, its tables aside, as it is now; good until the next one only."""
+        if self._rewind is None:
+            records = [self.desk, self.book, *([] if self.guard is None else [self.guard])]
+            self._rewind = Rewind(records, self._others(), self.book, len(self.market.tape.contracts))
+        self._rewind.keep()
+        return self._rewind
 
-    def restore(self, saved: list[Array]) -> None:
-        """Puts a snapshot back."""
-        for part, was in zip(self._memory(), saved, strict=True):
-            part.view(np.uint8)[...] = was.view(np.uint8)
-
-    def _raise_failure(self, before: list[Array] | None) -> None:
+    def _raise_failure(self, before: Rewind | None) -> None:
         """Reruns the block in CPython from its snapshot, for the traceback."""
         from kilohour.faces.traceback import user_traceback
 
@@ -331,11 +323,11 @@ class Session:
             raise error
         raise StrategyRaised(f"{self.face.__name__} raised at {at:%Y-%m-%d %H:%M} UTC\n{user_traceback(error)}") from error
 
-    def _rerun(self, before: list[Array], at: dt.datetime) -> None:
+    def _rerun(self, before: Rewind, at: dt.datetime) -> None:
         """The block once more from its snapshot, in CPython. The tables stay as the first pass left them."""
         kept = self.out, self.tables
         self.out, self.tables = np.zeros(1, r.OUT), {name: [] for name in r.TABLES}
-        self.restore(before)
+        before.put_back()
         self.book["risk"]["call"] = 0
         self.step = None
         status = self._move(len(self.events["ts"]))

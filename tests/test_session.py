@@ -139,29 +139,12 @@ class Stumbles(Strategy):
 
 
 def test_a_failure_in_a_later_block_is_looked_for_from_the_start_of_that_block():
-    session, before = session_of(Stumbles, market(tape_of_bars(12))), {}
+    session = session_of(Stumbles, market(tape_of_bars(12)))
     for until in (3, 6):
         session.run(until)
-        before[until] = [part.tobytes() for part in session._memory()]
-    kept = session.snapshot()
-    assert [part.tobytes() for part in kept] == before[6] != before[3]
     with pytest.raises(StrategyRaised, match="the ninth bar"):
         session.run(12)
-    assert [part.tobytes() for part in kept] == before[6]
     assert int(session.state["calls"][0]) == 9, "the rerun began at the block's first event"
-
-
-def test_a_snapshot_holds_the_quotes_that_came_after_the_one_before():
-    session = session_of(Stumbles, market(tape_of_bars(12)))
-    parts = len(session.snapshot())
-    session.keep_quotes()
-    session.quotes["depth"] = 7
-    kept = session.snapshot()
-    assert len(kept) == parts + 1
-    assert int(kept[-1]["depth"][0][0]) == 7
-    session.quotes["depth"] = 0
-    session.restore(kept)
-    assert int(session.quotes["depth"][0][0]) == 7
 
 
 class Orders(Strategy):
