@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numba import carray, cfunc, config, from_dtype, types
+from numba import cfunc, config, from_dtype, types
 from numba.core.errors import NumbaWarning
 
 from kilohour.desk import Desk, know_columns, register_desk
@@ -28,6 +28,7 @@ from kilohour.faces.syntax import check_class, know_argument
 from kilohour.faces.typed import check_types
 from kilohour.kernels.call import native_address
 from kilohour.kernels.compiling import collector_paused
+from kilohour.kernels.memory import pointed_at
 
 know_argument("desk", Desk)
 CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32)
@@ -38,16 +39,16 @@ _COMPILED: dict[type, tuple[Reach, CompiledStep]] = {}
 
 
 def _on_bar_step(strategy_at: Any, desk_at: Any) -> Any:
-    carray(strategy_at, 1)[0].on_bar(carray(desk_at, 1)[0])
+    pointed_at(strategy_at).on_bar(pointed_at(desk_at))
     return 0
 
 
 def _on_event_step(strategy_at: Any, desk_at: Any) -> Any:
-    desk = carray(desk_at, 1)[0]
+    strategy, desk = pointed_at(strategy_at), pointed_at(desk_at)
     if desk.has_bar:
-        carray(strategy_at, 1)[0].on_bar(desk)
+        strategy.on_bar(desk)
     else:
-        carray(strategy_at, 1)[0].on_event(desk)
+        strategy.on_event(desk)
     return 0
 
 

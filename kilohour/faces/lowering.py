@@ -103,6 +103,11 @@ def _method(record: types.Record, name: str, arguments: tuple[Any, ...]) -> Any:
     return dispatcher_of(getattr(_CLASSES[tag], name))
 
 
+def _without_its_value(kind: Any) -> Any:
+    """Type of an argument: numba would compile a method anew for each number that it is called with, and all that the method calls."""
+    return types.unliteral(kind) if isinstance(kind, types.IntegerLiteral | types.BooleanLiteral) else kind
+
+
 @infer_getattr
 class _FaceMethods(AttributeTemplate):  # type: ignore[misc]
     key = types.Record
@@ -119,7 +124,7 @@ class _FaceMethods(AttributeTemplate):  # type: ignore[misc]
             prefer_literal = True
 
             def generic(self, arguments: Any, named: Any) -> Any:
-                dispatcher = _method(record, name, arguments)
+                dispatcher, arguments = _method(record, name, arguments), tuple(map(_without_its_value, arguments))
                 function_type = types.Dispatcher(dispatcher)
                 signature = function_type.get_call_type(self.context, (record, *arguments), named)
                 return signature.replace(pysig=pysignature(dispatcher.py_func)).as_method()

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from numba import carray
 
+from kilohour.kernels.memory import pointed_at
 from kilohour.kernels.part import part_address
 from kilohour.kernels.requests import serve_requests, serve_targets
 
 
 def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
     terms = carray(terms_at, desk.contract_count)
     serve_requests(book, desk, terms, order, out)
     return 0
 
 
 def _targets(_what, book_at, desk_at, terms_at, order_at, out_at):
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
     terms = carray(terms_at, desk.contract_count)
     serve_targets(book, desk, terms, order, out)
     return 0

@@ -9,11 +9,12 @@ from __future__ import annotations
 from numba import carray
 
 from kilohour.kernels.liquidation import call_margin
+from kilohour.kernels.memory import pointed_at
 from kilohour.kernels.part import part_address
 
 
 def _service(_what, book_at, desk_at, terms_at, order_at, out_at):
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
     call_margin(book, desk, carray(terms_at, desk.contract_count), order, out)
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies one record over another of its type, and finds the one at an address."""
+"""Copies one record over another of its type, and finds the one at an address or behind a pointer."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def record_at(typing_context, address):
         return builder.inttoptr(arguments[0], context.get_value_type(record))
 
     return record(types.int64), codegen
+
+
+@intrinsic
+def pointed_at(typing_context, pointer):
+    """What a pointer points to. An array of one over it, numba's own way, is two more functions to compile for each type."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
+
+    return pointer.dtype(pointer), codegen
 
 
 @intrinsic

@@ -6,7 +6,7 @@ from __future__ import annotations
 from numba import carray
 
 from kilohour.kernels.meeting import meet_marks
-from kilohour.kernels.memory import record_at
+from kilohour.kernels.memory import pointed_at, record_at
 from kilohour.kernels.part import part_address
 from kilohour.kernels.quote_meeting import meet_quotes, meet_trades
 from kilohour.kernels.records import MEET_MARKS, MEET_QUOTES
@@ -14,7 +14,7 @@ from kilohour.kernels.working import sweep_orders
 
 
 def _meet(what, book_at, desk_at, terms_at, _order_at, out_at):
-    book, desk, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(out_at)
     terms = carray(terms_at, desk.contract_count)
     if what == MEET_MARKS:
         meet_marks(book, desk, terms, out)

@@ -10,6 +10,7 @@ from numba import carray
 
 from kilohour.kernels.funding import see_funding
 from kilohour.kernels.interest import pay_interest
+from kilohour.kernels.memory import pointed_at
 from kilohour.kernels.official import correct_final, correct_mark
 from kilohour.kernels.part import part_address
 from kilohour.kernels.quotes import see_quote
@@ -17,7 +18,7 @@ from kilohour.kernels.records import CASH_INTEREST, FINAL, MARK, QUOTE
 
 
 def _rare(what, book_at, desk_at, terms_at, _order_at, out_at):
-    book, desk, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(out_at)
     terms, event = carray(terms_at, desk.contract_count), book.rare
     if what == QUOTE:
         see_quote(book, desk, event)

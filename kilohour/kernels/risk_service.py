@@ -6,6 +6,7 @@ from __future__ import annotations
 from numba import carray, from_dtype, types
 from numba.extending import intrinsic
 
+from kilohour.kernels.memory import pointed_at
 from kilohour.kernels.part import part_address
 from kilohour.kernels.records import GUARD, WATCH_LOSSES
 from kilohour.kernels.risk import check_limits, watch_losses
@@ -23,8 +24,8 @@ def guard_at(_typing_context, _address):
 
 
 def _risk(what, book_at, desk_at, terms_at, order_at, out_at):
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
-    guard = carray(guard_at(book.risk.guard), 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
+    guard = pointed_at(guard_at(book.risk.guard))
     if what == WATCH_LOSSES:
         watch_losses(book, desk, guard, order, out)
     else:

@@ -69,7 +69,8 @@ def rolling_half_life(values: Floats, window: int, out: Floats) -> None:
         window_products(a, b, x[start - 1], y[start - 1], older, sums)
         if length == window:
             suffix_products(a, b, older)
-            sums[:, window - 1] = older[:, 0]
+            for row in range(5):
+                sums[row, window - 1] = older[row, 0]
         half_lives(sums, window, result[start : start + length])
 
 

@@ -50,8 +50,8 @@ def sort_places(block: Floats, places: Places, values: Floats, spare_places: Pla
         in_spare = not in_spare
         run *= 2
     if in_spare:
-        places[:] = spare_places
-        values[:] = spare_values
+        for i in range(size):
+            places[i], values[i] = spare_places[i], spare_values[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

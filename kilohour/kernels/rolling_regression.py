@@ -133,7 +133,8 @@ def rolling_correlation(x: Floats, y: Floats, window: int, out: Floats) -> None:
         window_products(a, b, x[start - 1], y[start - 1], older, sums)
         if length == window:
             suffix_products(a, b, older)
-            sums[:, window - 1] = older[:, 0]
+            for row in range(5):
+                sums[row, window - 1] = older[row, 0]
         correlations(sums, window, out[start : start + length])
 
 

@@ -10,6 +10,7 @@ from kilohour.kernels.call import call_gate
 from kilohour.kernels.chain import expire_contract
 from kilohour.kernels.compiling import entry
 from kilohour.kernels.gate import refusal, submit
+from kilohour.kernels.memory import pointed_at
 from kilohour.kernels.official import correct_mark
 from kilohour.kernels.part import part_address
 from kilohour.kernels.records import ADDED, CANCELLED, TAKEN, TRAILING_STOP
@@ -21,7 +22,7 @@ ASK, ADD, TAKE, TRADE, END_WORKING, FINISH, CORRECT_MARK, CORRECT_FINAL = range(
 
 def _enter(_what, book_at, desk_at, terms_at, order_at, out_at):
     """Submits the order in the scratch memory, every field of which the caller has set; a row of the table of orders says how it went."""
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
     terms = carray(terms_at, desk.contract_count)
     if order.kind == TRAILING_STOP:
         begin_trail(desk, order)
@@ -38,7 +39,7 @@ def _act(what, book_at, desk_at, terms_at, order_at, out_at):
     ASK: the gate's code for the order. ADD and TAKE: ``filled`` units of it work, or do not any more. TRADE: ``units`` signed lots of
     the first contract at ``limit``, as a maker when ``looked``; leaves the fee. FINISH: the contract settles at ``limit`` and expires.
     """
-    book, desk, order, out = carray(book_at, 1)[0], carray(desk_at, 1)[0], carray(order_at, 1)[0], carray(out_at, 1)[0]
+    book, desk, order, out = pointed_at(book_at), pointed_at(desk_at), pointed_at(order_at), pointed_at(out_at)
     terms = carray(terms_at, desk.contract_count)
     contract = order.contract[0]
     if what == ASK:
