@@ -14,6 +14,7 @@ from tests.oracle.books import (
     PositionRow,
     Result,
     TermsLike,
+    half_even,
     nearest,
 )
 from tests.oracle.ledger import Ledger
@@ -40,10 +41,9 @@ class Account(Ledger):
         book = self.books[code]
         book.position += lots
         book.is_open = True
-        num, den = self.lot(code)
-        book.open_value += lots * price * num
+        book.open_value += lots * price * self.lot(code)
         fee = self.book_fees(ts, code, lots, price, is_maker=is_maker)
-        given_up = nearest(max(lots * (price - seen), 0) * num, den)
+        given_up = half_even(max(lots * (price - seen), 0) * self.lot(code))
         self.result.fills.append(FillRow(ts, number, code, lots, price, fee, book.position, given_up,
                                          "maker" if is_maker else "taker"))
 
@@ -52,8 +52,7 @@ class Account(Ledger):
         for code, book in self.books.items():
             if book.position or book.open_value or book.residue:
                 assert book.value_price is not None
-                num, den = self.lot(code)
-                total += nearest(book.position * book.value_price * num - book.open_value + book.residue, den)
+                total += half_even(book.position * book.value_price * self.lot(code) - book.open_value + book.residue)
         return total
 
     def requirement(self, code: str, lots: int, *, initial: bool) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's nouns: terms, books and the rows it writes, in exact parts of a micro.
+"""The oracle's nouns: terms, books and the rows it writes, in exact fractions of a micro.
 
 Row types carry the column names of the run folder, so that :mod:`tests.oracle.compare` can lay the engine's
 tables beside them.
@@ -133,20 +133,21 @@ class FillRules:
 
 
 REFUSE, PREVIOUS, SKIP = 0, 1, 2
+Exact = Fraction | int
+"""Money and prices are never floats here; whole numbers stay ints, for a Fraction of them takes twenty times as long."""
 
 
 def nearest(over: int, under: int) -> int:
-    """The integer nearest to ``over / under``, ties to even. Money and prices are never floats here, and mostly two whole numbers: a
-    Fraction of them takes twenty times as long."""
+    """The integer nearest to ``over / under``, ties to even."""
     below, rest = divmod(over, under)
     if 2 * rest == under:
         return below + below % 2
     return below + (2 * rest > under)
 
 
-def half_even(value: Fraction | int) -> int:
+def half_even(value: Exact) -> int:
     """The nearest integer, ties to even."""
-    return nearest(value.numerator, value.denominator)
+    return value.numerator if value.denominator == 1 else nearest(value.numerator, value.denominator)
 
 
 @dataclass(slots=True)
@@ -154,16 +155,16 @@ class Book:
     """One contract: what is held, what it cost since the last mark, and what the tape has said of it."""
 
     position: int = 0
-    open_value: int = 0
-    """Sum of lots x price x lot size not yet margined, in parts of a micro: ``lot_den`` of them are one."""
-    residue: int = 0
-    """What rounding to whole micros has kept back, in the same parts."""
+    open_value: Exact = 0
+    """Sum of lots x price x lot size not yet margined, in micros."""
+    residue: Exact = 0
+    """What rounding to whole micros has kept back."""
     value_price: int | None = None
     is_open: bool = False
     """True from a fill until the first mark that finds no position."""
     marked: tuple[int, int, int, int, int] | None = None
     """The last official mark: when it happened and was seen, its price, the lots it margined, the cash it moved."""
-    settled: tuple[int, int, int, int] | None = None
+    settled: tuple[int, int, int, Exact] | None = None
     """The final settlement of held lots: price, lots, cash moved, what rounding kept back."""
     bar_at: int = -1
     had_bar: bool = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's ledger: variation, final settlement, and what the venue corrects, in exact parts of a micro.
+"""The oracle's ledger: variation, final settlement, and what the venue corrects, in exact fractions.
 
 From docs/engine.md, "Books", "Corrections by the venue" and "Final settlement by rule". Where the page leaves a choice,
 the choice is a comment that begins with "Decision".
@@ -8,11 +8,12 @@ the choice is a comment that begins with "Decision".
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 from kilohour.contracts.contract import Contract
 from kilohour.errors import DataError
 from kilohour.units import MISSING, date_of
-from tests.oracle.books import MILLION, PREVIOUS, REFUSE, Book, LedgerRow, Result, SettlementRow, TermsLike, nearest
+from tests.oracle.books import MILLION, PREVIOUS, REFUSE, Book, Exact, LedgerRow, Result, SettlementRow, TermsLike, half_even, nearest
 from tests.oracle.events import Event
 
 RATE_UNIT = 10**8
@@ -29,7 +30,7 @@ class Ledger:
     prints: dict[str, dict[int, list[int]]]
     weights: dict[str, dict[int, list[int]]]
     result: Result
-    lots_of: dict[str, tuple[int, int]]
+    lots_of: dict[str, Exact]
 
     def book_fees(self, ts: int, code: str, lots: int, price: int, *, is_maker: bool) -> int:
         """The exchange's fee and clearing's, a row each; returns their sum."""
@@ -38,8 +39,7 @@ class Ledger:
         if is_maker:
             per_lot = per_lot if terms.fee_maker_per_lot_micros is None else terms.fee_maker_per_lot_micros
             ppm = ppm if terms.fee_maker_ppm is None else terms.fee_maker_ppm
-        num, den = self.lot(code)
-        fee = abs(lots) * per_lot + nearest(abs(lots * price) * num * ppm, den * MILLION)
+        fee = abs(lots) * per_lot + nearest(abs(lots * price) * terms.lot_num * ppm, terms.lot_den * MILLION)
         clearing = abs(lots) * terms.fee_clearing_micros
         self.book_cash(ts, code, "fee", -fee)
         self.book_cash(ts, code, "clearing_fee", -clearing)
@@ -49,11 +49,10 @@ class Ledger:
         book, amount = self.books[code], 0
         book.value_price = price
         if self.contracts[code].product in self.all_terms:
-            num, den = self.lot(code)
-            value = book.position * price * num
+            value = book.position * price * self.lot(code)
             owed = value - book.open_value + book.residue
-            amount = nearest(owed, den)
-            book.residue = owed - amount * den
+            amount = half_even(owed)
+            book.residue = owed - amount
             book.open_value = value
             book.is_open = book.position != 0
             self.book_cash(ts, code, kind, amount)
@@ -65,11 +64,10 @@ class Ledger:
             return
         of, seen, price, lots, paid = book.marked
         if lots:
-            num, den = self.lot(event.code)
-            moved = lots * (event.close - price) * num
-            owed = paid * den + book.residue + moved
-            amount = nearest(owed, den)
-            book.residue = owed - amount * den
+            moved = lots * (event.close - price) * self.lot(event.code)
+            owed = paid + book.residue + moved
+            amount = half_even(owed)
+            book.residue = owed - amount
             book.open_value += moved
             self.book_change(ts, event.code, "variation", paid, amount)
             paid = amount
@@ -81,11 +79,10 @@ class Ledger:
         book = self.books[code]
         if book.settled is not None:
             before, lots, paid, kept = book.settled
-            num, den = self.lot(code)
-            owed = paid * den + kept + lots * (price - before) * num
-            amount = nearest(owed, den)
+            owed = paid + kept + lots * (price - before) * self.lot(code)
+            amount = half_even(owed)
             self.book_change(ts, code, "settlement", paid, amount)
-            book.settled = (price, lots, amount, owed - amount * den)
+            book.settled = (price, lots, amount, owed - amount)
             self.result.settlements.append(SettlementRow(ts, code, lots, price, 0, 0, 0, revision=revision))
 
     def book_change(self, ts: int, code: str, kind: str, before: int, after: int) -> None:
@@ -104,18 +101,17 @@ class Ledger:
         if book.marked is None:
             raise DataError(f"{code}: funding without a mark")
         mark = book.marked[2]
-        rate = stated
+        rate = Fraction(stated, RATE_UNIT)
         if stated == MISSING:
             known = self.prints.get(self.index_of[self.contracts[code].product], {})
             index = known[max(known)][-1] if known else 0
             if index <= 0:
                 raise DataError(f"{code}: funding by rule without a positive print")
-            premium = nearest((mark - index) * RATE_UNIT, index)
+            premium = half_even(Fraction(mark - index, index) * RATE_UNIT)
             pull = max(-terms.funding_damper, min(terms.funding_damper, terms.funding_interest - premium))
             capped = max(-terms.funding_cap, min(terms.funding_cap, premium + pull))
-            rate = nearest(capped, terms.funding_divisor)
-        num, den = self.lot(code)
-        self.book_cash(ts, code, "funding", -nearest(book.position * mark * num * rate, den * RATE_UNIT))
+            rate = Fraction(half_even(Fraction(capped, terms.funding_divisor)), RATE_UNIT)
+        self.book_cash(ts, code, "funding", -half_even(book.position * mark * self.lot(code) * rate))
 
     def settle(self, ts: int, code: str, stated: int) -> None:
         """The final.
@@ -190,9 +186,9 @@ class Ledger:
     def terms(self, code: str) -> TermsLike:
         return self.all_terms[self.contracts[code].product]
 
-    def lot(self, code: str) -> tuple[int, int]:
-        """Units of a lot, over what."""
+    def lot(self, code: str) -> Exact:
+        """Units of a lot."""
         if code not in self.lots_of:
             terms = self.terms(code)
-            self.lots_of[code] = terms.lot_num, terms.lot_den
+            self.lots_of[code] = terms.lot_num if terms.lot_den == 1 else Fraction(terms.lot_num, terms.lot_den)
         return self.lots_of[code]

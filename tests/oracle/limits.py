@@ -93,11 +93,11 @@ class RiskDesk(Gate):
             return "position_lots"
         for code in legs:
             product = self.contracts[code].product
-            num, den = self.lot(code)
+            terms = self.terms(code)
             held = [lots for one, lots in committed.items() if self.contracts[one].product == product]
-            if limits.product_gross and sum(map(abs, held)) * num > exact(limits.product_gross) * den:
+            if limits.product_gross and sum(map(abs, held)) * terms.lot_num > exact(limits.product_gross) * terms.lot_den:
                 return "product_gross"
-            if limits.product_net and abs(sum(held)) * num > exact(limits.product_net) * den:
+            if limits.product_net and abs(sum(held)) * terms.lot_num > exact(limits.product_net) * terms.lot_den:
                 return "product_net"
         return ""
 
@@ -124,8 +124,8 @@ class RiskDesk(Gate):
         is_limit = len(order.ratios) == 1 and order.works_as() in ("limit", "stop_limit")
         dollars = Fraction(0)
         for code, ratio in order.ratios.items():
-            (num, den), price = self.lot(code), order.limit if is_limit and order.limit is not None else self.value(code)
-            dollars += Fraction(abs(ratio * price) * units * num, den * MILLION)
+            terms, price = self.terms(code), order.limit if is_limit and order.limit is not None else self.value(code)
+            dollars += Fraction(abs(ratio * price) * units * terms.lot_num, terms.lot_den * MILLION)
         return dollars
 
     def is_beyond_collar(self, order: Order, limits: RiskLimits) -> bool:

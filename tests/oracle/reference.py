@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A slow engine written from docs/engine.md alone, in exact whole numbers, to hold the fast one against.
+"""A slow engine written from docs/engine.md alone, in exact fractions, to hold the fast one against.
 
-It shares no code with the engine: books are parts of a micro, events are plain tuples, nothing is precomputed.
+It shares no code with the engine: books are fractions of a micro, events are plain tuples, nothing is precomputed.
 Where the page leaves a choice, the choice is a comment that begins with "Decision". Books are in ``account``, the way
 of a price in ``path``, the kinds of orders in ``orders``, their lives in ``working``, the gate in ``requests``.
 """
@@ -14,7 +14,7 @@ from itertools import groupby
 from kilohour.limits import RiskLimits
 from kilohour.tape import Kind, Tape
 from kilohour.units import MISSING, NANOS_PER_DAY
-from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, nearest
+from tests.oracle.books import MILLION, EquityRow, FillRules, OrderRow, Result, TermsLike, half_even, nearest
 from tests.oracle.events import Event, events_of
 from tests.oracle.orders import Order
 from tests.oracle.requests import Action, Requests
@@ -152,16 +152,15 @@ class Oracle(Requests):
 
     def fee_of(self, code: str, lots: int, price: int) -> int:
         """What a taker pays to the exchange and to clearing."""
-        terms, (num, den) = self.terms(code), self.lot(code)
+        terms = self.terms(code)
         per_lot = terms.fee_per_lot_micros + terms.fee_clearing_micros
-        return abs(lots) * per_lot + nearest(abs(lots * price) * num * terms.fee_ppm, den * MILLION)
+        return abs(lots) * per_lot + nearest(abs(lots * price) * terms.lot_num * terms.fee_ppm, terms.lot_den * MILLION)
 
     def closing_cost(self, code: str, lots: int) -> int:
         """Half spreads and fees of trading so many lots at the value price, at least a micro."""
         price = self.books[code].value_price
         assert price is not None
-        num, den = self.lot(code)
-        return max(self.fee_of(code, lots, price) + nearest(abs(lots) * self.terms(code).half_spread_micros * num, den), 1)
+        return max(self.fee_of(code, lots, price) + half_even(abs(lots) * self.terms(code).half_spread_micros * self.lot(code)), 1)
 
     def liquidate(self, ts: int, equity: int) -> None:
         """Decision: only per cent and per lot margin here, so every step is one outright order."""
