@@ -28,5 +28,6 @@ def test_a_constant_argument_is_no_type_of_its_own():
     compiled_step(Quoter)
     for function in (Quoter.quote, Desk.price, Desk.limit, Desk._ask):
         kinds = [kind for signature in dispatcher_of(function).signatures for kind in signature]
-        assert kinds and not any(isinstance(kind, types.Literal) for kind in kinds), function.__name__
+        assert kinds
+        assert not any(isinstance(kind, types.Literal) for kind in kinds), function.__name__
     assert len(dispatcher_of(Quoter.quote).signatures) == 1
