@@ -11,24 +11,24 @@ import numpy as np
 from kilohour.kernels import records as r
 from kilohour.market import Array
 
+WORD = 8
+"""Bytes of every number in the engine's records."""
 
-def used_bytes(kind: np.dtype[Any], contracts: int) -> list[tuple[int, int]]:
-    """First byte and end of each stretch of a record of the engine that a market of so many contracts uses, in order; orders left out.
+
+def used_words(kind: np.dtype[Any], contracts: int) -> Array:
+    """Places of the numbers of a record of the engine that a market of so many contracts uses, in order; orders left out.
 
     A list by contract has a row for each that a market may have, and a few behind them for row -1, the contract that there is not.
     """
-    stretches = list[tuple[int, int]]()
+    is_used = np.zeros(kind.itemsize // WORD, bool)
     for field, start, *_ in (kind.fields or {}).values():
-        end, row = start + field.itemsize, field.base.itemsize
+        words = is_used[start // WORD : (start + field.itemsize) // WORD]
         if field.shape == (r.CONTRACTS + 8,):
-            stretches += (start, start + contracts * row), (end - 8 * row, end)
-        elif field.base != r.ORDER:
-            stretches.append((start, end))
-    joined = list[tuple[int, int]]()
-    for start, end in sorted(stretches):
-        begin = joined.pop()[0] if joined and joined[-1][1] >= start else start
-        joined.append((begin, end))
-    return joined
+            row = field.base.itemsize // WORD
+            words[: contracts * row] = words[-8 * row :] = True
+        else:
+            words[:] = field.base != r.ORDER
+    return is_used.nonzero()[0]
 
 
 class Rewind:
@@ -39,24 +39,28 @@ class Rewind:
     """
 
     def __init__(self, records: Sequence[Array], others: Sequence[Array], book: Array, contracts: int) -> None:
-        pieces = [_bytes_of(part)[start:end] for part in records for start, end in used_bytes(part.dtype, contracts)]
-        pieces += [_bytes_of(part) for part in others]
-        self._pairs = [(piece.copy(), piece) for piece in pieces]
+        used = [(part.reshape(-1).view(np.int64), used_words(part.dtype, contracts)) for part in records]
+        self._used = [(words, places, words[places]) for words, places in used]
+        self._whole = [(part, part.copy()) for part in (_bytes_of(other) for other in others)]
         self._working, self._orders = book["orders_working"], _bytes_of(book["order"])
-        self._kept_orders, self._used = np.zeros_like(self._orders), 0
+        self._kept_orders, self._order_bytes = np.zeros_like(self._orders), 0
 
     def keep(self) -> None:
         """Keeps the memory as it is now."""
-        for kept, piece in self._pairs:
-            kept[...] = piece
-        self._used = int(self._working[0]) * r.ORDER.itemsize
-        self._kept_orders[: self._used] = self._orders[: self._used]
+        for words, places, kept in self._used:
+            words.take(places, out=kept, mode="clip")  # numpy checks places beforehand otherwise, and copies what it found
+        for part, kept in self._whole:
+            kept[...] = part
+        end = self._order_bytes = int(self._working[0]) * r.ORDER.itemsize
+        self._kept_orders[:end] = self._orders[:end]
 
     def put_back(self) -> None:
         """Makes the memory what it was when it was kept."""
-        for kept, piece in self._pairs:
-            piece[...] = kept
-        self._orders[: self._used] = self._kept_orders[: self._used]
+        for words, places, kept in self._used:
+            words[places] = kept
+        for part, kept in self._whole:
+            part[...] = kept
+        self._orders[: self._order_bytes] = self._kept_orders[: self._order_bytes]
 
 
 def _bytes_of(part: Array) -> Array:

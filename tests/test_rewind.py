@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kilohour import Ring, Strategy, state
 from kilohour.kernels import records as r
-from kilohour.rewind import used_bytes
+from kilohour.rewind import used_words
 from tests.faces.small import market, session_of, tape_of_bars
 from tests.test_session import TAPE, Busy, memory
 
@@ -44,19 +44,18 @@ def test_what_goes_on_from_kept_memory_leaves_the_same_bytes(stops):
     assert what_counts(session) == first
 
 
-def test_no_byte_changes_that_is_not_kept():
+def test_no_number_changes_that_is_not_kept():
     session = session_of(Busy, TAPE)
     records = {"desk": session.desk, "book": session.book}
-    unused = {name: np.ones(record.nbytes, bool) for name, record in records.items()}
+    unused = {name: np.ones(record.nbytes // 8, bool) for name, record in records.items()}
     for name, record in records.items():
-        for start, end in used_bytes(record.dtype, len(TAPE.tape.contracts)):
-            unused[name][start:end] = False
-    at, rows = record.dtype.fields["order"][1], r.ORDERS * r.ORDER.itemsize
-    assert unused["book"][at : at + rows].all(), "orders are kept by how many there are"
-    unused["book"][at : at + rows] = False
-    before = {name: record.view(np.uint8)[unused[name]].tobytes() for name, record in records.items()}
+        unused[name][used_words(record.dtype, len(TAPE.tape.contracts))] = False
+    first, rows = session.book.dtype.fields["order"][1] // 8, r.ORDERS * r.ORDER.itemsize // 8
+    assert unused["book"][first : first + rows].all(), "orders are kept by how many there are"
+    unused["book"][first : first + rows] = False
+    before = {name: record.view(np.int64)[unused[name]].tobytes() for name, record in records.items()}
     session.run(len(TAPE.tape.events["ts"]))
-    assert before == {name: record.view(np.uint8)[unused[name]].tobytes() for name, record in records.items()}
+    assert before == {name: record.view(np.int64)[unused[name]].tobytes() for name, record in records.items()}
     assert sum(map(len, before.values())) > 300_000, "of half a megabyte"
 
 
