@@ -125,6 +125,7 @@ class _FaceMethods(AttributeTemplate):  # type: ignore[misc]
 
             def generic(self, arguments: Any, named: Any) -> Any:
                 dispatcher, arguments = _method(record, name, arguments), tuple(map(_without_its_value, arguments))
+                named = {word: _without_its_value(kind) for word, kind in named.items()}
                 function_type = types.Dispatcher(dispatcher)
                 signature = function_type.get_call_type(self.context, (record, *arguments), named)
                 return signature.replace(pysig=pysignature(dispatcher.py_func)).as_method()

@@ -20,7 +20,8 @@ class Quoter(Strategy):
         self.quote(desk, 2, False)
 
     def quote(self, desk, lots, is_far):
-        desk.limit(0, lots, self.seen, is_far)
+        desk.limit(0, lots, self.seen, post_only=is_far)
+        desk.limit(1, -2, self.seen, post_only=True, until=7)
         desk.target(1, 3)
 
 
