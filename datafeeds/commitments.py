@@ -41,7 +41,7 @@ class Curve:
 
     def forward(self, years: float) -> float:
         """f(τ)/S, the forward of one hour in ``years``."""
-        return self.level + (1.0 - self.level) * math.exp(-self.decay * years)
+        return self.forwards((years,))[0]
 
     def forwards(self, years: Iterable[float]) -> list[float]:
         """:meth:`forward` of each."""

@@ -37,7 +37,6 @@ from kilohour.execution.risk import LiveLimits, Risk, Trading
 from kilohour.kernels import records as r
 from kilohour.live import Event, LiveSession, Working, contract_rows
 
-_FIRST_OVER, _REJECTED = State.FILLED, State.REJECTED
 _TOLD = ("order", "contract", "lots", "kind", "limit_micros", "status", "code", "ts")
 """Columns of the engine's table of orders that the journal holds."""
 CID_COUNTER = 1 << 32
@@ -203,9 +202,9 @@ class Trader:
         # a run of a day has thousands of orders that are over; one that was thought absent may yet turn up
         found, gone = list[VenueOrder](), list[int]()
         for cid, order in self._working.items():
-            if order.state < _FIRST_OVER:
+            if order.is_open:
                 found.append(order)
-            elif order.state != _REJECTED:
+            elif order.state != State.REJECTED:
                 gone.append(cid)
         for cid in gone:
             del self._working[cid]

@@ -386,8 +386,8 @@ class ReplayExchange(Exchange):
         return [(bid, lots, 1)], [(ask, lots, 1)]
 
     def best(self, instrument: Instrument) -> tuple[int | None, int | None]:
-        """The prices of :meth:`depth`, which are looked at after every timestamp for every contract with an event; only what has ended
-        has none, and nothing but an end is stated of what has ended."""
+        """The prices of :meth:`depth`, looked at after every timestamp for every contract with an event: only an end is asked for here,
+        not the whole session."""
         ticker, halted = self.tickers.get(instrument.symbol), self._halted
         if ticker is None or ticker.last is None or (halted and any(halted.get(row) is Session.EXPIRED for row, _ in instrument.legs)):
             return None, None
