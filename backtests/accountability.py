@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.backtests.prepare import Prepared
+from kilohour.kernels.records import Array
 from kilohour.session import Session
 from kilohour.units import datetime_of
 
-Array = npt.NDArray[Any]
 SINGLE, ALL = "position_accountability_single", "position_accountability_all"
 
 

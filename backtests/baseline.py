@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kilohour.kernels.records import Array
 from kilohour.market import Market
 from kilohour.tape.schema import Kind
 
@@ -64,7 +65,7 @@ def _places(market: Market, times: npt.NDArray[np.int64], seen: npt.NDArray[np.b
     return places
 
 
-def baseline_equity(market: Market, positions: npt.NDArray[Any], equity: npt.NDArray[Any], cash_micros: int) -> npt.NDArray[np.int64]:
+def baseline_equity(market: Market, positions: Array, equity: Array, cash_micros: int) -> npt.NDArray[np.int64]:
     """Equity in micros of the average exposure, at the times of the run's equity rows."""
     times, marks, places = mark_grid(market)
     count = len(market.tape.contracts)

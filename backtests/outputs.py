@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.backtests.refusals import refusal_codes
 from kilohour.contracts import Venue
 from kilohour.desk import column_name
 from kilohour.kernels import records as r
 from kilohour.kernels import words
+from kilohour.kernels.records import Array
 from kilohour.session import Session
 from kilohour.tape.arrow import named, table, texts
 from kilohour.units import MISSING
@@ -24,7 +24,6 @@ from kilohour.units import MISSING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Array = npt.NDArray[Any]
 
 KINDS = dict(enumerate(words.KINDS, 1))
 LIVES = dict(enumerate(words.LIVES, 1))

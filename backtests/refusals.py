@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.contracts import Contract, Venue
 from kilohour.kernels import records as r
+from kilohour.kernels.records import Array
 
-Array = npt.NDArray[Any]
 OUTRIGHT, CALENDAR, INTER_PRODUCT = 0, 1, 2
 OCO, OTO = 1, 2
 """Both together are a bracket's tie: places in :data:`kilohour.contracts.venue.GROUPS`."""

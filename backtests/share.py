@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kilohour.kernels.records import Array
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING, NANOS_PER_DAY, date_of
 
-Array = npt.NDArray[Any]
 NOTABLE = 0.05
 """A share of a day's volume from which on a strategy's own orders are part of what it trades on."""
 ALL = "All"

@@ -20,7 +20,8 @@ import numpy as np
 from kilohour.errors import DataError, StrategyRaised, UnknownName
 from kilohour.kernels import records as r
 from kilohour.kernels.late_margin import NATIVE
-from kilohour.market import Array, Market
+from kilohour.kernels.records import Array
+from kilohour.market import Market
 from kilohour.session import Session, copied
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.tape.tape import Tape

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.contracts.margin import MarginTable
 from kilohour.contracts.terms import EngineTerms
 from kilohour.kernels import records as r
+from kilohour.kernels.records import Array
 from kilohour.tape.tape import Tape
-
-Array = npt.NDArray[Any]
 
 
 def margin_terms_of(tape: Tape, rows: Array, terms: Mapping[str, EngineTerms]) -> Array:

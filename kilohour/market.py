@@ -5,24 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.contracts.contract import NEVER, Contract
 from kilohour.contracts.terms import EngineTerms
 from kilohour.errors import UsageError
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
+from kilohour.kernels.records import Array
 from kilohour.limits import RiskLimits
 from kilohour.margin_terms import margin_terms_of
 from kilohour.rare import check_funding, rarities
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape, check_settled_once
 from kilohour.units import MISSING, NANOS_PER_DAY
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from kilohour.errors import DataError, UsageError
 from kilohour.fills import Fills
 from kilohour.kernels import records as r
+from kilohour.kernels.records import Array
 from kilohour.tape.schema import Kind
 from kilohour.tape.tape import Tape
 from kilohour.units import MISSING
-
-Array = npt.NDArray[Any]
 
 
 def rarities(tape: Tape, fills: Fills) -> tuple[bool, bool]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kilohour.kernels import records as r
-from kilohour.market import Array
+from kilohour.kernels.records import Array
 
 WORD = 8
 """Bytes of every number in the engine's records."""

@@ -16,9 +16,10 @@ import numpy as np
 from kilohour.cash import NOTHING, CashRate
 from kilohour.errors import DataError, EngineError, StrategyRaised, UsageError
 from kilohour.kernels import records as r
+from kilohour.kernels.records import Array
 from kilohour.kernels.words import TRADING_STATES
 from kilohour.limits import RiskLimits
-from kilohour.market import Array, Market
+from kilohour.market import Market
 from kilohour.rare import empty_quotes
 from kilohour.rewind import Rewind
 from kilohour.strategy import Strategy

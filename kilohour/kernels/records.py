@@ -7,7 +7,13 @@ same in floats of dollars. Capacities are fixed so that the engine is compiled o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+Array = Any
+"""Rows of one of these records. Told that they are an array, a type checker tries all overloads of numpy's at each access, half of its
+time over the package, to find that a field is Any."""
 
 CONTRACTS = 1024
 PRODUCTS = 16
