@@ -45,8 +45,6 @@ class Market:
     day_count: int
     fills: Fills
     limits: RiskLimits | None
-    spare: Array
-    """Stands where a session keeps its rows, for quiet sessions: they write none."""
     has_rare: bool = False
     """The tape holds corrections by the venue, funding or quotes."""
     has_quotes: bool = False
@@ -84,7 +82,7 @@ class Market:
         return cls(tape=tape, products=products, terms=rows, margin_terms=margin_terms_of(tape, rows, terms),
                    has_scenarios=bool((rows["margin_model"] == r.BY_SCENARIO).any()), desk=_desk_of(tape, rows), fixing_days=fixing_days,
                    fixes_from=fixes_from, fixes_contract=fixes_contract, first_day=days[0], day_count=days[1], fills=fills, limits=limits,
-                   spare=np.zeros(1, r.OUT), has_rare=has_rare, has_quotes=has_quotes)
+                   has_rare=has_rare, has_quotes=has_quotes)
 
     def product_row(self, code: str) -> int:
         """Row of a product, -1 when the tape has none of it."""

@@ -264,11 +264,16 @@ class TapeBuilder:
             "ts": np.asarray(ts, dtype=np.int64), "ts_event": np.asarray(ts_event, dtype=np.int64),
             "kind": np.full(n, int(kind), dtype=np.uint8), "ref": np.full(n, ref, dtype=np.int32),
         }
+        missing = np.full(n, MISSING, dtype=np.int64)  # for every column that is not given: parts are only read
         for name in ("open", "high", "low", "close", "volume"):
-            column = values.get(name)
-            if column is not None and np.asarray(column).dtype.kind not in "iu":
-                raise DataError(f"column {name!r} must be integers (micros or lots), found {np.asarray(column).dtype}")
-            part[name] = np.full(n, MISSING, dtype=np.int64) if column is None else np.asarray(column, dtype=np.int64)
+            given = values.get(name)
+            if given is None:
+                part[name] = missing
+                continue
+            column = np.asarray(given)
+            if column.dtype.kind not in "iu":
+                raise DataError(f"column {name!r} must be integers (micros or lots), found {column.dtype}")
+            part[name] = column.astype(np.int64, copy=False)
             if part[name].shape != (n,):
                 raise DataError(f"column {name!r} must have the length of ts, {n}, found {part[name].shape}")
         self._parts.append(part)
