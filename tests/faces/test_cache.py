@@ -57,7 +57,8 @@ print(float(memory["x"][0]), step.cached)
 
 
 FORKS = '''
-import json, os, sys, traceback
+import gc, json, os, sys, traceback
+gc.disable()  # a child ends before there is anything to look for
 import numba, numpy
 from numba.core.registry import cpu_target
 cpu_target.typing_context.refresh(), cpu_target.target_context.refresh()
