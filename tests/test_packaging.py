@@ -100,8 +100,7 @@ def test_the_wheel_works_from_an_empty_folder(wheel, tmp_path):
 
     where = Path(run("-c", "import kilohour, kilohour.strategies as s; print(kilohour.__file__); print(s.__file__)").splitlines()[1])
     assert site in where.parents
-    stated = f"kilohour {version('kilohour')}\n"
-    assert [run("--version", command=name) for name in ("kilohour", "kh")] == [stated, stated]
+    assert run("--version", command="kh") == f"kilohour {version('kilohour')}\n"
     result = json.loads(run("backtest", "calendar-spread", "--json", "--from", "2024-01-01", "--to", "2024-12-31", command="kilohour"))
     assert result["strategy"] == "calendar-spread"
     assert result["bars"] > 1000
