@@ -76,10 +76,10 @@ def masks_of(expresses: Mapping[str, Iterable[int]]) -> dict[str, int]:
 
 def code_of(face: type[Strategy]) -> str:
     """A hash of what the strategy is made of, so that a replay by other code is told apart."""
-    import inspect
+    from kilohour.faces.class_source import class_source
 
     try:
-        source = inspect.getsource(face)
+        source = class_source(face)
     except (OSError, TypeError):
         source = face.__qualname__
     return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()

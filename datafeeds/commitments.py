@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kilohour.errors import DataError
@@ -41,16 +40,17 @@ class Curve:
 
     def forward(self, years: float) -> float:
         """f(τ)/S, the forward of one hour in ``years``."""
-        return self.forwards((years,))[0]
-
-    def forwards(self, years: Iterable[float]) -> list[float]:
-        """:meth:`forward` of each."""
-        level, rest, fall, exp = self.level, 1.0 - self.level, -self.decay, math.exp
-        return [level + rest * exp(fall * tau) for tau in years]
+        return self.level + (1.0 - self.level) * math.exp(-self.decay * years)
 
     def term(self, years: float) -> float:
         """T(τ)/S, the average price of the hours of the next ``years``."""
         return self.level + (1.0 - self.level) * _average(self.decay * years)
+
+
+@functools.lru_cache(maxsize=64)
+def forwards_by_day(curve: Curve, most: int) -> tuple[float, ...]:
+    """The forwards of a curve in 0 to ``most`` days; one curve stands for weeks of closes and all their contracts."""
+    return tuple(curve.forward(day / DAYS_OF_YEAR) for day in range(most + 1))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from kilohour.contracts import Contract, Product, Registry
 from kilohour.datafeeds.adoption import add_adoption
-from kilohour.datafeeds.commitments import DAYS_OF_YEAR, Commitments, Curve
+from kilohour.datafeeds.commitments import Commitments, Curve, forwards_by_day
 from kilohour.datafeeds.importing.cells import days, numbers, texts
 from kilohour.datafeeds.importing.convert import refuse_unread
 from kilohour.datafeeds.importing.intake import Columns, Intake
@@ -179,7 +179,8 @@ def _tape(name: str, series: Series, adoption: Path | None, segment: str, carry:
         values = np.array([round(price * MICROS) for price in spot.values()])
         builder.prints(index, days, (days + 1) * NANOS_PER_DAY, values)
         curves = _curves(product, commitments, chip, first, last)
-        closes = [(product.close_at(day), day, curve) for day, curve in curves.by_day.items()]
+        end = max((fixing for contract in contracts for fixing in contract.fixing_days), default=last)
+        closes = [(product.close_at(day), day, forwards_by_day(curve, end - first)) for day, curve in curves.by_day.items()]
         for contract in contracts:
             _add_contract(builder, product, contract, spot, closes)
         builder.notes += [*notes, curves.note]
@@ -314,13 +315,13 @@ def _curves(product: Product, commitments: Mapping[str, Commitments], chip: str,
 
 
 def _add_contract(builder: TapeBuilder, product: Product, contract: Contract, spot: Mapping[int, float],
-                  closes: Sequence[tuple[int, int, Curve]]) -> None:
+                  closes: Sequence[tuple[int, int, Sequence[float]]]) -> None:
     tick = int(product.ratio("tick") * MICROS)
     times, prices = [], []
-    for close, day, curve in closes:
+    for close, day, forwards in closes:
         if contract.listed_at <= close <= contract.last_trade_at:
             times.append(close)
-            prices.append(round(_fair(contract.fixing_days, day, spot, curve) * MICROS / tick) * tick)
+            prices.append(round(_fair(contract.fixing_days, day, spot, forwards) * MICROS / tick) * tick)
     if not times:
         return
     ts, price = np.array(times), np.array(prices)
@@ -329,11 +330,11 @@ def _add_contract(builder: TapeBuilder, product: Product, contract: Contract, sp
     builder.marks(ref, ts, price)
 
 
-def _fair(fixing_days: Sequence[int], day: int, spot: Mapping[int, float], curve: Curve) -> float:
+def _fair(fixing_days: Sequence[int], day: int, spot: Mapping[int, float], forwards: Sequence[float]) -> float:
     """Mean over the fixing days: prints known at the close of ``day``, and spot times forward for the others."""
     now = _last_known(spot, day)
     known = [spot[fixing] for fixing in fixing_days if fixing < day]
-    ahead = [now * forward for forward in curve.forwards((fixing - day) / DAYS_OF_YEAR for fixing in fixing_days if fixing >= day)]
+    ahead = [now * forwards[fixing - day] for fixing in fixing_days if fixing >= day]
     return math.fsum(known + ahead) / len(fixing_days)
 
 

@@ -17,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LINKED = ("backtests", "datafeeds", "execution", "reports", "strategies")
+BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+"""What pip runs to build a wheel, after two processes that only ask what else to install."""
 DATA = (".toml", ".css", ".js", ".html", ".typed", ".txt")
 
 
@@ -64,8 +66,7 @@ def wheel(tmp_path_factory):
             target.symlink_to(os.readlink(origin))
         elif origin.is_file():
             target.write_bytes(origin.read_bytes())
-    done = subprocess.run([sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "--no-build-isolation", "--no-index",
-                           "--disable-pip-version-check", "--wheel-dir", str(out)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", BUILD, str(out)], cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return next(out.glob("kilohour-*.whl"))
 
@@ -99,8 +100,7 @@ def test_the_wheel_works_from_an_empty_folder(wheel, tmp_path):
 
     where = Path(run("-c", "import kilohour, kilohour.strategies as s; print(kilohour.__file__); print(s.__file__)").splitlines()[1])
     assert site in where.parents
-    stated = f"kilohour {version('kilohour')}\n"
-    assert [run("--version", command=name) for name in ("kilohour", "kh")] == [stated, stated]
+    assert run("--version", command="kh") == f"kilohour {version('kilohour')}\n"
     result = json.loads(run("backtest", "calendar-spread", "--json", "--from", "2024-01-01", "--to", "2024-12-31", command="kilohour"))
     assert result["strategy"] == "calendar-spread"
     assert result["bars"] > 1000

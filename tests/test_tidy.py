@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import re
 from pathlib import Path
 
@@ -83,7 +84,9 @@ def found_in(tree):
 def broken(rule, paths):
     """A line for each breach of a rule, which yields what to do instead. One test a rule: a test a file took longer than the reading."""
     with collector_paused():  # it would look through a million nodes again and again, and all of them stay
-        return "\n".join(f"{name_of(path)}: {why}" for path in paths for why in rule(path))
+        found = "\n".join(f"{name_of(path)}: {why}" for path in paths for why in rule(path))
+        gc.freeze()
+    return found
 
 
 def begins_well(path):

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kilohour.datafeeds.embedded.config import Chip
+from kilohour.datafeeds.embedded.model import exps
 from kilohour.datafeeds.embedded.schedule import Schedule
-from kilohour.kernels.arithmetic import exp
 from kilohour.units import day_of
 
 Floats = npt.NDArray[np.float64]
@@ -27,12 +27,8 @@ def usual_interest(chip: Chip, schedule: Schedule) -> Floats:
     A young market takes e-folds of a year and a half to fill, and so does a chip after its release; three years after
     its release a chip begins to fade, by a factor e in six years.
     """
-    out = np.zeros(schedule.span)
-    for t in range(schedule.span):
-        age = (int(schedule.days[t]) - day_of(chip.release)) / 365.25
-        market_age = (int(schedule.days[t]) - int(schedule.days[0])) / 365.25 + 0.5
-        if age < 0:
-            continue
-        filled = (1.0 - exp(-market_age / YEARS_OF_THE_MARKET)) * (1.0 - exp(-(age + 0.1) / YEARS_TO_MATURE))
-        out[t] = chip.lots * filled * exp(-max(0.0, age - YEARS_TO_HOLD) / YEARS_TO_FADE)
-    return out
+    days = schedule.days[:schedule.span].astype(np.int64)
+    age, market_age = (days - day_of(chip.release)) / 365.25, (days - days[0]) / 365.25 + 0.5
+    filled = (1.0 - exps(-market_age / YEARS_OF_THE_MARKET)) * (1.0 - exps(-(age + 0.1) / YEARS_TO_MATURE))
+    usual = chip.lots * filled * exps(-np.maximum(0.0, age - YEARS_TO_HOLD) / YEARS_TO_FADE)
+    return np.where(age < 0, 0.0, usual)

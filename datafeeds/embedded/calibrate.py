@@ -115,11 +115,10 @@ def calibrate(targets: Targets, *, seeds: int = SEEDS, start: MarketConfig | Non
     first = np.array([read_parameter(short, name) for name in names])
     found = _fitted(miss, first, np.array([_limits(short, name) for name in names]).T)
     moved, again = _moved(short, names, found), range(CHECK_SEED, CHECK_SEED + seeds)
-    plan = make_plan(moved, schedule)
-    spots = [simulate(seed, plan, ()).spot[: schedule.span] for seed in again]
+    spots: list[Floats] = []
     return Calibration(
         targets=targets, config=_moved(base, names, found), before=told(short), after=told(moved),
-        checked=_told(moved, schedule, targets, again), seeds=seeds,
+        checked=_told(moved, schedule, targets, again, spots), seeds=seeds,
         parameters={name: (float(a), float(b)) for name, a, b in zip(names, first, found, strict=True)},
         days=[str(dt.date(1970, 1, 1) + dt.timedelta(days=int(day))) for day in schedule.days[: schedule.span]],
         quantiles={line.product.code: _quantiles([spot[:, c] for spot in spots], line.release) for c, line in enumerate(schedule.lines)},
@@ -158,16 +157,23 @@ def _quantiles(spots: Sequence[Floats], release: int) -> Floats:
     return np.asarray(found)
 
 
-def _told(config: MarketConfig, schedule: Schedule, targets: Targets, seeds: range) -> tuple[float, ...]:
-    return tuple(float(value) for value in statistics(config, schedule, targets.target, seeds))
+def _told(config: MarketConfig, schedule: Schedule, targets: Targets, seeds: range,
+          spots: list[Floats] | None = None) -> tuple[float, ...]:
+    return tuple(float(value) for value in statistics(config, schedule, targets.target, seeds, spots))
 
 
-def statistics(config: MarketConfig, schedule: Schedule, targets: Sequence[Target], seeds: range) -> Floats:
-    """The value of each target's statistic: its mean over seeds."""
+def statistics(config: MarketConfig, schedule: Schedule, targets: Sequence[Target], seeds: range,
+               spots: list[Floats] | None = None) -> Floats:
+    """The value of each target's statistic: its mean over seeds. ``spots`` takes the spot prices of each."""
     days = [schedule.row_of(one.on) for one in targets if one.statistic in CURVE and one.on is not None]
     plan = _priced(make_plan(config, schedule), min(days, default=0), max(days, default=0))
     curves = {one.product for one in targets if one.statistic in CURVE}
-    each = [[_statistic(one, paths) for one in targets] for seed in seeds for paths in (simulate(seed, plan, curves),)]
+    each = []
+    for seed in seeds:
+        paths = simulate(seed, plan, curves)
+        each.append([_statistic(one, paths) for one in targets])
+        if spots is not None:
+            spots.append(paths.spot[: schedule.span])
     return np.asarray(np.mean(np.array(each), axis=0))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator
 from zoneinfo import ZoneInfo
 
@@ -64,8 +65,9 @@ def fixing_days_of(settlement: str, days: BusinessDays, month: int, last_trade: 
     return (last_trade,) if settlement == "single_print" else ()
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def clock(text: str, day: int) -> int:
-    """Nanoseconds UTC of a clock reading ``HH:MM ZONE`` on a day of that zone.
+    """Nanoseconds UTC of a clock reading ``HH:MM ZONE`` on a day of that zone; products of one clock ask for the same days.
 
     Raises :class:`UsageError` for an unknown zone.
 

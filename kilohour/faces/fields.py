@@ -28,6 +28,7 @@ import numpy as np
 
 from kilohour.contracts.product import Product
 from kilohour.errors import CannotCompile, UsageError
+from kilohour.faces.class_source import class_source
 from kilohour.tape.schema import Index
 
 CAPACITY = 1024
@@ -216,7 +217,7 @@ def tag_of(face: type) -> str:
     """The name of the record's first field: it tells records apart, and changes when the class's source does."""
     try:
         where = f"{face.__module__}.{face.__qualname__} "
-        source = where + "".join(inspect.getsource(c) for c in face.__mro__[:-1] if not c.__module__.startswith("kilohour.faces"))
+        source = where + "".join(class_source(c) for c in face.__mro__[:-1] if not c.__module__.startswith("kilohour.faces"))
     except (OSError, TypeError):
         source = repr(sorted((k, getattr(v, "__code__", v)) for k, v in vars(face).items() if callable(v)))
     return f"is_{face.__name__}_{hashlib.blake2b(source.encode(), digest_size=4).hexdigest()}"

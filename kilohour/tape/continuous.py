@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 METHODS = ("difference", "ratio", "none")
 SCHEDULES = ("days", "volume", "interest")
 ANCHORS = ("last", "first")
+USED_KINDS = tuple(int(kind) for kind in (Kind.BAR, Kind.MARK, Kind.INTEREST))
 
 
 def continuous(tape: Tape, product: str, *, method: str = "difference", roll: str = "days", days: int = 5, confirm: int = 1,
@@ -99,10 +100,13 @@ def _check(tape: Tape, product: str, method: str, roll: str, days: int, confirm:
 def _facts_of(tape: Tape, product: str) -> list[_Facts]:
     """The product's contracts by delivery month. Marks count as first published: a correction came later."""
     events, found = tape.events, []
-    for ref, contract in enumerate(tape.contracts):
-        if contract.product != product:
-            continue
-        own = {name: column[events["ref"] == ref] for name, column in events.items()}
+    refs = [ref for ref, contract in enumerate(tape.contracts) if contract.product == product]
+    rows = np.flatnonzero(np.isin(events["kind"], USED_KINDS) & np.isin(events["ref"], refs))
+    rows = rows[np.argsort(events["ref"][rows], kind="stable")]  # one contract after another, each in the order of the tape
+    used = {name: events[name][rows] for name in ("kind", "ts", "ts_event", "close", "volume")}
+    edges = np.searchsorted(events["ref"][rows], [*refs, len(tape.contracts)])
+    for ref, first, end in zip(refs, edges[:-1], edges[1:], strict=True):
+        contract, own = tape.contracts[ref], {name: column[first:end] for name, column in used.items()}
         is_mark = (own["kind"] == Kind.MARK) & (own["volume"] <= 0)
         marks = dict(zip((own["ts_event"][is_mark] // NANOS_PER_DAY).tolist(), own["close"][is_mark].tolist(), strict=True))
         known = dict(zip(marks, own["ts"][is_mark].tolist(), strict=False))
@@ -125,8 +129,8 @@ def _interests(own: dict[str, Any], known: dict[int, int]) -> dict[int, int]:
     """The open interest last published when each day's mark came."""
     rows = own["kind"] == Kind.INTEREST
     times, lots = own["ts"][rows], own["volume"][rows]
-    places = {day: int(np.searchsorted(times, ts, side="right")) - 1 for day, ts in known.items()}
-    return {day: int(lots[place]) for day, place in places.items() if place >= 0}
+    places = np.searchsorted(times, np.fromiter(known.values(), np.int64, len(known)), side="right") - 1
+    return {day: int(lots[place]) for day, place in zip(known, places.tolist(), strict=True) if place >= 0}
 
 
 def _walk(facts: list[_Facts], roll: str, days: int, confirm: int) -> tuple[list[_Row], list[_Gap]]:

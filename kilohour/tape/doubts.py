@@ -98,7 +98,7 @@ def _values(tape: Tape) -> Iterator[Finding]:
         rows = marks[ref] if len(marks[ref]) else bars[ref]
         found = list(series_findings(contract.code, events["ts"][rows] // NANOS_PER_DAY, events["close"][rows]))
         yield from found
-        yield from _within(tape, contract.code, bars[ref], {one.rule for one in found})
+        yield from _within(tape, contract.code, bars[ref], rows, {one.rule for one in found})
     for ref, rows in enumerate(_by_ref(tape, Kind.PRINT, len(tape.indices))):
         order = rows[np.lexsort((events["ts"][rows], events["ts_event"][rows]))]
         days = events["ts_event"][order] // NANOS_PER_DAY
@@ -107,12 +107,14 @@ def _values(tape: Tape) -> Iterator[Finding]:
         yield from gap_findings(tape.indices[ref].code, np.unique(events["ts_event"][rows]))
 
 
-def _within(tape: Tape, code: str, rows: Ints, told: set[str]) -> Iterator[Finding]:
-    """Slips and outliers of bars between two marks, unless the marks show the same; then bad ticks inside a bar."""
+def _within(tape: Tape, code: str, rows: Ints, seen: Ints, told: set[str]) -> Iterator[Finding]:
+    """Slips and outliers of bars between two marks, unless what was ``seen`` of the contract is the same; then bad ticks inside a bar."""
     events = tape.events
-    for one in series_findings(code, events["ts"][rows] // NANOS_PER_DAY, events["close"][rows]):
-        if one.rule in ("unit slip", "outlier") and one.rule not in told:
-            yield one
+    days, closes = events["ts"][rows] // NANOS_PER_DAY, events["close"][rows]
+    if not (np.array_equal(days, events["ts"][seen] // NANOS_PER_DAY) and np.array_equal(closes, events["close"][seen])):
+        for one in series_findings(code, days, closes):
+            if one.rule in ("unit slip", "outlier") and one.rule not in told:
+                yield one
     ticks = bad_ticks(*(events[name][rows] for name in ("open", "high", "low", "close")))
     if ticks:
         row, factor = ticks[0]

@@ -4,6 +4,7 @@
 import csv
 import datetime as dt
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -324,8 +325,9 @@ def test_the_real_strip_holds_every_row_and_the_day_oil_was_negative(real):
 def test_every_real_settle_is_the_files_own_to_half_a_tick(real):
     rows = pd.read_parquet(STRIP).sort_values(["date", "root", "contract"])
     bars = real.frame(Kind.BAR)
-    bars[["product", "month"]] = bars["code"].str.extract(r"NYMEX:(\w+)-(.*)")
-    bars["month"] = bars["month"].str.replace("-", "").astype(int)
+    parts = {code: re.fullmatch(r"NYMEX:(\w+)-(\d+)-(\d+)", code) for code in bars["code"].unique()}
+    bars["product"] = bars["code"].map({code: part[1] for code, part in parts.items()})
+    bars["month"] = bars["code"].map({code: int(part[2] + part[3]) for code, part in parts.items()})
     bars["day"] = bars["time"].dt.tz_convert("America/New_York").dt.date
     bars = bars.sort_values(["day", "product", "month"])
     assert bars["day"].tolist() == rows["date"].dt.date.tolist()

@@ -11,11 +11,13 @@ import importlib
 import re
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kilohour.cli.main import main
+from kilohour.datafeeds.embedded import EmbeddedMarket
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -25,6 +27,23 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 def name_of(page):
     return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def made_once():
+    """Each page makes the default market for itself; here they read one. Its bytes are what other tests are about."""
+    make, usual, made = EmbeddedMarket.tape, EmbeddedMarket(), {}
+
+    def tape(market, *part):
+        if part or replace(market, seed=usual.seed) != usual:
+            return make(market, *part)
+        if market.seed not in made:
+            made[market.seed] = make(market)
+        return made[market.seed]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EmbeddedMarket, "tape", tape)
+        yield
 
 
 @pytest.mark.slow

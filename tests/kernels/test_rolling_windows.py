@@ -43,7 +43,16 @@ def series(draw, size=None):
 
 
 def windows_of(x, window):
-    return [[Fraction(float(v)) for v in x[i + 1 - window : i + 1]] for i in range(window - 1, len(x))]
+    """The windows as whole numbers and what they were all multiplied by: a float is a whole number over a power of two."""
+    ratios = [value.as_integer_ratio() for value in x.tolist()]
+    scale = max((low for _, low in ratios), default=1)
+    whole = [high * (scale // low) for high, low in ratios]
+    return [whole[i + 1 - window : i + 1] for i in range(window - 1, len(x))], scale
+
+
+def products(xs, ys):
+    """n Σ xy - Σ x Σ y: n times the sum of the products of what is left without the means."""
+    return len(xs) * sum(x * y for x, y in zip(xs, ys, strict=True)) - sum(xs) * sum(ys)
 
 
 def run(kernel, *arguments, size):
@@ -58,22 +67,17 @@ def assert_warm(out, window):
 
 
 def variance_twin(values, ddof):
-    mean = sum(values) / len(values)
-    return sum((v - mean) ** 2 for v in values) / (len(values) - ddof)
+    return Fraction(products(values, values), len(values) * (len(values) - ddof))
 
 
 def slope_twin(values):
     n = len(values)
-    middle = Fraction(n - 1, 2)
-    return sum((k - middle) * v for k, v in enumerate(values)) / Fraction(n * (n * n - 1), 12)
+    return Fraction(6 * sum((2 * k - n + 1) * v for k, v in enumerate(values)), n * (n * n - 1))
 
 
 def correlation_twin(xs, ys):
-    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
-    xx = sum((x - mean_x) ** 2 for x in xs)
-    yy = sum((y - mean_y) ** 2 for y in ys)
-    xy = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
-    return math.copysign(math.sqrt(xy * xy / (xx * yy)), xy) if xx and yy else math.nan
+    xx, yy, xy = products(xs, xs), products(ys, ys), products(xs, ys)
+    return math.copysign(math.sqrt(Fraction(xy * xy, xx * yy)), xy) if xx and yy else math.nan
 
 
 @COMPILED_FIRST
@@ -82,10 +86,11 @@ def test_sum_and_mean(x, window):
     total, mean = run(rolling_sum, x, window, size=x.size), run(rolling_mean, x, window, size=x.size)
     assert_warm(total, window)
     assert_warm(mean, window)
-    for i, values in enumerate(windows_of(x, window), window - 1):
-        size = float(sum(abs(v) for v in values))
-        assert abs(Fraction(total[i]) - sum(values)) <= 1e-15 * window * size
-        assert abs(Fraction(mean[i]) - sum(values) / window) <= 1e-15 * size
+    windows, scale = windows_of(x, window)
+    for i, values in enumerate(windows, window - 1):
+        size, exact = sum(abs(v) for v in values) / scale, Fraction(sum(values), scale)
+        assert abs(Fraction(total[i]) - exact) <= 1e-15 * window * size
+        assert abs(Fraction(mean[i]) - exact / window) <= 1e-15 * size
 
 
 @COMPILED_FIRST
@@ -94,8 +99,9 @@ def test_smallest_and_largest_are_exact(x, window):
     low, high = run(rolling_min, x, window, size=x.size), run(rolling_max, x, window, size=x.size)
     assert_warm(low, window)
     assert_warm(high, window)
-    for i, values in enumerate(windows_of(x, window), window - 1):
-        assert (low[i], high[i]) == (min(values), max(values))
+    windows, scale = windows_of(x, window)
+    for i, values in enumerate(windows, window - 1):
+        assert (low[i] * scale, high[i] * scale) == (min(values), max(values))
 
 
 @COMPILED_FIRST
@@ -103,8 +109,9 @@ def test_smallest_and_largest_are_exact(x, window):
 def test_variance(x, window, ddof):
     out = run(rolling_variance, x, window, ddof, size=x.size)
     assert_warm(out, window)
-    for i, values in enumerate(windows_of(x, window), window - 1):
-        assert out[i] == pytest.approx(float(variance_twin(values, ddof)), rel=1e-12, abs=0)
+    windows, scale = windows_of(x, window)
+    for i, values in enumerate(windows, window - 1):
+        assert out[i] == pytest.approx(float(variance_twin(values, ddof) / scale**2), rel=1e-12, abs=0)
 
 
 @COMPILED_FIRST
@@ -112,13 +119,13 @@ def test_variance(x, window, ddof):
 def test_z(x, window, ddof):
     out = run(rolling_z, x, window, ddof, size=x.size)
     assert_warm(out, window)
-    for i, values in enumerate(windows_of(x, window), window - 1):
+    for i, values in enumerate(windows_of(x, window)[0], window - 1):
         variance = variance_twin(values, ddof)
         if variance == 0:
             assert math.isnan(out[i])
         else:
-            gap = values[-1] - sum(values) / window
-            exact = math.copysign(math.sqrt(gap * gap / variance), gap)
+            gap = window * values[-1] - sum(values)
+            exact = math.copysign(math.sqrt(gap * gap / variance) / window, gap)
             assert out[i] == pytest.approx(exact, rel=1e-12, abs=1e-13)
 
 
@@ -127,9 +134,10 @@ def test_z(x, window, ddof):
 def test_slope(x, window):
     out = run(rolling_slope, x, window, size=x.size)
     assert_warm(out, window)
-    for i, values in enumerate(windows_of(x, window), window - 1):
-        spread = float(max(values) - min(values))
-        assert out[i] == pytest.approx(float(slope_twin(values)), rel=1e-12, abs=1e-14 * spread)
+    windows, scale = windows_of(x, window)
+    for i, values in enumerate(windows, window - 1):
+        spread = (max(values) - min(values)) / scale
+        assert out[i] == pytest.approx(float(slope_twin(values) / scale), rel=1e-12, abs=1e-14 * spread)
 
 
 @COMPILED_FIRST
@@ -138,7 +146,7 @@ def test_correlation(data, size, window):
     x, y = data.draw(series(size)), data.draw(series(size))
     out = run(rolling_correlation, x, y, window, size=size)
     assert_warm(out, window)
-    for i, (xs, ys) in enumerate(zip(windows_of(x, window), windows_of(y, window), strict=True), window - 1):
+    for i, (xs, ys) in enumerate(zip(windows_of(x, window)[0], windows_of(y, window)[0], strict=True), window - 1):
         assert out[i] == pytest.approx(correlation_twin(xs, ys), rel=0, abs=1e-12, nan_ok=True)
 
 

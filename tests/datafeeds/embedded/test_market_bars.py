@@ -10,6 +10,7 @@ import pytest
 
 from kilohour.datafeeds.embedded import EmbeddedMarket, MarketConfig
 from kilohour.tape import Kind
+from kilohour.units import NANOS_PER_DAY
 
 TICK = 10_000
 SEEDS = range(6)
@@ -24,20 +25,22 @@ def liquid():
     out = []
     for seed in SEEDS:
         events = EmbeddedMarket(seed=seed, config=MarketConfig(last=dt.date(2028, 12, 29))).tape().events
-        bars, marks = events["kind"] == Kind.BAR, events["kind"] == Kind.MARK
-        table: dict[tuple[int, int], list[float]] = {}
-        days = events["ts"] // 86_400_000_000_000
-        mark = dict(zip(zip(events["ref"][marks].tolist(), days[marks].tolist(), strict=True), (events["close"][marks] / 1e6).tolist(), strict=True))
-        last: dict[int, tuple[int, int]] = {}
-        rows = bars & (events["volume"] >= 30)
-        columns = [events["ref"][rows], days[rows], *(events[name][rows] / 1e6 for name in ("open", "high", "low", "close"))]
-        for ref, day, *prices in zip(*(column.tolist() for column in columns), strict=True):
-            if ref in last and day - last[ref][0] <= 4 and (ref, last[ref][0]) in mark:
-                before = last[ref]
-                table[before] = [*table[before][:6], prices[0]] if before in table else table.get(before, [])
-                table[(day, ref)] = [*prices, mark[(ref, day)], mark[(ref, before[0])], np.nan]
-            last[ref] = (day, ref)
-        out.append(np.array([row for row in table.values() if len(row) == 7]))
+        bars, marks = (events["kind"] == Kind.BAR) & (events["volume"] >= 30), events["kind"] == Kind.MARK
+        bars = np.flatnonzero(bars)
+        key = events["ref"].astype(np.int64) * 100_000 + events["ts"] // NANOS_PER_DAY
+        by_key = np.argsort(key[marks])
+        known, mark = key[marks][by_key], events["close"][marks][by_key] / 1e6
+        order = np.argsort(events["ref"][bars], kind="stable")  # a contract's bars one after another, as they come
+        before, after = bars[order[:-1]], bars[order[1:]]
+        follows = (key[after] - key[before] <= 4) & np.isin(key[before], known)
+        opened = np.full(len(bars), np.nan)
+        opened[order[:-1][follows]] = events["open"][after[follows]] / 1e6
+        at = np.sort(order[1:][follows])
+        day_before = np.zeros(len(key), np.int64)
+        day_before[after] = key[before]
+        chosen = bars[at]
+        out.append(np.column_stack([*(events[name][chosen] / 1e6 for name in ("open", "high", "low", "close")),
+                                    mark[np.searchsorted(known, key[chosen])], mark[np.searchsorted(known, day_before[chosen])], opened[at]]))
     return out
 
 
