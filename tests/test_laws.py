@@ -298,9 +298,9 @@ def three(seed: int) -> Tape:
     return builder.build()
 
 
-def played_as(tape: Tape, terms: list[EngineTerms], **fields: int) -> Ran:
-    market = Market.of(tape, dict(zip(PRODUCTS, terms, strict=True)), dict.fromkeys(PRODUCTS))
-    return ran(Legs, market, **fields)
+def market_of_three(tape: Tape, terms: list[EngineTerms]) -> Market:
+    """A run writes nothing into its market, so several may have the same."""
+    return Market.of(tape, dict(zip(PRODUCTS, terms, strict=True)), dict.fromkeys(PRODUCTS))
 
 
 def fills_of(run: Ran, contract: int) -> list[tuple[int, ...]]:
@@ -322,10 +322,10 @@ SIZES = st.builds(lambda many, *of: (many * of[0], many * of[1]), st.integers(1,
 @LAW
 @given(st.integers(0, 2**32 - 1), SIZES, THREE)
 def test_a_basket_has_the_fills_fees_and_cash_of_its_outrights(seed, sizes, terms):
-    tape, (first, second) = three(seed), sizes
-    basket = played_as(tape, terms, first=first, second=second, basket=True)
-    apart = played_as(tape, terms, first=first, second=second)
-    alone = [played_as(tape, terms, first=first, second=second, only=contract) for contract in range(3)]
+    market, (first, second) = market_of_three(three(seed), terms), sizes
+    basket = ran(Legs, market, first=first, second=second, basket=True)
+    apart = ran(Legs, market, first=first, second=second)
+    alone = [ran(Legs, market, first=first, second=second, only=contract) for contract in range(3)]
     made = [run.orders for run in (basket, apart)]
     assert made == [2, 4 - (first + second == 0)]
     for contract in range(3):
@@ -343,8 +343,8 @@ def test_a_basket_has_the_fills_fees_and_cash_of_its_outrights(seed, sizes, term
 @given(st.integers(0, 2**32 - 1), SIZES, THREE)
 def test_a_spreads_value_at_any_mark_is_the_sum_of_ratio_times_mark(seed, sizes, terms):
     """From the first mark on which all legs are held, equity moves by units × Σ ratio × lot × change of the mark."""
-    tape, (first, second) = three(seed), sizes
-    run = played_as(tape, terms, first=first, second=second, basket=True)
+    first, second = sizes
+    run = ran(Legs, market_of_three(three(seed), terms), first=first, second=second, basket=True)
     held = np.array([first, second, -second])
     units = int(np.gcd.reduce(held))
     ratio = held // units
@@ -382,7 +382,7 @@ def test_equity_at_any_mark_is_what_every_leg_filled_is_worth_in_and_out_of_a_li
         terms = [with_lot((int(rng.choice([1, 365, 730])), 1), margin_initial_ppm=60_000, margin_maintenance_ppm=50_000, half_spread_micros=2_500,
                           fee_per_lot_micros=int(rng.integers(0, 10**6))) for _ in PRODUCTS]  # fmt: skip
         sizes = {"first": int(rng.choice([-60, 30, 60])), "second": int(rng.choice([-30, 30]))}
-        market = Market.of(wild_three(seed), dict(zip(PRODUCTS, terms, strict=True)), dict.fromkeys(PRODUCTS))
+        market = market_of_three(wild_three(seed), terms)
         cash = int(rng.choice([8_000, 15_000, 10**9])) * 10**6
         run = ran(Legs, market, cash_micros=cash, basket=True, **sizes)
         fills, positions = run.tables["fills"], run.tables["positions"]

@@ -144,7 +144,8 @@ def drive_of(face):
         lines += [" if is_rebased:", f"  one.rebase{shifts if len(shifts) > 1 else f'({shifts[0]})'}"]
     scope: dict[str, Any] = {"width": 1 + len(names)}
     exec("\n".join(lines), scope)
-    return njit(boundscheck=True, no_cfunc_wrapper=True)(scope["drive"]), scope["drive"], scope["width"]
+    # The methods check their own bounds; a check of the columns here would only be more to compile.
+    return njit(no_cfunc_wrapper=True)(scope["drive"]), scope["drive"], scope["width"]
 
 
 def native(face, record, *columns, is_rebased=False):

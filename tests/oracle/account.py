@@ -51,8 +51,11 @@ class Account(Ledger):
         total = self.cash
         for code, book in self.books.items():
             if book.position or book.open_value or book.residue:
-                assert book.value_price is not None
-                total += half_even(book.position * book.value_price * self.lot(code) - book.open_value + book.residue)
+                now = book.position, book.value_price, book.open_value, book.residue
+                if now != book.valued[0]:
+                    assert book.value_price is not None
+                    book.valued = now, half_even(book.position * book.value_price * self.lot(code) - book.open_value + book.residue)
+                total += book.valued[1]
         return total
 
     def requirement(self, code: str, lots: int, *, initial: bool) -> int:

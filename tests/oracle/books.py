@@ -175,6 +175,8 @@ class Book:
     """Close of the last bar."""
     room: int | None = None
     """Lots of the last bar's volume that one may take; None when it is unknown."""
+    valued: tuple[tuple[int, int | None, Exact, Exact], int] = ((0, None, 0, 0), 0)
+    """Position, price, open value and residue when its part of equity was last worked out, and that part."""
 
 
 class LedgerRow(NamedTuple):

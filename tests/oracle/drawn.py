@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -30,8 +30,8 @@ def random_rules(rng: np.random.Generator) -> FillRules:
     """Mostly the usual ones; a latency may be much shorter than to the next bar, a little, or exactly that."""
     day = NANOS_PER_DAY
     return FillRules(model="open" if rng.random() < 0.25 else "path",
-                     slippage_ticks=int(rng.choice([0, 0, 1, 2])), slippage_ppm=int(rng.choice([0, 0, 250, 10_001])),
-                     latency_ns=int(rng.choice([0, 0, 0, day // 24, day - 1, day])))
+                     slippage_ticks=one_of(rng, [0, 0, 1, 2]), slippage_ppm=one_of(rng, [0, 0, 250, 10_001]),
+                     latency_ns=one_of(rng, [0, 0, 0, day // 24, day - 1, day]))
 
 
 def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Terms],
@@ -54,7 +54,12 @@ def random_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Te
     return actions
 
 
-def _drawn(rng: np.random.Generator, odds: tuple[tuple[str, float], ...]) -> str:
+def one_of(rng: np.random.Generator, values: Sequence[Any]) -> Any:
+    """What ``Generator.choice`` draws, which makes an array of the values at each call."""
+    return values[int(rng.integers(len(values)))]
+
+
+def drawn_by(rng: np.random.Generator, odds: tuple[tuple[str, float], ...]) -> str:
     """What ``Generator.choice`` with odds draws, which makes its table anew at each call."""
     return odds[int(_table(odds).searchsorted(rng.random(), side="right"))][0]
 
@@ -84,7 +89,7 @@ class Drawing:
         return bool(self.rng.random() < odds)
 
     def one_of(self, odds: Mapping[str, float]) -> str:
-        return _drawn(self.rng, tuple(odds.items()))
+        return drawn_by(self.rng, tuple(odds.items()))
 
     def requests_at(self, bar: Event) -> list[reference.Action]:
         rng = self.rng
@@ -99,7 +104,7 @@ class Drawing:
         if verb == "cancel":
             return [("cancel", self.any_ticket())]
         if verb == "amend":
-            return [("amend", self.any_ticket(), lots * int(rng.choice([0, 1, 1, 30])), self.price(bar, bar.code))]
+            return [("amend", self.any_ticket(), lots * one_of(rng, [0, 1, 1, 30]), self.price(bar, bar.code))]
         if verb == "bracket":
             made = [self.bracket(bar, lots or 2)]
             return [*made, ("amend", -3, lots + 1, self.price(bar, bar.code))] if self.chance(0.2) else made
@@ -123,9 +128,9 @@ class Drawing:
 
     def lots(self) -> int:
         if self.chance(0.03):
-            return int(self.rng.choice([200, -3_000, 1_000_001]))
+            return one_of(self.rng, [200, -3_000, 1_000_001])
         if self.chance(0.6):
-            return 6 * int(self.rng.choice([-2, -1, -1, 0, 1, 1, 2]))
+            return 6 * one_of(self.rng, [-2, -1, -1, 0, 1, 1, 2])
         return int(self.rng.integers(-12, 13))
 
     def any_ticket(self) -> int:
@@ -167,7 +172,7 @@ class Drawing:
         if life == "gtd" and verb in ("market", "at_settlement"):
             life = "day"
         if life == "gtd":
-            options["until"] = bar.ts + int(rng.choice([-1, 0, 1, 2, 3, 5])) * NANOS_PER_DAY
+            options["until"] = bar.ts + one_of(rng, [-1, 0, 1, 2, 3, 5]) * NANOS_PER_DAY
         if self.chance(0.15) and verb != "at_settlement":
             options["reduce_only"] = True
         if verb == "limit" and self.chance(0.2):

@@ -28,8 +28,8 @@ class Event(NamedTuple):
 def events_of(tape: Tape, only: Kind | None = None) -> Iterator[Event]:
     """The tape's rows in order, or those of one kind."""
     rows = slice(None) if only is None else tape.events["kind"] == int(only)
-    columns = [tape.events[name][rows].tolist() for name in ("ts", "ts_event", "kind", "ref", "open", "high", "low", "close",
-                                                             "volume")]
+    ts, ts_event, kinds, refs, *values = (tape.events[name][rows].tolist() for name in ("ts", "ts_event", "kind", "ref", "open", "high", "low",
+                                                                                        "close", "volume"))
     contracts, indices, prints = [its.code for its in tape.contracts], [its.code for its in tape.indices], int(Kind.PRINT)
-    for ts, ts_event, kind, ref, *values in zip(*columns, strict=True):
-        yield Event(ts, ts_event, KINDS[kind], (indices if kind == prints else contracts)[ref], *values)
+    codes = [(indices if kind == prints else contracts)[ref] for kind, ref in zip(kinds, refs, strict=True)]
+    return map(Event._make, zip(ts, ts_event, [KINDS[kind] for kind in kinds], codes, *values, strict=True))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kilohour.backtests.outputs import tables_of
@@ -64,11 +65,12 @@ def difference(of: Case, expected: Result | None, session: Session | None) -> st
     return "\n".join([*found, *background(of, expected, tables)]) if found else ""
 
 
-def played(of: Case) -> str:
-    """Plays a case with both and compares; also an engine's exception is a difference."""
+def played(of: Case, answer: Callable[[], Result | None] | None = None) -> str:
+    """Plays a case with both and compares; also an engine's exception is a difference. ``answer`` gives the oracle's where it is
+    known already."""
     try:
         session = ended(scripted(of))
-        return difference(of, outcome(of), session)
+        return difference(of, answer() if answer else outcome(of), session)
     except Exception:  # the report must name the case, whatever went wrong in it
         return "the engine raised\n" + traceback.format_exc(limit=-4)
 
@@ -103,11 +105,12 @@ def with_requests(of: Case, asked: list[tuple[int, Action]]) -> Case:
     return replace(of, actions=actions)
 
 
-def report(seeds: Iterable[int], case_of: Callable[[int], Case]) -> str:
-    """The first difference in full, with as few requests as show one, and which other cases differ; empty when none."""
+def report(seeds: Iterable[int], case_of: Callable[[int], Case], known: Callable[[int], Result | None] | None = None) -> str:
+    """The first difference in full, with as few requests as show one, and which other cases differ; empty when none. ``known`` gives
+    the oracle's answer to a seed's case, where it is kept."""
     wrong: dict[int, str] = {}
     for seed in seeds:
-        text = played(case_of(seed))
+        text = played(case_of(seed), partial(known, seed) if known else None)
         if text:
             wrong[seed] = text
     if not wrong:

@@ -48,7 +48,9 @@ class Ledger:
     def mark(self, ts: int, code: str, price: int, kind: str) -> int:
         book, amount = self.books[code], 0
         book.value_price = price
-        if self.contracts[code].product in self.all_terms:
+        if not (book.position or book.open_value or book.residue):
+            book.is_open = False  # nothing is held and nothing was carried over: nothing is owed
+        elif self.contracts[code].product in self.all_terms:
             value = book.position * price * self.lot(code)
             owed = value - book.open_value + book.residue
             amount = half_even(owed)
@@ -95,9 +97,10 @@ class Ledger:
 
         Decision: a contract without a position pays nothing and needs neither mark nor print.
         """
-        book, terms = self.books[code], self.terms(code)
+        book = self.books[code]
         if book.position == 0:
             return
+        terms = self.terms(code)
         if book.marked is None:
             raise DataError(f"{code}: funding without a mark")
         mark = book.marked[2]

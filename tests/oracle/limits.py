@@ -24,6 +24,11 @@ def exact(amount: float) -> Fraction:
     return Fraction(str(amount))
 
 
+@cache
+def nanos(milliseconds: float) -> int:
+    return round(exact(milliseconds) * MILLION)
+
+
 class RiskDesk(Gate):
     """What stands behind the gate's own rules, and what losses and fills do once a timestamp."""
 
@@ -71,8 +76,8 @@ class RiskDesk(Gate):
         for most, span in ((limits.orders_per_second, SECOND), (limits.orders_per_minute, MINUTE)):
             if most and len(self.sent) >= most and now - self.sent[-most] < span:
                 return "order_rate"
-        span = round(exact(limits.duplicate_ms) * MILLION)
-        if instead_of is None and any(now - ts < span and was == self.what(order) for ts, was in self.asked[-ASKED_MOST:]):
+        span = nanos(limits.duplicate_ms)
+        if span and instead_of is None and any(now - ts < span and was == self.what(order) for ts, was in self.asked[-ASKED_MOST:]):
             return "duplicate"
         return "self_match" if limits.self_match and self.meets_own(order, others) else ""
 
@@ -169,11 +174,11 @@ class RiskDesk(Gate):
         lost_today, fallen = self.day_equity - equity, self.peak - equity
 
         def has_come(limit: float, loss: int) -> bool:
-            return limit > 0 and loss >= exact(limit) * MILLION
+            return limit > 0 and loss > 0 and loss >= exact(limit) * MILLION
 
         self.fill_times += [ts] * (len(self.result.fills) - len(self.fill_times))
-        span, most = round(exact(limits.fills_within_ms) * MILLION), limits.fills_most
-        if most and len(self.fill_times) > most and ts - self.fill_times[-most - 1] < span:
+        most = limits.fills_most
+        if most and len(self.fill_times) > most and ts - self.fill_times[-most - 1] < nanos(limits.fills_within_ms):
             self.floor = 2
         if has_come(limits.flat_daily, lost_today) or has_come(limits.flat_drawdown, fallen):
             self.floor, self.flattens = 2, True

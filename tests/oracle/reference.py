@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from kilohour.limits import RiskLimits
 from kilohour.tape import Kind, Tape
@@ -34,7 +35,7 @@ def run(tape: Tape, terms: Mapping[str, TermsLike], actions: Mapping[int, Sequen
     ``VENUE-PRODUCT`` unless given. Raises DataError when a final cannot be worked out.
     """
     oracle = Oracle(tape, terms, actions, cash_micros, watched, indices, rules, limits)
-    for ts, group in groupby(events_of(tape), key=lambda event: event.ts):
+    for ts, group in groupby(events_of(tape), key=attrgetter("ts")):
         oracle.step(ts, list(group))
     return oracle.finish(tape.end)
 
@@ -64,7 +65,8 @@ class Oracle(Requests):
         for event in group:
             by_kind.setdefault(event.kind, []).append(event)
         bars = {event.code: event for event in by_kind.get(BAR, ())}
-        self.meet_bars(ts, bars)
+        if bars:
+            self.meet_bars(ts, bars)
         marks = {event.code: event.close for event in by_kind.get(MARK, ()) if event.volume <= 0}
         for event in by_kind.get(MARK, ()):
             if event.volume > 0:
@@ -90,7 +92,8 @@ class Oracle(Requests):
                 self.end_orders(event.code, "expired")
         for event in by_kind.get(SESSION, ()):
             self.books[event.code].session = SESSIONS[event.volume]
-        self.meet_marks(ts, marks)
+        if marks:
+            self.meet_marks(ts, marks)
         for event in by_kind.get(LISTING, ()):
             self.books[event.code].is_listed = True
         if MARK in by_kind:
@@ -126,8 +129,7 @@ class Oracle(Requests):
 
     def margin(self, ts: int) -> None:
         equity, held = self.equity(), self.held()
-        initial = self.requirement_of(held, initial=True)
-        maintenance = self.requirement_of(held, initial=False)
+        initial, maintenance = (self.requirement_of(held, initial=which) for which in (True, False)) if held else (0, 0)
         if self.in_call and equity >= initial:
             self.in_call = False
             self.end_all(self.working_from("liquidation"), "cancelled")

@@ -8,7 +8,6 @@ orders, contracts listed late, lots of 730/1 and 1/100, accounts too small for w
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,12 +22,13 @@ from kilohour.units import MISSING, NANOS_PER_DAY
 from tests.oracle import reference
 from tests.oracle.books import PREVIOUS, REFUSE, SKIP, FillRules, Terms
 from tests.oracle.cases import Case
-from tests.oracle.drawn import random_requests, random_rules
+from tests.oracle.drawn import drawn_by, one_of, random_requests, random_rules
 
 START = 21_000
 """Day of the first bar."""
 CLOSE, MARK_LATER, PRINT_KNOWN = (NANOS_PER_DAY * hour // 24 for hour in (20, 21, 9))
 VOLUME_ODDS = np.cumsum([0.15, 0.05, 0.5, 0.3]).tolist()
+PLAIN_VERBS = (("target", 0.18), ("target_spread", 0.18), ("target_only", 0.14), ("flat", 0.05), ("limit", 0.25), ("market", 0.1), ("cancel", 0.1))
 """Bars and most marks are seen at 20:00, some marks at 21:00, prints at 09:00 some days after their value date."""
 
 
@@ -66,7 +66,7 @@ def case(seed: int, *, days: int = 24, products: int = 2, months: int = 4, reque
     add_funding(other, builder, {refs[contract.code]: terms[contract.product] for contract in contracts}, days)
     tape = builder.build()
     actions = (plain_requests if plain else random_requests)(rng, tape, terms, requests)
-    cash = int(rng.choice([20_000, 100_000, 10_000_000])) * 1_000_000 + int(rng.integers(1_000_000))
+    cash = one_of(rng, [20_000, 100_000, 10_000_000]) * 1_000_000 + int(rng.integers(1_000_000))
     watched = {next(iter(terms))} if rng.random() < 0.2 else set(terms)
     fills = rules or (FillRules() if plain else random_rules(rng))
     graces = rng.choice([0, 0, 1, 3], len(terms))
@@ -91,42 +91,42 @@ def random_limits(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Term
     Amounts have odd millionths: in the engine they decide as floats, and nothing is to stand on the very edge.
     """
     codes = [*terms, *(contract.code for contract in tape.contracts)]
-    dollars = float(rng.choice([2_000, 50_000, 2_000_000])) + 0.123457
+    dollars = one_of(rng, [2_000, 50_000, 2_000_000]) + 0.123457
     drawn: dict[str, Any] = {
         "order_lots": int(rng.integers(3, 12)), "order_notional": dollars, "position_lots": int(rng.integers(5, 30)),
-        "collar_percent": float(rng.choice([0.5, 1.37, 5.0])), "collar_ticks": int(rng.choice([1, 7, 30_000])),
-        "product_gross": float(rng.choice([50, 9_000])) + 0.123457, "product_net": float(rng.choice([30, 5_000])) + 0.123457,
+        "collar_percent": one_of(rng, [0.5, 1.37, 5.0]), "collar_ticks": one_of(rng, [1, 7, 30_000]),
+        "product_gross": one_of(rng, [50, 9_000]) + 0.123457, "product_net": one_of(rng, [30, 5_000]) + 0.123457,
         "open_orders": int(rng.integers(2, 9)), "open_notional": 3 * dollars, "orders_per_second": int(rng.integers(1, 4)),
-        "orders_per_minute": int(rng.integers(2, 5)), "duplicate_ms": float(rng.choice([1.0, 90_000_000.0])), "self_match": True,
-        "last_trade_days": float(rng.choice([0.5, 3.0])), "loss_daily": dollars / 10, "loss_drawdown": dollars / 4,
-        "flat_daily": dollars, "flat_drawdown": 2 * dollars, "restricted": (str(rng.choice(codes)),),
-        "state": str(rng.choice(["reduce_only", "active", "halted"], p=[0.3, 0.6, 0.1])),
+        "orders_per_minute": int(rng.integers(2, 5)), "duplicate_ms": one_of(rng, [1.0, 90_000_000.0]), "self_match": True,
+        "last_trade_days": one_of(rng, [0.5, 3.0]), "loss_daily": dollars / 10, "loss_drawdown": dollars / 4,
+        "flat_daily": dollars, "flat_drawdown": 2 * dollars, "restricted": (one_of(rng, codes),),
+        "state": drawn_by(rng, (("reduce_only", 0.3), ("active", 0.6), ("halted", 0.1))),
     }  # fmt: skip
     limits = {name: value for name, value in drawn.items() if rng.random() < (0.15 if name in ("state", "restricted") else 0.3)}
     if rng.random() < 0.2:
-        limits |= {"fills_most": int(rng.integers(2, 6)), "fills_within_ms": float(rng.choice([1.0, 90_000_000.0]))}
+        limits |= {"fills_most": int(rng.integers(2, 6)), "fills_within_ms": one_of(rng, [1.0, 90_000_000.0])}
     return RiskLimits(**limits)
 
 
 def random_terms(rng: np.random.Generator) -> Terms:
     """Terms of any size a venue might choose; the fine and the coarse of each."""
     num, den = [(730, 1), (1000, 1), (1, 100), (7, 3)][rng.integers(4)]
-    tick = int(rng.choice([1, 500, 10_000]))
+    tick = one_of(rng, [1, 500, 10_000])
     return Terms(
-        lot_num=num, lot_den=den, tick_micros=tick, rounding_micros=int(rng.choice([1, 100, 10_000])),
-        fee_per_lot_micros=int(rng.choice([0, 1_250_000])), fee_ppm=int(rng.choice([0, 137])),
-        fee_settlement_micros=int(rng.choice([0, 500_001])), half_spread_micros=tick * int(rng.integers(0, 3)),
-        margin_initial_ppm=int(rng.choice([0, 120_000])), margin_maintenance_ppm=int(rng.choice([0, 109_091])),
-        margin_initial_floor_micros=int(rng.choice([0, 90_000_000])),
-        margin_maintenance_floor_micros=int(rng.choice([0, 80_000_000])),
-        participation_ppm=int(rng.choice([100_000, 333_333, 1_000_000])),
-        missing_rule=int(rng.choice([REFUSE, PREVIOUS, SKIP])), restatement_latest=int(rng.integers(2)))
+        lot_num=num, lot_den=den, tick_micros=tick, rounding_micros=one_of(rng, [1, 100, 10_000]),
+        fee_per_lot_micros=one_of(rng, [0, 1_250_000]), fee_ppm=one_of(rng, [0, 137]),
+        fee_settlement_micros=one_of(rng, [0, 500_001]), half_spread_micros=tick * int(rng.integers(0, 3)),
+        margin_initial_ppm=one_of(rng, [0, 120_000]), margin_maintenance_ppm=one_of(rng, [0, 109_091]),
+        margin_initial_floor_micros=one_of(rng, [0, 90_000_000]),
+        margin_maintenance_floor_micros=one_of(rng, [0, 80_000_000]),
+        participation_ppm=one_of(rng, [100_000, 333_333, 1_000_000]),
+        missing_rule=one_of(rng, [REFUSE, PREVIOUS, SKIP]), restatement_latest=int(rng.integers(2)))
 
 
 def random_contract(rng: np.random.Generator, product: str, month: int, days: int) -> Contract:
     """Windows of one to eight days, month after month; the last months end after the tape, one in ten never."""
     code = f"{product}-{2030 + month // 12}-{month % 12 + 1:02d}"
-    window = int(rng.choice([1, 2, 3, 8]))
+    window = one_of(rng, [1, 2, 3, 8])
     last = START + 5 + month * 7 + int(rng.integers(3))
     listed = (START - 9 if rng.random() < 0.7 else START + int(rng.integers(0, 5))) * NANOS_PER_DAY
     if rng.random() < 0.1:
@@ -141,28 +141,27 @@ def random_contract(rng: np.random.Generator, product: str, month: int, days: in
 def add_prices(rng: np.random.Generator, builder: TapeBuilder, ref: int, contract: Contract, days: int,
                tick: int) -> None:
     """Bars with gaps and every kind of volume; marks at the bars' time, later, or on days without a bar."""
-    level = int(rng.choice([2_000_000, 300_000_000, 50_000]))
+    level = one_of(rng, [2_000_000, 300_000_000, 50_000])
     jump = max(level // 20, 4 * tick)
-    price = level
-    bars: list[tuple[int, ...]] = []
-    marks: list[tuple[int, int]] = []
-    has_late_marks = rng.random() < 0.3
-    moves, chances = rng.integers(-jump, jump + 1, (days, 5)).tolist(), rng.random((days, 3)).tolist()
-    for day, move, size, (kind, has_bar, has_mark) in zip(range(START, START + days), moves, rng.integers(1, 60, days).tolist(), chances, strict=True):
-        ts = day * NANOS_PER_DAY + CLOSE
-        opened, high, low, closed = path = [(price + step) // tick * tick for step in move[:4]]
-        price = closed
-        if ts <= contract.last_trade_at and has_bar < 0.85:
-            bars.append((ts, opened, max(path), min(path), closed, (MISSING, 0, size, 10_000)[bisect_right(VOLUME_ODDS, kind)]))
-        if ts <= contract.settlement_at and has_mark < 0.8:
-            marks.append((day * NANOS_PER_DAY + (MARK_LATER if has_late_marks else CLOSE), price + move[4] // 4))
-    if not bars:
-        bars = [(START * NANOS_PER_DAY + CLOSE, level, level, level, level, MISSING)]
-    builder.bars(ref, *(np.array(column, dtype=np.int64) for column in zip(*bars, strict=True)))
-    if marks:
-        builder.marks(ref, *(np.array(column, dtype=np.int64) for column in zip(*marks, strict=True)))
+    later = MARK_LATER if rng.random() < 0.3 else CLOSE
+    moves, chances, sizes = rng.integers(-jump, jump + 1, (days, 5)), rng.random((days, 3)), rng.integers(1, 60, days)
+    # Every level is a multiple of every tick, so a day's steps can be put on the tick before they are added to its beginning.
+    steps = moves[:, :4] // tick * tick
+    closes = level + np.cumsum(steps[:, 3])
+    path = (closes - steps[:, 3])[:, None] + steps
+    day = np.arange(START, START + days) * NANOS_PER_DAY
+    volumes = np.choose(np.searchsorted(VOLUME_ODDS, chances[:, 0], side="right"), (MISSING, 0, sizes, 10_000))
+    bars = (day + CLOSE <= contract.last_trade_at) & (chances[:, 1] < 0.85)
+    marks = (day + CLOSE <= contract.settlement_at) & (chances[:, 2] < 0.8)
+    if bars.any():
+        columns = day + CLOSE, path[:, 0], path.max(axis=1), path.min(axis=1), closes, volumes
+        builder.bars(ref, *(column[bars] for column in columns))
+    else:
+        builder.bars(ref, *(np.array([value]) for value in (START * NANOS_PER_DAY + CLOSE, level, level, level, level, MISSING)))
+    if marks.any():
+        builder.marks(ref, (day + later)[marks], (closes + moves[:, 4] // 4)[marks])
     if not contract.is_perpetual and rng.random() < 0.2:
-        builder.finals(ref, contract.settlement_at, price + int(rng.integers(-jump, jump + 1)))
+        builder.finals(ref, contract.settlement_at, int(closes[-1]) + int(rng.integers(-jump, jump + 1)))
 
 
 def add_corrections(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]) -> None:
@@ -189,15 +188,15 @@ def add_sessions(rng: np.random.Generator, builder: TapeBuilder, refs: list[int]
         while rng.random() < 0.3 and at < days:
             at += int(rng.integers(1, max(days // 2, 2)))
             ts = (START + at) * NANOS_PER_DAY + (CLOSE if rng.random() < 0.5 else MARK_LATER)
-            builder.session(ref, ts, str(rng.choice(["pre_open", "no_cancel", "halted", "halted", "closed"])))
+            builder.session(ref, ts, one_of(rng, ["pre_open", "no_cancel", "halted", "halted", "closed"]))
             at += int(rng.integers(1, 4))
             builder.session(ref, (START + at) * NANOS_PER_DAY + CLOSE, "open")
 
 
 def with_bands(rng: np.random.Generator, terms: Terms) -> Terms:
     """A band in one product in three, that refuses or queues; a venue that takes orders and cancels in a halt, or not."""
-    band = int(rng.choice([0, 0, 0, 30_000, 100_003]))
-    return replace(terms, price_minimum=int(rng.choice([MISSING, MISSING, MISSING, 0, 50_000])), band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
+    band = one_of(rng, [0, 0, 0, 30_000, 100_003])
+    return replace(terms, price_minimum=one_of(rng, [MISSING, MISSING, MISSING, 0, 50_000]), band_ppm=band, band_queues=int(rng.integers(2)), order_in_halt=int(rng.integers(2)),
                    cancel_in_halt=int(rng.integers(2)))
 
 
@@ -205,8 +204,8 @@ def with_funding(rng: np.random.Generator, terms: Terms) -> Terms:
     """A funding rule for one product in five."""
     if rng.random() > 0.2:
         return terms
-    return replace(terms, funding_cap=int(rng.integers(0, 10**6)), funding_damper=int(rng.choice([0, 50_000])),
-                   funding_interest=int(rng.choice([0, -3_333, 10_000])), funding_divisor=int(rng.choice([1, 8])))
+    return replace(terms, funding_cap=int(rng.integers(0, 10**6)), funding_damper=one_of(rng, [0, 50_000]),
+                   funding_interest=one_of(rng, [0, -3_333, 10_000]), funding_divisor=one_of(rng, [1, 8]))
 
 
 def add_funding(rng: np.random.Generator, builder: TapeBuilder, terms: Mapping[int, Terms], days: int) -> None:
@@ -214,7 +213,7 @@ def add_funding(rng: np.random.Generator, builder: TapeBuilder, terms: Mapping[i
     for ref, its in terms.items():
         if rng.random() < 0.7:
             continue
-        step = int(rng.choice([8, 5])) * NANOS_PER_DAY // 24
+        step = one_of(rng, [8, 5]) * NANOS_PER_DAY // 24
         ts = np.arange(START * NANOS_PER_DAY, (START + days) * NANOS_PER_DAY, step)
         rates = rng.integers(-(10**6), 10**6, size=len(ts))
         rates[rng.random(len(ts)) < (0.1 if its.funding_divisor else 0.0)] = MISSING
@@ -230,8 +229,8 @@ def with_settlement(rng: np.random.Generator, terms: Terms) -> Terms:
 def with_fees(rng: np.random.Generator, terms: Terms) -> Terms:
     """Makers pay another fee, or none, in one product in two; clearing costs something in one of three."""
     maker = rng.random() < 0.5
-    return replace(terms, fee_maker_per_lot_micros=int(rng.choice([0, 333_333])) if maker else None,
-                   fee_maker_ppm=int(rng.choice([0, 21])) if maker else None, fee_clearing_micros=int(rng.choice([0, 0, 250_001])))
+    return replace(terms, fee_maker_per_lot_micros=one_of(rng, [0, 333_333]) if maker else None,
+                   fee_maker_ppm=one_of(rng, [0, 21]) if maker else None, fee_clearing_micros=one_of(rng, [0, 0, 250_001]))
 
 
 def with_spread_tick(rng: np.random.Generator, terms: Terms) -> Terms:
@@ -280,12 +279,11 @@ def plain_requests(rng: np.random.Generator, tape: Tape, terms: Mapping[str, Ter
         near, far = (among[row] for row in rng.permutation(len(among))[[0, -1]])
         lots = 6 * int(rng.integers(-2, 3)) if rng.random() < 0.6 else int(rng.integers(-12, 13))
         if rng.random() < 0.05:
-            lots = int(rng.choice([0, 200, -3_000, 1_000_001]))
-        tif = str(rng.choice(["gtc", "day"]))
+            lots = one_of(rng, [0, 200, -3_000, 1_000_001])
+        tif = one_of(rng, ["gtc", "day"])
         tick = terms[products[bar.code]].tick_micros
         limit = _on_tick(bar.close + int(rng.integers(-40_000, 40_001)), tick) + int(rng.random() < 0.05)
-        verb = str(rng.choice(["target", "target_spread", "target_only", "flat", "limit", "market", "cancel"],
-                              p=[0.18, 0.18, 0.14, 0.05, 0.25, 0.1, 0.1]))
+        verb = drawn_by(rng, PLAIN_VERBS)
         if verb in ("target_spread", "target_only") and near == far:
             verb = "target"
         actions.setdefault(bar.ts, []).append({

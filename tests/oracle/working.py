@@ -46,7 +46,8 @@ class Working(Account):
 
     def begin_group(self, ts: int) -> None:
         """Good-till-dates that have passed."""
-        self.end_all((order for order in self.alive() if order.tif == "gtd" and ts > order.until), "lapsed")
+        if self.unfinished:
+            self.end_all((order for order in self.alive() if order.tif == "gtd" and ts > order.until), "lapsed")
 
     # Bars
 
@@ -62,7 +63,7 @@ class Working(Account):
             room[code] = book.room
         # Decision: one pass over the queue as it stood before the bar. A child whose turn is over when its parent
         # fills (only a parent that was amended when the child was awake can be younger than it) looks with the next bar.
-        for order in list(self.alive()) if bars else ():
+        for order in list(self.alive()):
             if self.can_look(ts, order, bars):
                 self.take_turn(ts, order, bars, room)
 
@@ -206,7 +207,7 @@ class Working(Account):
         Each takes up to its share of the last bar's volume for itself, at every mark anew, whatever orders
         in the bar or other orders at settlement took of it.
         """
-        for order in list(self.alive()) if marks else ():
+        for order in list(self.alive()):
             if order.kind != "at_settlement" or not order.is_alive or not any(code in marks for code in order.ratios):
                 continue
             units = self.units_now(order, {code: self.books[code].room for code in order.ratios})
@@ -263,8 +264,9 @@ class Working(Account):
 
     def end_orders(self, code: str, status: str) -> None:
         """Orders with a leg on the contract; at a mark (``lapsed``) those of the day that do not fill at marks."""
-        self.end_all((order for order in self.alive() if code in order.ratios and (
-            status != "lapsed" or (order.tif == "day" and order.kind != "at_settlement"))), status)
+        if self.unfinished:
+            self.end_all((order for order in self.alive() if code in order.ratios and (
+                status != "lapsed" or (order.tif == "day" and order.kind != "at_settlement"))), status)
 
     def children_of(self, order: Order) -> list[Order]:
         return [other for other in self.alive() if other.parent is order]

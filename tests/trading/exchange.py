@@ -8,6 +8,7 @@ dollars, times days. It checks nothing that the engine's gate checks: the engine
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 from kilohour.contracts.terms import EngineTerms
@@ -41,18 +42,23 @@ class Order:
         return 0
 
 
+@cache
+def desk_of(contracts: str) -> Any:
+    """The memory of a desk on which these contracts stand, to be copied: hundreds of exchanges have the same."""
+    first = contracts.strip().splitlines()[1].split("|")[0].strip()
+    tape = tape_of(contracts, f"day | event | of | price\n1 | bar | {first} | 1")
+    terms = {product: EngineTerms(**asdict(Terms())) for product in tape.product_codes}
+    return Market.of(tape, terms, dict.fromkeys(terms)).desk
+
+
 class Exchange:
     """``refuses``: contracts whose orders are refused; ``slow``: cancels wait for :meth:`deliver`, as at a venue."""
 
     def __init__(self, contracts: str, *, units: float = 730.0, tick: float = 0.01) -> None:
-        rows = contracts.strip().splitlines()
-        first = rows[1].split("|")[0].strip()
-        tape = tape_of(contracts, f"day | event | of | price\n1 | bar | {first} | 1")
-        terms = {product: EngineTerms(**asdict(Terms())) for product in tape.product_codes}
-        self.memory = Market.of(tape, terms, dict.fromkeys(terms)).desk.copy()
+        self.memory = desk_of(contracts).copy()
         structure: Any = structure_of(Desk)
         self.desk: Any = structure.from_buffer(self.memory)
-        self.count = len(rows) - 1
+        self.count = len(contracts.strip().splitlines()) - 1
         self.orders: list[Order] = []
         self.refuses: set[int] = set()
         self.waiting: list[int] = []

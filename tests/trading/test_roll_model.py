@@ -11,6 +11,7 @@ import pytest
 
 from kilohour.trading.roll import BY_COST, BY_DAYS, BY_INTEREST, BY_VOLUME, PHASES
 from tests import soaking
+from tests.oracle.drawn import one_of
 from tests.trading.scripts import NAMES, NEW, OLD, Rolled
 from tests.trading.test_roll_tables import CASES, NEVER, played
 
@@ -22,21 +23,21 @@ TRIGGER_NAMES = ("days", "volume", "interest", "cost")
 def drawn_parameters(rng: np.random.Generator) -> dict[str, Any]:
     """Parameters of one machine."""
     return {
-        "trigger": int(rng.choice([BY_DAYS, BY_VOLUME, BY_INTEREST, BY_COST])), "days": int(rng.choice([8, 14, 25])),
-        "to_last_trade": bool(rng.random() < 0.3), "forced_days": int(rng.choice([0, 3, 7])), "confirm": int(rng.integers(1, 4)),
-        "cost_most": float(rng.choice([-0.12, -0.02, 0.02])), "ahead": int(rng.choice([1, 1, 2])),
-        "stages": int(rng.choice([1, 1, 3])), "as_spread": bool(rng.random() < 0.5), "at_market": bool(rng.random() < 0.3),
-        "patience": float(rng.choice([0.5, 1.5, 4.0])), "leg_patience": float(rng.choice([0.5, 3.0])),
+        "trigger": one_of(rng, [BY_DAYS, BY_VOLUME, BY_INTEREST, BY_COST]), "days": one_of(rng, [8, 14, 25]),
+        "to_last_trade": bool(rng.random() < 0.3), "forced_days": one_of(rng, [0, 3, 7]), "confirm": int(rng.integers(1, 4)),
+        "cost_most": one_of(rng, [-0.12, -0.02, 0.02]), "ahead": one_of(rng, [1, 1, 2]),
+        "stages": one_of(rng, [1, 1, 3]), "as_spread": bool(rng.random() < 0.5), "at_market": bool(rng.random() < 0.3),
+        "patience": one_of(rng, [0.5, 1.5, 4.0]), "leg_patience": one_of(rng, [0.5, 3.0]),
         "into_settlement": bool(rng.random() < 0.15), "naked_most": 5,
     }  # fmt: skip
 
 
 def drawn_day(rng: np.random.Generator) -> tuple[float, str, str]:
     """How long until the next bar, what is wanted from then on (mostly what was), and what happens."""
-    wanted = str(rng.choice(["5", "-5", "3", "0", "2 new"])) if rng.random() < 0.08 else ""
-    act = str(rng.choice(["-M", "-N", "-P", "-Q", "+M", "+N", "+P", "+Q", "slow", "fast", "call"])) if rng.random() < 0.35 else ""
+    wanted = one_of(rng, ["5", "-5", "3", "0", "2 new"]) if rng.random() < 0.08 else ""
+    act = one_of(rng, ["-M", "-N", "-P", "-Q", "+M", "+N", "+P", "+Q", "slow", "fast", "call"]) if rng.random() < 0.35 else ""
     trades = " ".join(f"{name}:{rng.integers(1, 7)}" for name in NAMES if rng.random() < 0.55)
-    return float(rng.choice([0.3, 1.0, 1.0, 1.0, 2.0, 4.0])), wanted, f"{act} ({trades})" if rng.random() < 0.5 else f"{act} {trades}"
+    return one_of(rng, [0.3, 1.0, 1.0, 1.0, 2.0, 4.0]), wanted, f"{act} ({trades})" if rng.random() < 0.5 else f"{act} {trades}"
 
 
 def drawn_bars(rng: np.random.Generator) -> str:
