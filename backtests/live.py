@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import shutil
 import sys
@@ -74,6 +75,7 @@ def masks_of(expresses: Mapping[str, Iterable[int]]) -> dict[str, int]:
             "flags_mask": sum(expresses["flags"])}
 
 
+@functools.lru_cache(maxsize=64)
 def code_of(face: type[Strategy]) -> str:
     """A hash of what the strategy is made of, so that a replay by other code is told apart."""
     import inspect
