@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import shutil
 import sys
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from kilohour.tape import Index, Tape
 from kilohour.tape.schema import COLUMNS, Kind
 from kilohour.units import NANOS_PER_DAY
 
+_CODES = weakref.WeakKeyDictionary[type[Strategy], str]()
 PREFIX_BITS = 31
 """Of a run's number in its client ids: the sign bit of a 64-bit database integer stays free."""
 
@@ -75,16 +76,17 @@ def masks_of(expresses: Mapping[str, Iterable[int]]) -> dict[str, int]:
             "flags_mask": sum(expresses["flags"])}
 
 
-@functools.lru_cache(maxsize=64)
 def code_of(face: type[Strategy]) -> str:
     """A hash of what the strategy is made of, so that a replay by other code is told apart."""
-    import inspect
+    if face not in _CODES:
+        import inspect
 
-    try:
-        source = inspect.getsource(face)
-    except (OSError, TypeError):
-        source = face.__qualname__
-    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+        try:
+            source = inspect.getsource(face)
+        except (OSError, TypeError):
+            source = face.__qualname__
+        _CODES[face] = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    return _CODES[face]
 
 
 def market_body(tape: Tape) -> dict[str, Any]:
