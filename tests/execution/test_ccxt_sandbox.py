@@ -124,13 +124,11 @@ def test_kill_goes_to_the_venue_that_the_journal_names_and_the_venues_own_timer_
             assert sum(map(len, server.exchange.open_orders.values())) == 1, "the other's stays"
 
             await venue.do(port.Place(cid=3, legs=((CODE, 1),), units=1, limit=1_900_000, life="gtc"))
-            held = timers["one"].when()
-            assert held > first
-            for _ in range(800):  # it is held as long as the runner lives
-                if timers["one"].when() > held + 0.2:
+            for _ in range(800):
+                if timers["one"].when() > first + 0.5:
                     break
                 await asyncio.sleep(0.01)
-            assert timers["one"].when() > held + 0.2
+            assert timers["one"].when() > first + 0.5, "it is held as long as the runner lives"
             for job in venue._jobs:
                 job.cancel()
             assert 0 < timers["one"].when() - asyncio.get_running_loop().time() < 11.1
