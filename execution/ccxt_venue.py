@@ -45,6 +45,8 @@ OVERLAP_MS = 60_000
 """Trades are asked for again so far back: a venue may show one late."""
 DEAD_MAN_SECONDS = 60.0
 """How long the venue waits for a sign of life before it cancels everything, where the class has such a timer."""
+SIGNS_OF_LIFE = 4
+"""How many it gets in that time."""
 
 
 def nobody(fact: Fact) -> None:
@@ -347,7 +349,7 @@ class CcxtVenue:
         import ccxt
 
         while True:
-            await asyncio.sleep(self.dead_man_ms / 4000)
+            await asyncio.sleep(self.dead_man_ms / 1000 / SIGNS_OF_LIFE)
             with contextlib.suppress(ccxt.BaseError):
                 await self.exchange.cancel_all_orders_after(self.dead_man_ms)
 

@@ -28,6 +28,10 @@ WIDTHS = {"1s": 1, "5s": 5, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "1d": 8
 LATE_SECONDS = 1
 """A candle is over when the venue's clock is so far past its end: one more trade may still be told."""
 SILENCE_SECONDS = 15.0
+CLOSE_SECONDS = 0.5
+"""A venue that does not answer a farewell holds up neither the next line nor the end of a run."""
+RETRY_SECONDS = 1.0
+"""Between two lines."""
 
 
 class Bars:
@@ -94,9 +98,11 @@ class AxFeed:
     async def moments(self) -> AsyncIterator[Moment]:
         """Listings at the time of the venue's first message, then every timestamp; after a lost line it goes on, and the feed's
         age tells of the gap."""
+        patience = aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS)
         while True:
             with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError, DataError):
-                async with aiohttp.ClientSession() as session, session.ws_connect(self.url, headers=self._headers()) as socket:
+                async with (aiohttp.ClientSession() as session,
+                            session.ws_connect(self.url, headers=self._headers(), timeout=patience) as socket):
                     self.bars.forget()
                     await self._subscribe(socket)
                     while True:
@@ -105,7 +111,7 @@ class AxFeed:
                             raise ConnectionError("the market data socket closed")
                         for moment in self._heard(message.data):
                             yield moment
-            await asyncio.sleep(1)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _heard(self, text: str) -> list[Moment]:
         """What one message completes. Raises :class:`DataError` for one that cannot be read: the line is as good as lost."""

@@ -65,9 +65,13 @@ class Bots:
         count = min(int(self._owed), ACTIONS_MOST)
         self._owed -= int(self._owed)
         listed = [each for each in self._listed() if self.exchange.session(each).takes_orders] if count else []
+        if not listed:
+            return count
         weights = np.array([1.0 / (1 + place % 36) for place in range(len(listed))])  # the first months of a product trade most
-        for _ in range(count if listed else 0):
-            each = listed[int(self._random.choice(len(listed), p=weights / weights.sum()))]
+        shares = (weights / weights.sum()).cumsum()
+        shares /= shares[-1]
+        for _ in range(count):  # drawn as Generator.choice does, which would work out the same shares for each
+            each = listed[int(shares.searchsorted(self._random.random(), side="right"))]
             if self._random.random() < TAKES and self.exchange.session(each) is Session.OPEN:
                 self.take(each)
             else:
@@ -107,14 +111,15 @@ class Bots:
         exchange.place(TAKERS, NewOrder(symbol=each.symbol, side=side, lots=lots, price=limit, life="IOC"))
 
     def _remember(self, each: Instrument) -> None:
-        exchange, minute = self.exchange, 60 * NANOS_PER_SECOND
+        exchange, minute, tick, size = self.exchange, 60 * NANOS_PER_SECOND, each.tick, size_of(each)
         first = exchange.now - exchange.now % minute - HISTORY_MINUTES * minute
+        ends = exchange.curve.at(each.row, first)
         for k in range(HISTORY_MINUTES):
-            begins, ends = exchange.curve.at(each.row, first + k * minute), exchange.curve.at(each.row, first + (k + 1) * minute)
+            begins, ends = ends, exchange.curve.at(each.row, first + (k + 1) * minute)
             if begins is None or ends is None:
                 continue
-            open, close = round(begins / each.tick) * each.tick, round(ends / each.tick) * each.tick
-            lots = int(self._random.integers(1, LOTS)) * size_of(each)
+            open, close = round(begins / tick) * tick, round(ends / tick) * tick
+            lots = int(self._random.integers(1, LOTS)) * size
             exchange.candles.see(each.symbol, first + k * minute, open, max(open, close), min(open, close), close, lots)
 
     def _listed(self) -> list[Instrument]:

@@ -38,7 +38,7 @@ class FairCurve:
     def at(self, row: int, ts: int) -> float | None:
         """The fair value of a contract, None before its first mark."""
         times, prices = self._times[row], self._prices[row]
-        place = int(np.searchsorted(times, ts, side="right")) - 1
+        place = int(times.searchsorted(ts, side="right")) - 1
         if place < 0:
             return None
         if place == len(times) - 1:

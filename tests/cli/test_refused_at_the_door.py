@@ -10,6 +10,7 @@ import logging
 import re
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,16 @@ from kilohour.execution.keys import variable
 from tests.backtests.tapes import sim_tape
 from tests.cli.test_bad_start import contents
 from tests.execution import quoting
+from tests.execution.by_ccxt import hurry
 from tests.execution.papers import ACCOUNT, CASH
 from tests.execution.sandbox.booking import small_exchange
 from tests.execution.sandbox.serving import serving
+
+if find_spec("ccxt") is not None:
+    @pytest.fixture(autouse=True)
+    def _hurried(monkeypatch):
+        hurry(monkeypatch)
+
 
 QUOTES = f"{Path(quoting.__file__)}:Quotes"
 SPREAD = "calendar-spread --set product={product}"
@@ -200,11 +208,13 @@ def test_no_key_is_in_a_file_a_log_or_the_journal(venue, secret, kilohour, here:
     for name, value in keys.items():
         monkeypatch.setenv(variable(venue, name), value)
     if not secret:
-        venues.book.chaos.add({"do": "malformed", "on": "read", "count": 1, "skip": 6, "account": "one"})
+        venues.book.chaos.add({"do": "malformed", "on": "read", "count": 1, "skip": 4, "account": "one"})
+    struck = venues.book.chaos.hits.get("malformed", 0)
     try:
-        found = kilohour(LIVE.format(venue=venue, book=venues.book_url, product="SIM:H100").replace("0.5", "1.5"))
+        found = kilohour(LIVE.format(venue=venue, book=venues.book_url, product="SIM:H100"))
     finally:
         venues.book.chaos.clear()
+    assert venues.book.chaos.hits.get("malformed", 0) == struck + (not secret)
     assert found.code == (2 if secret else 0), found.err
     files = [path for path in here.rglob("*") if path.is_file()]
     assert (here / "run" / "journal.db" in files) is not bool(secret)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kilohour.backtests.live import fills_from, start_body, trader_of
 from kilohour.backtests.paper import FAST, TABLE, sandbox
 from kilohour.backtests.prepare import prepare
@@ -28,8 +30,16 @@ MONTHS = 6
 """Of each product: the adapter asks for every contract by itself."""
 
 
-async def unthrottled(_cost: float) -> None:
+async def unthrottled(*_: Any) -> None:
     """The sandbox has no limit."""
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For runs on the machine's own clock: ccxt's okx keeps to no limit and says farewell at once, and the adapter asks often."""
+    okx = pytest.importorskip("ccxt.pro", reason="the extra kilohour[live] is not installed").okx
+    monkeypatch.setattr(okx, "throttle", unthrottled)
+    monkeypatch.setattr(okx, "timeout_on_exit", 1)
+    monkeypatch.setattr("kilohour.execution.ccxt_venue.POLL_SECONDS", 0.05)
 
 
 class Paced:

@@ -20,6 +20,7 @@ import numpy as np
 from kilohour.backtests.paper import TABLE, Paper, paper
 from kilohour.backtests.prepare import fill_state, prepare
 from kilohour.backtests.resolve import strategy_class
+from kilohour.execution import runner
 from kilohour.execution.ax.sandbox_feed import SandboxFeed, tape_of
 from kilohour.execution.journal import Journal
 from kilohour.faces.fields import dtype_of
@@ -72,6 +73,7 @@ def warm(asked: dict) -> None:
 def main() -> None:
     """Lives until one of them gets to the end of the tape."""
     asked = json.loads(sys.argv[1])
+    runner.TICK_SECONDS = 0.02  # every life asks at its beginning what became of the lives before, from tick to tick
     warm(asked)
     rng = np.random.default_rng(asked.pop("seed"))
     kills = asked.pop("kills")

@@ -10,10 +10,13 @@ import datetime as dt
 import functools
 import gc
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import numpy as np
 
 from kilohour.backtests.backtest import between
 from kilohour.backtests.paper import Paper, paper, sandbox
@@ -27,6 +30,8 @@ from tests.execution.hasty import Loop, hasty
 
 CASH = 1_000_000.0
 ACCOUNT = "paper"
+MONTHS = 8
+"""Of each product on a short tape: strategies here look at the fifth at most, and one expires a month."""
 SPREAD = {"window": 5, "entry": 0.8, "exit": 0.1, "ticks": 0.0}
 """A calendar spread that trades within weeks."""
 
@@ -46,7 +51,21 @@ def short(*products: str, first: str = "2026-03-09", last: str = "2026-04-10", h
     if not has_history:
         known = (tape.events["kind"] != Kind.PRINT) | (tape.events["ts"] >= nanos_of(dt.date.fromisoformat(first).replace(day=1)))
         tape = dataclasses.replace(tape, events={name: column[known] for name, column in tape.events.items()}, sha256="")
-    return between(tape, first, last)
+    return nearest(between(tape, first, last), MONTHS)
+
+
+def nearest(tape: Tape, months: int) -> Tape:
+    """The first months of each product: what nobody trades costs the exchange, the feed and the journal as much as what somebody does."""
+    of_product = defaultdict[str, list[int]](list)
+    for row, contract in enumerate(tape.contracts):
+        of_product[contract.product].append(row)
+    kept = sorted(row for listed in of_product.values() for row in listed[:months])
+    rows = np.full(len(tape.contracts), -1, np.int32)
+    rows[kept] = np.arange(len(kept))
+    refs, is_print = tape.events["ref"], tape.events["kind"] == Kind.PRINT
+    renamed = np.where(is_print, refs, rows[np.where(is_print, kept[0], refs)]).astype(np.int32)
+    events = {name: column[renamed >= 0] for name, column in {**tape.events, "ref": renamed}.items()}
+    return dataclasses.replace(tape, events=events, contracts=tuple(tape.contracts[row] for row in kept), sha256="")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from kilohour import IOC, Product, Strategy, product, state
 class IntoSettlement(Strategy):
     """Buys the month that fixes and holds it to its final settlement, and works limits on the next one."""
 
+    interpreted = True
     chip: Product = product("SIM:H100")
     calls: int = state(0)
     bid: int = state(0)

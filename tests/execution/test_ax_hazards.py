@@ -296,8 +296,10 @@ def candle(at: int, close: str) -> dict[str, Any]:
     return {"t": "c", "symbol": "X", "width": "1m", "open": "2.5", "high": "2.6", "low": "2.4", "close": close, "volume": 3, "ts": at, "tn": 0}
 
 
-def test_h9_half_a_candle_of_before_the_line_broke_is_no_bar_and_no_level_of_a_book_is_kept():
+def test_h9_half_a_candle_of_before_the_line_broke_is_no_bar_and_no_level_of_a_book_is_kept(monkeypatch):
     """What traded in the rest of that minute nobody told: its close was that of a moment when the line broke."""
+    monkeypatch.setattr("kilohour.execution.ax.market.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("kilohour.execution.ax.market.CLOSE_SECONDS", 0.01)
     ghost = {"t": "2", "s": "X", "ts": 301, "tn": 0, "st": True, "b": [{"p": "2.9", "q": 5}], "a": [{"p": "2.1", "q": 5}]}
     gap = Resumes([{"t": "h", "ts": 300, "tn": 0}, ghost, candle(300, "2.55"), {"t": "h", "ts": 361, "tn": 0}])
     assert asyncio.run(asyncio.wait_for(gap.closes(1), 120)) == [(360, 2_550_000)], "the naive feed shows (120, 2_500_000) first"

@@ -120,6 +120,7 @@ def test_a_new_settlement_is_a_mark_and_the_one_before_the_run_is_not():
 def test_a_message_that_lay_unread_while_a_step_held_the_loop_is_no_gap(monkeypatch):
     venue = AxVenue("http://127.0.0.1:9", {}, {}, time.time_ns)
     monkeypatch.setattr(venue, "look_up_fills", lambda: pytest.fail("asked by REST for what was not lost"))
+    monkeypatch.setattr("kilohour.execution.ax.venue.GAP_SECONDS", 0.02)
 
     async def go():
         ours, theirs = socket.socketpair()
@@ -127,11 +128,11 @@ def test_a_message_that_lay_unread_while_a_step_held_the_loop_is_no_gap(monkeypa
 
         def hold():
             theirs.send(b"1")
-            time.sleep(0.7)
+            time.sleep(0.14)
 
         with ours, theirs:
             loop.add_reader(ours, lambda: loop.call_soon(venue._count, len(ours.recv(1))))
-            loop.call_later(0.05, hold)
+            loop.call_later(0.01, hold)
             await asyncio.wait_for(venue.caught_up(1), 10)
             loop.remove_reader(ours)
 

@@ -115,9 +115,11 @@ def test_h2_retries_of_the_library_are_off_and_stay_off():
     assert exchange.calls == []
 
 
-def test_h2_a_lost_reply_of_the_real_class_is_one_order_and_unsure():
+def test_h2_a_lost_reply_of_the_real_class_is_one_order_and_unsure(monkeypatch):
     """ccxt's own retry loop, over a fetch that always loses the reply."""
     import ccxt.async_support as unpaid
+
+    monkeypatch.setattr(unpaid.okx, "timeout_on_exit", 1)
 
     async def sends(retries: int) -> int:
         exchange = unpaid.okx({"enableRateLimit": False, "options": {"maxRetriesOnFailure": retries, "maxRetriesOnFailureDelay": 0}})

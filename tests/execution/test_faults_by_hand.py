@@ -22,6 +22,7 @@ from kilohour.execution.runner import Runner
 from kilohour.execution.sandbox import ax_sockets
 from kilohour.execution.sandbox.exchange import BookExchange
 from kilohour.execution.sandbox.model import NewOrder
+from tests.execution.hasty import Loop, hasty
 from tests.execution.invariants import check_invariants
 from tests.execution.papers import ACCOUNT, hastened, short
 from tests.execution.sandbox.booking import NEAR, small_exchange
@@ -59,7 +60,7 @@ def chased(folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Book
         last(exchange)
         await asyncio.sleep(0.3)
 
-    async def go() -> tuple[Runner, BookExchange]:
+    async def go(_: Loop) -> tuple[Runner, BookExchange]:
         exchange = small_exchange()
         change(exchange)
         async with serving(exchange) as (server, client):
@@ -71,7 +72,7 @@ def chased(folder: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Book
             await trading
             return runner, exchange
 
-    return asyncio.run(asyncio.wait_for(go(), 120))
+    return hasty(go)
 
 
 def orders_of(exchange: BookExchange) -> int:

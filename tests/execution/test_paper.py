@@ -145,7 +145,7 @@ def test_an_amendment_of_an_order_that_a_price_has_woken_is_refused_in_the_words
 def test_wrong_orders_and_amendments_drawn_by_lot_are_refused_in_the_words_of_the_backtest(seed, tmp_path):
     tape, strategy = short("SIM:H100", first="2026-03-02", last="2026-05-08"), f"{Path(__file__).with_name('refused.py')}:WrongAtRandom"
     limits, cash = WRONG_UNDER[seed % len(WRONG_UNDER)], 20 * CASH
-    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, seed=seed, limits=limits)
+    wanted = backtest(strategy, tape, venue="sandbox", cash=cash, interpreted=True, seed=seed, limits=limits)
     assert len(wanted.manifest["refused"]) >= 6
     run = equal_in_paper(tmp_path / "run", tape, strategy, wanted, cash=cash, risk=limits, parameters={"seed": seed})
     assert run.manifest["refused"] == wanted.manifest["refused"]

@@ -15,9 +15,11 @@ from kilohour.datafeeds.recording import Recording
 from kilohour.errors import KilohourError, UsageError
 from kilohour.execution import ccxt_feed
 from kilohour.execution.keys import variable
+from kilohour.execution.sandbox import ax_sockets
 from kilohour.execution.sandbox.model import NewOrder
 from kilohour.tape import Tape
 from kilohour.tape.schema import Kind
+from tests.execution.by_ccxt import hurry
 from tests.execution.sandbox.booking import NEAR, full_exchange
 from tests.execution.sandbox.serving import serving
 from tests.execution.sandbox.test_ax import other
@@ -63,7 +65,10 @@ async def recorded(venue: str, out) -> None:
 
 @pytest.mark.parametrize("venue", ["ax", "ccxt:okx"])
 def test_what_trades_at_a_venue_is_a_bar_of_the_recording(venue, tmp_path, monkeypatch):
+    if venue.startswith("ccxt:"):
+        hurry(monkeypatch)
     monkeypatch.setattr(ccxt_feed, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(ax_sockets, "HEARTBEAT_SECONDS", 0.05)  # a run begins with the venue's first message
 
     async def go():
         async with serving(full_exchange()) as (_, client):

@@ -185,11 +185,11 @@ def laws_of(exchange) -> None:
 def test_cash_is_conserved_and_the_same_commands_give_the_same_bytes() -> None:
     def play():
         exchange = small_exchange()
-        bots, random = Bots(exchange, 5, rate=0.02), np.random.default_rng(11)
+        bots, random = Bots(exchange, 5, rate=0.01), np.random.default_rng(11)
         bots.open()
         said = []
-        for _ in range(150):
-            exchange.advance(exchange.now + 1_200 * NANOS_PER_SECOND)
+        for _ in range(75):
+            exchange.advance(exchange.now + 2_400 * NANOS_PER_SECOND)
             bots.act()
             for name in ("one", "two"):
                 side, symbol = int(random.choice([-1, 1])), (NEAR, FAR, SPREAD)[int(random.integers(3))]

@@ -22,6 +22,7 @@ from kilohour.execution.sandbox.server import Server
 from kilohour.kernels import records as r
 from kilohour.tape import Kind, Tape
 from tests.backtests.tapes import sim_tape
+from tests.execution.papers import MONTHS, nearest
 from tests.execution.sandbox.replaying import ENDED_BY_THE_STRATEGY, exchange_of, new_order, play_orders
 from tests.execution.sandbox.serving import Clock, receive, serving
 from tests.strategies.runs import LIVELY, market, session_of
@@ -56,7 +57,7 @@ def test_the_orders_of_a_strategy_give_the_same_books_as_its_backtest(name: str)
 
 
 def test_what_has_traded_has_a_best_bid_and_ask_until_it_has_ended() -> None:
-    exchange = exchange_of(between(market(), "2026-03-01", "2026-03-31"), 10**12)
+    exchange = exchange_of(nearest(between(market(), "2026-03-01", "2026-03-31"), MONTHS), 10**12)
     ended = set()
     while not exchange.is_over:
         exchange.step()
@@ -80,7 +81,7 @@ def test_a_speed_is_a_multiple_of_the_clock_as_a_whole_number_too() -> None:
 
 
 def test_lock_step_over_sockets_gives_the_same_books_as_the_exchange_alone() -> None:
-    tape = between(market(), "2026-03-01", "2026-04-30")
+    tape = nearest(between(market(), "2026-03-01", "2026-04-30"), MONTHS)
     session, _ = session_of("calendar-spread", tape, **LIVELY["calendar-spread"])
     alone = exchange_of(tape, session.cash_micros)
     play_orders(session, alone)
