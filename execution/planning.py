@@ -112,7 +112,7 @@ def amended(trader: Trader, wanted: Working) -> VenueOrder | None:
     progress = trader.progress.get(wanted.number)
     if trader.extension != "replay" or progress is None:
         return None
-    return next((order for order in trader.open_orders() if order.number == wanted.number and order.place.life not in IMMEDIATE
+    return next((order for order in trader.open_of(wanted.number) if order.place.life not in IMMEDIATE
                  and order.version != progress.version), None)
 
 
@@ -136,7 +136,7 @@ def parent_at_venue(trader: Trader, wanted: Working) -> VenueOrder | None:
     """The venue's order whose fills are to wake this one, as long as nothing of it has woken."""
     if wanted.parent == 0 or wanted.units > 0 or trader.progress_of(wanted).is_alone:
         return None
-    return next((order for order in trader.open_orders() if order.number == wanted.parent), None)
+    return next(trader.open_of(wanted.parent), None)
 
 
 def must_come_first(trader: Trader, wanted: Working) -> bool:
@@ -212,7 +212,7 @@ def is_blocked(trader: Trader, wanted: Working) -> bool:
 
 def has_own(trader: Trader, wanted: Working) -> bool:
     """True while the venue has the order or may have it, or owes fills of it."""
-    return any(order.number == wanted.number and (order.is_open or order.owes_fills) for order in trader.unfinished())
+    return trader.has_unfinished(wanted.number)
 
 
 def in_doubt(trader: Trader, wanted: Working) -> Iterator[VenueOrder]:

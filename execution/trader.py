@@ -9,7 +9,7 @@ the difference is sent: intents are recorded before the driver sends them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,8 @@ class Trader:
         """Those of them that are open or may be again."""
         self._owing: dict[int, VenueOrder] = {}
         """Those whose fills are not all booked, open or over."""
+        self._of_number: dict[int, list[VenueOrder]] = {}
+        """All of them by the engine's number, oldest first."""
         self._by_oid: dict[str, VenueOrder] = {}
         """By each number that the venue has called them by."""
         self.progress: dict[int, Progress] = {}
@@ -214,10 +216,23 @@ class Trader:
         """Orders that the venue has or may have, and those that are over and whose fills are not all booked."""
         return [*self.open_orders(), *(order for order in self._owing.values() if order.owes_fills and not order.is_open)]
 
+    def open_of(self, number: int) -> Iterator[VenueOrder]:
+        """Those of :meth:`open_orders` that are of one order of the engine."""
+        return (order for order in self._of_number.get(number, ()) if order.is_open and order.place.cid in self._working)
+
+    def has_unfinished(self, number: int) -> bool:
+        """True while one of :meth:`unfinished` is of this order of the engine."""
+        return any((order.is_open and order.place.cid in self._working) or (order.owes_fills and order.place.cid in self._owing)
+                   for order in self._of_number.get(number, ()))
+
     def know(self, order: VenueOrder) -> None:
         """Takes up an order as a snapshot has it."""
-        self.orders[order.place.cid] = self._working[order.place.cid] = order
+        self._note(order)
         self.note_owing(order)
+
+    def _note(self, order: VenueOrder) -> None:
+        self.orders[order.place.cid] = self._working[order.place.cid] = order
+        self._of_number.setdefault(order.number, []).append(order)
 
     def note_owing(self, order: VenueOrder) -> None:
         """After each fact of an order: how the venue calls it, and whether it counts more fills of it than are booked."""
@@ -289,7 +304,7 @@ class Trader:
         place = Place(cid=self.prefix * CID_COUNTER + self.made, legs=legs, units=units, limit=limit, life=life, post_only=post_only,
                       native=native)
         order = VenueOrder(number, place, now, version=self.progress[number].version)
-        self.orders[place.cid] = self._working[place.cid] = order
+        self._note(order)
         self.record("intent", number=number, **to_json(place))
         self.risk.sent(now)
         order.sent()

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A strategy that hangs, in a runner of its own process: compiled it holds the interpreter, interpreted it does not.
 
-Run as a script: it loads everything once and forks a child for each face, whose standard error is its watchdog's too.
+:func:`main` forks a child for each face, whose standard error is its watchdog's too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kilohour import Product, Strategy, product, state
 from kilohour.backtests.paper import FAST, Paper, paper
@@ -33,23 +34,31 @@ class Hangs(Strategy):
                 break
 
 
-def main() -> None:
-    """A run for each face, each on an exchange of its own; how they ended."""
-    from dataclasses import replace
+class Sleeps(Hangs):
+    """Hangs in CPython without using the processor."""
 
-    asked = json.loads(sys.argv[1])
-    folder, seconds = Path(asked.pop("folder")), asked.pop("seconds")
+    interpreted = True
+
+    def on_bar(self, desk):
+        """Once a bar."""
+        self.calls += 1
+        desk.limit(desk.nth(self.chip, 1), 1, 0.1)
+        while self.calls > 2:
+            time.sleep(60)
+
+
+def main(asked: dict[str, Any]) -> None:
+    """A run for each face at the same time, each on an exchange of its own; how they ended."""
+    folder, seconds, children = Path(asked.pop("folder")), asked.pop("seconds"), list[int]()
     for interpreted, venue in zip((True, False), asked.pop("venues"), strict=True):
         child = os.fork()
         if child == 0:
-            asyncio.run(paper(Paper(strategy=f"{__file__}:Hangs", clock=time.time_ns, is_lockstep=True, interpreted=interpreted,
+            asyncio.run(paper(Paper(strategy=f"{__file__}:{'Sleeps' if interpreted else 'Hangs'}", clock=time.time_ns, is_lockstep=True,
                                     folder=folder / ("plain" if interpreted else "compiled"),
                                     limits=replace(FAST, step_seconds=seconds), **venue, **asked)))
             os._exit(0)
+        children.append(child)
+    for child in children:
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

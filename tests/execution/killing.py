@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A runner that is killed (-9) again and again, each time at a point drawn from a seed, and started anew on its journal.
 
-Run as a script: it loads everything once, then forks a child for each life, so that a life costs no start-up.
+:func:`main` forks a child for each life, so that a life costs no start-up.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kilohour.backtests.paper import TABLE, Paper, paper
+from kilohour.backtests.paper import FAST, TABLE, Paper, paper
 from kilohour.backtests.prepare import fill_state, prepare
 from kilohour.backtests.resolve import strategy_class
 from kilohour.execution import runner
@@ -49,7 +50,8 @@ def live(asked: dict, point: str, nth: int) -> None:
         at("written")
 
     Journal._commit = watched  # type: ignore[method-assign]
-    asyncio.run(paper(Paper(clock=time.time_ns, is_lockstep=True, folder=Path(asked.pop("folder")), point=at, **asked)))
+    limits = replace(FAST, **asked.pop("limits", {}))
+    asyncio.run(paper(Paper(clock=time.time_ns, is_lockstep=True, folder=Path(asked.pop("folder")), point=at, limits=limits, **asked)))
 
 
 async def introduced(url: str, account: str) -> Any:
@@ -70,9 +72,8 @@ def warm(asked: dict) -> None:
     LiveSession(prepared.market, face, memory, prepared.cash_micros, interpreted=prepared.interpreted).warm_up()
 
 
-def main() -> None:
+def main(asked: dict[str, Any]) -> None:
     """Lives until one of them gets to the end of the tape."""
-    asked = json.loads(sys.argv[1])
     runner.TICK_SECONDS = 0.02  # every life asks at its beginning what became of the lives before, from tick to tick
     warm(asked)
     rng = np.random.default_rng(asked.pop("seed"))
@@ -102,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(json.loads(sys.argv[1]))

@@ -4,26 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
-import time
 from fractions import Fraction
-from pathlib import Path
 from types import SimpleNamespace
 
-import aiohttp
 import pytest
 
 from kilohour.backtests.live import fills_from
-from kilohour.backtests.paper import Paper, paper, sandbox
 from kilohour.execution import port
 from kilohour.execution.ax.venue import AxVenue
-from kilohour.execution.journal import read
 from kilohour.execution.sandbox.model import Fill
 from kilohour.units import NANOS_PER_DAY
-from tests.execution.invariants import check_invariants
-from tests.execution.papers import ACCOUNT, CASH, short
 from tests.execution.sandbox.booking import NEAR, NOON, small_exchange
 from tests.execution.sandbox.serving import serving
 
@@ -175,43 +165,3 @@ def test_ccxt_knows_its_own_order_by_a_trade_that_carries_no_number_of_ours():
     (NOON, 0, NOON), (NOON, NOON + LATE_HOUR, NOON), (NOON, NOON + NANOS_PER_DAY, NOON), (NOON, NOON + 3 * NANOS_PER_DAY, NOON + 2 * NANOS_PER_DAY)])
 def test_a_restart_asks_from_a_day_before_its_last_fill_and_never_from_before_it_began(began, filled_at, since):
     assert fills_from({"began": began}, SimpleNamespace(filled_at=filled_at)) == since
-
-
-async def days_pass(url: str, exchange, enough) -> None:
-    """Somebody else is done at each barrier, until it is enough."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}/_lockstep?account=nobody") as line:
-        while not enough():
-            said = json.loads((await line.receive(10)).data)
-            await line.send_str(json.dumps({"done": said["barrier"]}))
-            await asyncio.sleep(0.01)
-        assert not exchange.is_over
-
-
-def test_a_runner_that_was_killed_books_what_its_resting_order_traded_days_before_it_came_back(tmp_path):
-    """Two stays of days at the venue: until the order trades, and three days more."""
-    folder, strategy = tmp_path / "run", f"{Path(__file__).with_name('waiting.py')}:Waits"
-
-    async def go():
-        async with sandbox(short("SIM:H100"), clock=time.time_ns, cash=CASH) as (url, keys, server):
-            exchange = server.exchange
-            asked = {"strategy": strategy, "url": url, "keys": keys, "account": ACCOUNT, "cash": CASH, "snapshot_every": 20}
-            child = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.execution.waiting",
-                                                         json.dumps({**asked, "folder": str(folder)}), stderr=asyncio.subprocess.PIPE)
-            _, err = await asyncio.wait_for(child.communicate(), 60)
-            assert child.returncode == -signal.SIGKILL, err.decode()
-            assert len(exchange.open_orders[ACCOUNT]) == 1, "it rests while nobody is there"
-            known = read(folder)[-1].seq
-            await days_pass(url, exchange, lambda: exchange.fills[ACCOUNT] and exchange.fills[ACCOUNT][-1].ts < exchange.now - 3 * NANOS_PER_DAY)
-            back = exchange.now
-            runner = await paper(Paper(clock=time.time_ns, is_lockstep=True, folder=folder, **asked))
-            return exchange, runner, known, back
-
-    exchange, runner, known, back = asyncio.run(asyncio.wait_for(go(), 100))
-    assert sum(fill.lots for fill in exchange.fills[ACCOUNT]) == 3
-    told = [record for record in read(folder) if record.kind == "fill"]
-    assert all(record.seq > known and record.body["ts"] < back - 2 * NANOS_PER_DAY for record in told)
-    (recover,) = [record.body for record in read(folder) if record.kind == "word" and record.body["word"] == "recover"]
-    assert recover["passed_over"] == []
-    assert runner.trader.positions() == {told[0].body["legs"][0][0]: 3}
-    assert runner.trader.risk.is_reconciled
-    check_invariants(folder, exchange)

@@ -411,7 +411,7 @@ MATRIX = {
     36: ("test_paper", "test_a_margin_call_in_paper_books_the_rows_of_the_backtest"),
     37: (HAND, "test_row_37_a_fee_that_the_stream_leaves_out_is_booked_by_the_table_and_corrected_by_the_history"),
     38: (HERE, "test_what_waits_is_bounded_and_a_flood_of_facts_ends_the_run_with_everything_cancelled"),
-    39: ("test_kill_switch", "test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not"),
+    39: (KILL, "test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not"),
     40: ("test_downtime", "test_every_fill_of_the_downtime_is_told_and_none_of_before"),
 }
 """The forty faults of the matrix: the test that injects each. Over sockets all but 26, 28 and 38, which no venue injects: they are of

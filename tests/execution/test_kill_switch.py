@@ -10,7 +10,6 @@ import os
 import resource
 import shutil
 import signal
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -227,26 +226,6 @@ def test_no_word_is_lost_in_lockstep(winds_down, tmp_path):
         same = after[:next((at for at, record in enumerate(after) if record.kind == "feed"), None)]
         assert "Account" in [record.body["what"] for record in same if record.kind == "fact"]
         assert len([record for record in after if record.kind == "feed"]) <= 1, "a killed run goes on"
-
-
-def test_a_strategy_that_hangs_is_ended_and_its_orders_are_cancelled_compiled_or_not(tmp_path):
-    async def go():
-        mine = {"clock": time.time_ns, "cash": CASH, "seed": SEED}
-        async with sandbox(short("SIM:H100"), **mine) as first, sandbox(short("SIM:H100"), **mine) as second:
-            asked = {"venues": [{"url": url, "keys": keys} for url, keys, _ in (first, second)], "account": ACCOUNT, "cash": CASH,
-                     "folder": str(tmp_path), "seconds": 0.7}
-            child = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.execution.hanging", json.dumps(asked),
-                                                         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-            out, err = await asyncio.wait_for(child.communicate(), 100)
-            return out.decode().split(), err.decode(), [server.exchange for _, _, server in (first, second)]
-
-    ended, said, exchanges = asyncio.run(go())
-    assert ended == ["-9", "-9"], said
-    for face, line, exchange in zip(("plain", "compiled"), said.splitlines(), exchanges, strict=True):
-        assert line == (f"kilohour: {tmp_path}/{face}: the strategy has been in one step for 0.7 s: 2 orders cancelled, 0 open; "
-                        "the runner was ended")
-        assert not exchange.open_orders[ACCOUNT]
-        assert len(list(exchange.history(ACCOUNT))) == 2
 
 
 def test_the_venue_cancels_when_the_line_of_a_run_goes_and_leaves_orders_alone_where_it_was_not_asked(tmp_path):
