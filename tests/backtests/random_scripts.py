@@ -90,5 +90,5 @@ def random_market(seed: int) -> Market:
 
 
 def random_run(seed: int) -> Prepared:
-    """A script on a market, in compiled form; every third one also acts between bars."""
-    return Prepared(EventScript if seed % 3 == 0 else Script, {"seed": seed * 7919 + 1}, random_market(seed), (), (), CASH, False, {})
+    """A script on a market, interpreted: both classes take longer to compile; every third one also acts between bars."""
+    return Prepared(EventScript if seed % 3 == 0 else Script, {"seed": seed * 7919 + 1}, random_market(seed), (), (), CASH, True, {})

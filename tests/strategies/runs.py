@@ -52,10 +52,16 @@ def orders_of(run: kh.Run, until: int = 2**63 - 1) -> list[tuple[Any, ...]]:
 
 def session_of(name: str, tape: Tape, *, interpreted: bool = False, **parameters: Any) -> tuple[Any, kh.Run]:
     """A finished session, its run beside it."""
+    prepared, session = finished(name, tape, interpreted=interpreted, **parameters)
+    return session, finish(prepared, session, tape, name, {"run": 0.0}, name)
+
+
+def finished(name: str, tape: Tape, *, interpreted: bool = False, **parameters: Any) -> tuple[Any, Any]:
+    """What was prepared and the session after it: a run hashes the whole tape and prices every curve besides."""
     prepared = prepare(STRATEGIES[name], tape, parameters=parameters, interpreted=interpreted)
     session = prepared.session()
     play(session)
-    return session, finish(prepared, session, tape, name, {"run": 0.0}, name)
+    return prepared, session
 
 
 def perturbed(tape: Tape, after: int, seed: int) -> Tape:

@@ -57,7 +57,7 @@ def net_lots(run):
 
 def test_long_in_a_boom_short_in_a_winter_and_without_the_surprise_never_short():
     tape = made({"SIM:H100": price}, sessions=720, first=dt.date(2023, 3, 1), adoption=published(boom_and_winter()))
-    run, level = (kh.backtest(face, tape, **PARAMETERS) for face in (AdoptionMomentum, LevelOnly))
+    run, level = (kh.backtest(face, tape, interpreted=face is LevelOnly, **PARAMETERS) for face in (AdoptionMomentum, LevelOnly))
     lots, always = net_lots(run), net_lots(level)
     assert lots["2025-02-01":"2025-05-01"].min() > 0
     assert lots["2025-10-20":"2025-11-14"].max() < 0

@@ -7,13 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.strategies.runs import LIVELY, STRATEGIES, market, perturbed, session_of
+from kilohour.backtests.outputs import tables_of
+from tests.strategies.runs import LIVELY, STRATEGIES, finished, market, perturbed
+
+
+def decided(name, tape):
+    """Every event of an order and three tables. A row of the log is an event: the run's table shows an order as last amended."""
+    prepared, session = finished(name, tape, **LIVELY[name])
+    tables = tables_of(session, prepared.venues)
+    return session.table("orders"), {table: tables[table].to_pandas() for table in ("fills", "records", "ledger")}
 
 
 @cache
 def as_it_was(name):
-    """The session and the run on the market itself; to be read."""
-    return session_of(name, market(), **LIVELY[name])
+    """On the market itself; to be read."""
+    return decided(name, market())
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -22,19 +30,13 @@ def as_it_was(name):
 def test_a_changed_future_changes_no_past_order_fill_or_record(name, share, seed):
     tape = market()
     then = int(tape.events["ts"][int(share * len(tape))])
-    session, run = as_it_was(name)
-    changed, other = session_of(name, perturbed(tape, then, seed), **LIVELY[name])
-    logs = [made.table("orders") for made in (session, changed)]  # a row an event: the run's table shows an order as last amended
-    first, second = (log[log["ts"] <= then].tolist() for log in logs)
-    assert first == second
-    for table in ("fills", "records", "ledger"):
-        rows, others = (r.tables[table].to_pandas() for r in (run, other))
-        last = rows.ts.max()
-        known = rows[rows.ts <= then].drop(columns="purpose", errors="ignore")
-        same = others[others.ts <= then].drop(columns="purpose", errors="ignore")
+    (log, tables), (changed, others) = as_it_was(name), decided(name, perturbed(tape, then, seed))
+    assert log[log["ts"] <= then].tolist() == changed[changed["ts"] <= then].tolist()
+    for table, rows in tables.items():
+        known, same = (of[of.ts <= then].drop(columns="purpose", errors="ignore") for of in (rows, others[table]))
         assert known.equals(same), table
-        assert last > then
-    assert not run.tables["fills"].equals(other.tables["fills"]), "the perturbation must reach the run"
+        assert rows.ts.max() > then
+    assert not tables["fills"].equals(others["fills"]), "the perturbation must reach the run"
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
