@@ -445,5 +445,5 @@ class Reference:
         self.set_units(order)
         if moved or grows:
             order.queue = None
-            self.queue.remove(order)
-            self.queue.append(order)
+            moves = [order, *(one for one in self.queue if one.parent is order and one.units == one.filled)]  # what sleeps stays behind it
+            self.queue = [one for one in self.queue if one not in moves] + moves
